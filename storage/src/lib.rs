@@ -1,1 +1,26 @@
-//! DaoDB storage.
+//! The bottom of DaoDB: datoms `[e a v t m]`, the log that is the truth, and the covered indexes derived from it.
+//!
+//! Modules in the order data flows: a [`value`] stands in a [`datom`]; whole transactions are appended to the [`log`] in a
+//! [`store`]; the log's events become [`fact`]s (intervals); facts wait in the [`tail`] and are laid down by the [`index`] as
+//! Parquet segments named by a root; a [`snapshot`] reads root and tail together at a basis; [`stream`] owns the whole.
+//!
+//! **Invariant:** only this crate knows Parquet files and object names.
+
+pub mod datom;
+pub mod error;
+pub mod fact;
+pub mod log;
+pub mod snapshot;
+pub mod store;
+pub mod stream;
+pub mod value;
+
+pub use datom::{
+    Attr, Datom, FIRST_ENTITY, FIRST_T, FIRST_USER_META, META_ASSERTED, META_DERIVED,
+    META_RETRACTED, MetaOp,
+};
+pub use error::{Error, ErrorKind, Result};
+pub use fact::{Fact, OPEN};
+pub use snapshot::{Snapshot, View};
+pub use stream::{NewTransaction, Stream, StreamOptions};
+pub use value::{Value, ValueType};

@@ -1,0 +1,1 @@
+//! The commands of `daodb`, one file each.

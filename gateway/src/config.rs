@@ -1,0 +1,1 @@
+//! Settings: flags, `DAODB_*` variables and a TOML file share their names.

@@ -1,0 +1,1 @@
+//! Object stores: the local folder (durable, locked) behind object_store's traits.
