@@ -21,6 +21,7 @@ pub use datom::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use fact::{Fact, OPEN};
-pub use snapshot::{Snapshot, View};
+pub use snapshot::{AttributeStat, Basis, FactColumns, Slice, Snapshot, Times, View};
+pub use store::Store;
 pub use stream::{NewTransaction, Stream, StreamOptions};
 pub use value::{Value, ValueType};

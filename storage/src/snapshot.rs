@@ -4,6 +4,8 @@ use crate::datom::Attr;
 use crate::error::Result;
 use crate::fact::Fact;
 use crate::value::{Value, ValueType};
+use datafusion::arrow::array::ArrayRef;
+use std::ops::Range;
 
 /// Which part of a snapshot's time a reader sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -41,6 +43,40 @@ pub struct AttributeStat {
     pub max: Option<Value>,
 }
 
+/// The visible facts of one attribute and one value type, as columns sorted by (e, v, t_from).
+#[derive(Debug, Clone)]
+pub struct FactColumns {
+    pub value_type: ValueType,
+    /// Int64.
+    pub e: ArrayRef,
+    /// As [`ValueType::arrow`] says; None where the values were not asked for.
+    pub v: Option<ArrayRef>,
+    /// None where the times were not asked for.
+    pub times: Option<Times>,
+}
+
+/// Int64 each: when a fact held and by which metadata. `t_to` is [`crate::OPEN`] where it still holds at the view's as-of
+/// (a retraction later than that is not seen; `m_to` is 0 there).
+#[derive(Debug, Clone)]
+pub struct Times {
+    pub t_from: ArrayRef,
+    pub m_from: ArrayRef,
+    pub t_to: ArrayRef,
+    pub m_to: ArrayRef,
+}
+
+/// Which facts of an attribute to read, and which columns of them.
+#[derive(Debug, Clone)]
+pub struct Slice {
+    pub a: Attr,
+    /// Bounds on e, `start` inclusive, `end` exclusive.
+    pub e: Range<i64>,
+    pub values: bool,
+    pub times: bool,
+    /// Only facts that began or ended at a t within these bounds (both inclusive).
+    pub touched: Option<(i64, i64)>,
+}
+
 #[derive(Clone)]
 pub struct Snapshot {}
 
@@ -71,6 +107,21 @@ impl Snapshot {
     }
     /// One row for each attribute and value type asserted at or before the basis, ordered by both.
     pub fn attributes(&self) -> Vec<AttributeStat> {
+        unimplemented!()
+    }
+    /// Adjoining ranges of e that together hold all facts of these attributes, each with about `rows` of the largest one;
+    /// they follow the row groups of the largest run, so that a range reads few of them. Empty where there are no facts.
+    pub fn ranges(&self, _attributes: &[Attr], _rows: usize) -> Vec<Range<i64>> {
+        unimplemented!()
+    }
+    /// The facts of a slice, one [`FactColumns`] for each value type that has any. Without a history view: those that
+    /// hold at [`Snapshot::t`] (and, under `since`, were asserted after it); with it, superseded ones too.
+    pub async fn slice(&self, _slice: &Slice) -> Result<Vec<FactColumns>> {
+        unimplemented!()
+    }
+    /// Equal for two attributes only if their visible facts within the range are about the same entities, one fact each;
+    /// known without reading their columns. None: not known.
+    pub fn same_entities(&self, _a: &Attr, _e: &Range<i64>) -> Option<u128> {
         unimplemented!()
     }
     /// The visible facts of `a` about these entities (any order, duplicates allowed), sorted by (e, v, t_from).

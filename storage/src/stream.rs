@@ -3,8 +3,9 @@
 use crate::datom::Datom;
 use crate::error::Result;
 use crate::snapshot::Snapshot;
+use crate::store::Store;
 use crate::value::Clock;
-use object_store::{ObjectStore, path::Path};
+use object_store::path::Path;
 use std::sync::Arc;
 
 /// A transaction ready to be written: its t is the newest t + 1 (and so on for the following ones of a group).
@@ -30,7 +31,7 @@ pub struct Stream {}
 impl Stream {
     /// Starts a new stream under `prefix`; an error where there is one.
     pub async fn create(
-        _store: Arc<dyn ObjectStore>,
+        _store: Store,
         _prefix: Path,
         _options: StreamOptions,
     ) -> Result<Arc<Stream>> {
@@ -38,7 +39,7 @@ impl Stream {
     }
     /// Reads the newest root and the log after it.
     pub async fn open(
-        _store: Arc<dyn ObjectStore>,
+        _store: Store,
         _prefix: Path,
         _options: StreamOptions,
     ) -> Result<Arc<Stream>> {

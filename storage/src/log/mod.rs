@@ -2,9 +2,10 @@
 
 use crate::datom::Datom;
 use crate::error::Result;
+use crate::store::Store;
 use crate::stream::NewTransaction;
 use futures::stream::BoxStream;
-use object_store::{ObjectStore, path::Path};
+use object_store::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -52,7 +53,7 @@ pub struct Log {}
 
 impl Log {
     /// `prefix` is the stream's folder; objects lie under `<prefix>/log/`.
-    pub fn new(_store: Arc<dyn ObjectStore>, _prefix: Path, _stream: String) -> Log {
+    pub fn new(_store: Store, _prefix: Path, _stream: String) -> Log {
         unimplemented!()
     }
     /// All whole transactions after `head`, in order, checked against its hash; damage is an error that names the object.

@@ -5,6 +5,7 @@ mod order;
 mod text;
 
 use bigdecimal::{BigDecimal, num_bigint::BigInt};
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -63,6 +64,19 @@ impl ValueType {
             ValueType::Uuid => "uuid",
             ValueType::Bytes => "bytes",
             ValueType::Tuple => "tuple",
+        }
+    }
+
+    /// The Arrow type of its column in memory. Bigint and bigdec are their decimal text, uuid its text, a tuple its
+    /// canonical bytes.
+    pub fn arrow(self) -> DataType {
+        match self {
+            ValueType::Boolean => DataType::Boolean,
+            ValueType::Long | ValueType::Ref => DataType::Int64,
+            ValueType::Double => DataType::Float64,
+            ValueType::Instant => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            ValueType::Bytes | ValueType::Tuple => DataType::BinaryView,
+            _ => DataType::Utf8View,
         }
     }
 
