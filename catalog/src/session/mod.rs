@@ -52,10 +52,38 @@ pub enum Outcome {
         stream: SendableRecordBatchStream,
         tag: RowsTag,
     },
+    /// `COPY ... TO STDOUT`: the rows in COPY's own encoding.
+    CopyOut {
+        schema: SchemaRef,
+        stream: SendableRecordBatchStream,
+        options: CopyOptions,
+    },
     /// A command without rows, and its tag: `SET`, `BEGIN`.
     Command {
         tag: String,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyFormat {
+    Text,
+    Csv,
+    Binary,
+}
+
+/// How COPY writes rows; the defaults are Postgres's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyOptions {
+    pub format: CopyFormat,
+    pub delimiter: char,
+    pub null: String,
+    pub header: bool,
+    /// CSV only.
+    pub quote: char,
+    /// CSV only.
+    pub escape: char,
+    /// CSV only: columns (by name) that are always quoted; `*` stands for all.
+    pub force_quote: Vec<String>,
 }
 
 /// What the command tag of a row-returning statement starts with.
@@ -124,6 +152,10 @@ impl Session {
     }
     /// To be called when a statement failed, also while its rows were produced.
     pub fn fail(&mut self) {
+        unimplemented!()
+    }
+    /// Warnings and notices since the last call, oldest first; the severity is the state's class (`00`, `01`, `25`: WARNING).
+    pub fn take_notices(&mut self) -> Vec<crate::Error> {
         unimplemented!()
     }
     /// SHOW's text of a setting.
