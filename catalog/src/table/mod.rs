@@ -1,11 +1,16 @@
 //! A snapshot's attributes as tables: an attribute namespace is a table, each attribute of it a column.
 
-use crate::database::Database;
-use crate::error::Result;
-use crate::schema::Schema;
+mod names;
+mod scan;
+mod star;
+mod types;
+
+pub use names::{HISTORY_SUFFIX, hidden, tables};
+
 use daodb_storage::{Attr, Snapshot, ValueType};
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One column of an entity table.
@@ -20,6 +25,10 @@ pub struct ColumnDef {
     pub data_type: DataType,
     pub many: bool,
     pub unique: bool,
+    /// Unique, and names the entity in upserts.
+    pub identity: bool,
+    /// Equal values are found without a scan.
+    pub indexed: bool,
     pub doc: Option<String>,
 }
 
@@ -35,10 +44,28 @@ pub struct TableDef {
 }
 
 impl TableDef {
-    /// All columns with their types, `_id` first.
-    pub fn schema(&self) -> datafusion::arrow::datatypes::SchemaRef {
-        unimplemented!()
+    /// All columns with their types, `_id` first. Metadata: `daodb:type`, the value type shown; `daodb:attribute`, the keyword.
+    pub fn schema(&self) -> SchemaRef {
+        let id = tagged(Field::new("_id", DataType::Int64, false), ValueType::Long, None);
+        let columns = self.columns.iter().map(ColumnDef::field);
+        Arc::new(Schema::new(std::iter::once(id).chain(columns).collect::<Vec<_>>()))
     }
+}
+
+impl ColumnDef {
+    fn field(&self) -> Field {
+        let field = Field::new(&self.name, self.data_type.clone(), true);
+        tagged(field, types::shown(&self.stored), Some(&self.a))
+    }
+}
+
+/// A field that says which value type it shows, and of which attribute.
+fn tagged(field: Field, ty: ValueType, a: Option<&Attr>) -> Field {
+    let mut metadata = HashMap::from([("daodb:type".to_owned(), ty.name().to_owned())]);
+    if let Some(a) = a {
+        metadata.insert("daodb:attribute".to_owned(), a.to_string());
+    }
+    field.with_metadata(metadata)
 }
 
 /// Which versions of rows a range form asks for, as bounds on their intervals; both ends inclusive.
@@ -54,14 +81,10 @@ impl VersionRange {
         VersionRange { t_from: (i64::MIN, i64::MAX), t_to: (i64::MIN, i64::MAX) };
 }
 
-/// The tables of a snapshot, sorted by name, by the schema at its basis.
-pub fn tables(_snapshot: &Snapshot, _schema: &Schema) -> Vec<Arc<TableDef>> {
-    unimplemented!()
-}
-
 /// The rows of an entity table at the snapshot's basis.
-pub fn entity_table(_def: Arc<TableDef>, _snapshot: &Snapshot) -> Arc<dyn TableProvider> {
-    unimplemented!()
+pub fn entity_table(def: Arc<TableDef>, snapshot: &Snapshot) -> Arc<dyn TableProvider> {
+    let schema = def.schema();
+    Arc::new(star::StarTable { def, snapshot: snapshot.clone(), schema })
 }
 
 /// The versions of the rows of an entity table: its columns, then `_t_from`, `_t_to` (Int64, null while it holds),
@@ -81,8 +104,8 @@ pub const DAO_RELATIONS: [&str; 6] =
 /// One relation of schema `dao` at the snapshot's basis.
 pub fn dao_table(
     _name: &str,
-    _database: &Arc<Database>,
+    _database: &Arc<crate::Database>,
     _snapshot: &Snapshot,
-) -> Result<Option<Arc<dyn TableProvider>>> {
+) -> crate::Result<Option<Arc<dyn TableProvider>>> {
     unimplemented!()
 }

@@ -4,6 +4,8 @@ mod canonical;
 mod order;
 mod text;
 
+pub use text::instant_text;
+
 use bigdecimal::{BigDecimal, num_bigint::BigInt};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use std::sync::Arc;

@@ -1,0 +1,7 @@
+//! What all scans of a snapshot share: a source that is read chunk by chunk, the plan node over it, predicates.
+
+pub mod bounds;
+mod exec;
+pub mod filter;
+
+pub use exec::{ScanExec, Source};
