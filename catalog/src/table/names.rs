@@ -43,7 +43,8 @@ pub fn tables(snapshot: &Snapshot, schema: &Schema) -> Vec<Arc<TableDef>> {
 fn table(name: String, attributes: &[&Attribute], open: &BTreeMap<Attr, u64>) -> TableDef {
     let wanted: Vec<&str> = attributes.iter().map(|a| a.ident.name()).collect();
     let names = sql_names(&wanted, &RESERVED_COLUMNS);
-    let mut columns: Vec<_> = names.into_iter().zip(attributes).map(|(n, a)| column(n, a)).collect();
+    let mut columns: Vec<_> =
+        names.into_iter().zip(attributes).map(|(n, a)| column(n, a)).collect();
     columns.sort_by(|a, b| a.name.cmp(&b.name));
     let rows = attributes.iter().filter_map(|a| open.get(&a.ident)).max().copied().unwrap_or(0);
     TableDef { name, columns, rows }
@@ -127,9 +128,13 @@ mod tests {
 
     #[test]
     fn the_database_hides_its_own() {
-        for (a, expect) in
-            [(":db/ident", true), (":db.attr/preds", true), (":dao.view/sql", true), (":dbx/a", false), (":a", false)]
-        {
+        for (a, expect) in [
+            (":db/ident", true),
+            (":db.attr/preds", true),
+            (":dao.view/sql", true),
+            (":dbx/a", false),
+            (":a", false),
+        ] {
             assert_eq!(hidden(&Attr::new(a)), expect, "{a}");
         }
     }

@@ -1,7 +1,7 @@
 //! Stored types as SQL shows them, and the conversion of stored columns to them.
 
-use daodb_storage::{Value, ValueType};
 use bigdecimal::{BigDecimal, ToPrimitive};
+use daodb_storage::{Value, ValueType};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BinaryViewBuilder, BooleanBuilder, Decimal128Array, Float64Builder,
     Int64Builder, StringViewBuilder, TimestampMicrosecondBuilder,
@@ -79,7 +79,9 @@ fn decimal(v: &ArrayRef, scale: i8, e: &[i64]) -> Result<ArrayRef> {
     } else {
         for (row, s) in v.as_string_view().iter().enumerate() {
             out.push(match s {
-                Some(s) => Some(decimal_digits(s, scale).ok_or_else(|| does_not_fit(s, scale, e.get(row)))?),
+                Some(s) => Some(
+                    decimal_digits(s, scale).ok_or_else(|| does_not_fit(s, scale, e.get(row)))?,
+                ),
                 None => None,
             });
         }
@@ -236,15 +238,23 @@ mod tests {
 
     #[test]
     fn a_value_too_large_names_its_entity() {
-        let v = stored_column(ValueType::Bigdec, [Value::Bigdec(Arc::new("1e-11".parse().unwrap()))].iter());
+        let v = stored_column(
+            ValueType::Bigdec,
+            [Value::Bigdec(Arc::new("1e-11".parse().unwrap()))].iter(),
+        );
         let e = convert(ValueType::Bigdec, &v, ValueType::Bigdec, &[77]).unwrap_err();
         assert!(e.to_string().contains("entity 77"), "{e}");
     }
 
     #[test]
     fn mixed_types_as_text() {
-        let values =
-            [Value::Long(1), Value::Double(0.5), Value::Instant(0), Value::Bytes([1, 255].into()), Value::keyword("a")];
+        let values = [
+            Value::Long(1),
+            Value::Double(0.5),
+            Value::Instant(0),
+            Value::Bytes([1, 255].into()),
+            Value::keyword("a"),
+        ];
         let expect = ["1", "0.5", "1970-01-01T00:00:00Z", "\\x01ff", ":a"];
         for (v, expect) in values.iter().zip(expect) {
             let column = stored_column(v.value_type(), [v].into_iter());

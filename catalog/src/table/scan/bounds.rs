@@ -89,9 +89,13 @@ fn bounds_of(expr: &Arc<dyn PhysicalExpr>, column: usize) -> Bounds {
         let Some(n) = integer(&value) else { return Bounds::ALL };
         return match op {
             Operator::Eq => Bounds { low: n, high: n },
-            Operator::Lt => n.checked_sub(1).map_or(Bounds { low: 1, high: 0 }, |high| Bounds { low: i64::MIN, high }),
+            Operator::Lt => n
+                .checked_sub(1)
+                .map_or(Bounds { low: 1, high: 0 }, |high| Bounds { low: i64::MIN, high }),
             Operator::LtEq => Bounds { low: i64::MIN, high: n },
-            Operator::Gt => n.checked_add(1).map_or(Bounds { low: 1, high: 0 }, |low| Bounds { low, high: i64::MAX }),
+            Operator::Gt => n
+                .checked_add(1)
+                .map_or(Bounds { low: 1, high: 0 }, |low| Bounds { low, high: i64::MAX }),
             Operator::GtEq => Bounds { low: n, high: i64::MAX },
             _ => Bounds::ALL,
         };
@@ -119,7 +123,9 @@ fn points_unbounded(expr: &Arc<dyn PhysicalExpr>, column: usize) -> Option<Vec<S
                 points.extend(points_of(b.right(), column)?);
                 return Some(points);
             }
-            Operator::And => return points_of(b.left(), column).or_else(|| points_of(b.right(), column)),
+            Operator::And => {
+                return points_of(b.left(), column).or_else(|| points_of(b.right(), column));
+            }
             _ => {}
         }
         return match comparison(b, column)? {
@@ -151,7 +157,8 @@ mod tests {
             Field::new("b", DataType::Int64, true),
         ]));
         let state = SessionContext::new().state();
-        let filters = super::super::filter::compile(&state, std::slice::from_ref(&expr), &schema).unwrap();
+        let filters =
+            super::super::filter::compile(&state, std::slice::from_ref(&expr), &schema).unwrap();
         assert_eq!(bounds(&filters, 0), Bounds { low, high }, "{expr}");
         assert_eq!(integer_points(&filters, 0), expect, "{expr}");
     }

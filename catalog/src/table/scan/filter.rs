@@ -1,20 +1,22 @@
 //! Predicates that a scan evaluates itself: which columns they read, which of them they need to be present, which rows pass.
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions,
+};
 use datafusion::arrow::compute::{and, prep_null_mask_filter};
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::DFSchema;
+use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown};
 use datafusion::physical_expr::expressions::{
-    BinaryExpr, CastExpr, Column, DynamicFilterPhysicalExpr, InListExpr, IsNotNullExpr, LikeExpr, Literal,
-    NegativeExpr, NotExpr,
+    BinaryExpr, CastExpr, Column, DynamicFilterPhysicalExpr, InListExpr, IsNotNullExpr, LikeExpr,
+    Literal, NegativeExpr, NotExpr,
 };
 use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
 use datafusion::physical_plan::PhysicalExpr;
-use datafusion::common::ScalarValue;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -61,7 +63,11 @@ impl Filter {
     }
 
     /// Which rows pass; None: all of them. `column` gives a column of the full schema, of `rows` rows.
-    pub fn mask(&self, rows: usize, column: &dyn Fn(usize) -> Result<ArrayRef>) -> Result<Option<BooleanArray>> {
+    pub fn mask(
+        &self,
+        rows: usize,
+        column: &dyn Fn(usize) -> Result<ArrayRef>,
+    ) -> Result<Option<BooleanArray>> {
         if self.dynamic && self.is_useless() {
             return Ok(None);
         }
@@ -93,9 +99,11 @@ impl Filter {
         if seen > TRIAL_ROWS && self.passed.load(Relaxed) as f64 > USELESS_SHARE * seen as f64 {
             return true;
         }
-        let current = self.expr.downcast_ref::<DynamicFilterPhysicalExpr>().and_then(|d| d.current().ok());
+        let current =
+            self.expr.downcast_ref::<DynamicFilterPhysicalExpr>().and_then(|d| d.current().ok());
         current.is_some_and(|c| {
-            c.downcast_ref::<Literal>().is_some_and(|l| *l.value() == ScalarValue::Boolean(Some(true)))
+            c.downcast_ref::<Literal>()
+                .is_some_and(|l| *l.value() == ScalarValue::Boolean(Some(true)))
         })
     }
 }
@@ -148,7 +156,11 @@ fn asks_elsewhere(expr: &Expr) -> bool {
 }
 
 /// The conjuncts of a scan's filters, over the full schema.
-pub fn compile(state: &dyn Session, filters: &[Expr], full: &SchemaRef) -> Result<Vec<Arc<Filter>>> {
+pub fn compile(
+    state: &dyn Session,
+    filters: &[Expr],
+    full: &SchemaRef,
+) -> Result<Vec<Arc<Filter>>> {
     let df_schema = DFSchema::try_from(Schema::clone(full))?;
     filters
         .iter()
@@ -180,7 +192,10 @@ fn strict(expr: &Arc<dyn PhysicalExpr>) -> BTreeSet<usize> {
     }
     if let Some(b) = expr.downcast_ref::<BinaryExpr>() {
         return match b.op() {
-            Operator::And | Operator::Or | Operator::IsDistinctFrom | Operator::IsNotDistinctFrom => [].into(),
+            Operator::And
+            | Operator::Or
+            | Operator::IsDistinctFrom
+            | Operator::IsNotDistinctFrom => [].into(),
             _ => &strict(b.left()) | &strict(b.right()),
         };
     }

@@ -28,7 +28,13 @@ impl Chunk {
     }
 
     /// The facts of one attribute.
-    pub async fn facts(&self, snapshot: &Snapshot, a: &Attr, values: bool, times: bool) -> Result<Vec<FactColumns>> {
+    pub async fn facts(
+        &self,
+        snapshot: &Snapshot,
+        a: &Attr,
+        values: bool,
+        times: bool,
+    ) -> Result<Vec<FactColumns>> {
         match self {
             Chunk::Range(e) => {
                 let slice = Slice { a: a.clone(), e: e.clone(), values, times, touched: None };
@@ -39,7 +45,12 @@ impl Chunk {
     }
 
     /// One column of a table.
-    pub async fn series(&self, snapshot: &Snapshot, column: &ColumnDef, values: bool) -> Result<Series> {
+    pub async fn series(
+        &self,
+        snapshot: &Snapshot,
+        column: &ColumnDef,
+        values: bool,
+    ) -> Result<Series> {
         let parts = self.facts(snapshot, &column.a, values, false).await?;
         if let Normal::Done(series) = Series::normal(column, parts)? {
             return Ok(series);

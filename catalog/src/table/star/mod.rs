@@ -56,7 +56,10 @@ impl TableProvider for StarTable {
     fn table_type(&self) -> TableType {
         TableType::Base
     }
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
         Ok(filter::pushdown(filters))
     }
     async fn scan(
@@ -108,7 +111,13 @@ impl Source for StarScan {
     }
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns: Vec<&str> = self.schema.fields().iter().map(|f| f.name().as_str()).collect();
-        write!(f, "table={}, columns=[{}], as_of={}", self.def.name, columns.join(", "), self.snapshot.t())?;
+        write!(
+            f,
+            "table={}, columns=[{}], as_of={}",
+            self.def.name,
+            columns.join(", "),
+            self.snapshot.t()
+        )?;
         if let Some(since) = self.snapshot.view().since {
             write!(f, ", since={since}")?;
         }
@@ -202,8 +211,13 @@ impl StarScan {
 
     /// Columns that filters name, with values; those that decide which rows exist, without.
     async fn first_columns(&self, chunk: &Chunk) -> Result<Columns> {
-        let mut wanted: BTreeMap<usize, bool> =
-            self.filters.iter().flat_map(|f| f.columns.iter().copied()).filter(|c| *c > 0).map(|c| (c, true)).collect();
+        let mut wanted: BTreeMap<usize, bool> = self
+            .filters
+            .iter()
+            .flat_map(|f| f.columns.iter().copied())
+            .filter(|c| *c > 0)
+            .map(|c| (c, true))
+            .collect();
         if self.filters.is_empty() {
             wanted.extend(self.projection.iter().filter(|c| **c > 0).map(|c| (*c, true)));
         }
@@ -270,7 +284,12 @@ impl StarScan {
     }
 
     /// What is projected and was not read for the filters, about the entities that are left.
-    async fn remaining_columns(&self, chunk: &Chunk, entities: &Int64Array, read: &Columns) -> Result<Columns> {
+    async fn remaining_columns(
+        &self,
+        chunk: &Chunk,
+        entities: &Int64Array,
+        read: &Columns,
+    ) -> Result<Columns> {
         let missing = |c: &usize| *c > 0 && read.get(c).is_none_or(|s| s.v.is_none());
         let wanted: BTreeMap<usize, bool> =
             self.projection.iter().copied().filter(missing).map(|c| (c, true)).collect();
@@ -280,7 +299,12 @@ impl StarScan {
         }
     }
 
-    fn batch(&self, rows: &Int64Array, kept: Option<&Kept>, columns: &Columns) -> Result<RecordBatch> {
+    fn batch(
+        &self,
+        rows: &Int64Array,
+        kept: Option<&Kept>,
+        columns: &Columns,
+    ) -> Result<RecordBatch> {
         let entities = kept.map_or(rows, |k| &k.entities);
         let mut arrays = Vec::with_capacity(self.projection.len());
         for c in &self.projection {

@@ -1,8 +1,8 @@
 //! Which chunks a scan reads: bounds on `_id`, entities found by a unique value, else the ranges of the largest run.
 
-use super::super::{ColumnDef, TableDef};
 use super::super::scan::bounds::{Bounds, bounds, integer_points, points};
 use super::super::scan::filter::Filter;
+use super::super::{ColumnDef, TableDef};
 use super::chunk::Chunk;
 use daodb_storage::{Attr, Snapshot, Value, ValueType};
 use datafusion::common::ScalarValue;
@@ -15,7 +15,11 @@ use std::sync::Arc;
 const CHUNK_ROWS: usize = 131_072;
 
 /// The chunks of the table that may hold rows that pass the filters, ascending. Column 0 of the filters is `_id`.
-pub async fn chunks(def: &TableDef, snapshot: &Snapshot, filters: &[Arc<Filter>]) -> Result<Vec<Chunk>> {
+pub async fn chunks(
+    def: &TableDef,
+    snapshot: &Snapshot,
+    filters: &[Arc<Filter>],
+) -> Result<Vec<Chunk>> {
     chunks_of(def, snapshot, filters, CHUNK_ROWS).await
 }
 
@@ -27,7 +31,8 @@ pub async fn chunks_of(
 ) -> Result<Vec<Chunk>> {
     let within = bounds(filters, 0);
     if let Some(es) = named_entities(def, snapshot, filters).await? {
-        let es: Vec<i64> = es.into_iter().filter(|e| within.low <= *e && *e <= within.high).collect();
+        let es: Vec<i64> =
+            es.into_iter().filter(|e| within.low <= *e && *e <= within.high).collect();
         return Ok(if es.is_empty() { vec![] } else { vec![Chunk::Entities(es.into())] });
     }
     let attributes: Vec<Attr> = def.columns.iter().map(|c| c.a.clone()).collect();
@@ -51,7 +56,9 @@ async fn named_entities(
         return Ok(Some(es));
     }
     for (i, column) in def.columns.iter().enumerate().filter(|(_, c)| c.indexed && !c.many) {
-        let Some(values) = points(filters, i + 1).and_then(|p| stored_values(column, &p)) else { continue };
+        let Some(values) = points(filters, i + 1).and_then(|p| stored_values(column, &p)) else {
+            continue;
+        };
         let found = snapshot.lookup(&column.a, &values).await?;
         let es: BTreeSet<i64> = found.iter().map(|f| f.e).collect();
         // Many entities of one value are read faster in whole ranges.

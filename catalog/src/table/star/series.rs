@@ -1,6 +1,7 @@
 //! One attribute's facts within a chunk as one sorted column, and its alignment to the entities of the chunk.
 
 use super::super::{ColumnDef, types};
+use daodb_storage::FactColumns;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Int64Array, ListArray, UInt32Array, new_null_array,
 };
@@ -8,7 +9,6 @@ use datafusion::arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use datafusion::arrow::compute::{concat, take};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::error::{DataFusionError, Result};
-use daodb_storage::FactColumns;
 use std::sync::Arc;
 
 /// The values of one column, by ascending entity, one row an entity.
@@ -27,7 +27,10 @@ pub enum Normal {
 
 impl Series {
     pub fn empty(column: &ColumnDef) -> Series {
-        Series { e: Int64Array::from(Vec::<i64>::new()), v: Some(new_null_array(&column.data_type, 0)) }
+        Series {
+            e: Int64Array::from(Vec::<i64>::new()),
+            v: Some(new_null_array(&column.data_type, 0)),
+        }
     }
 
     /// Joins the stored types of an attribute and gives each entity one row.
@@ -93,7 +96,9 @@ pub fn union(all: &[Int64Array]) -> Int64Array {
         }
     }
     distinct.sort_by_key(|e| std::cmp::Reverse(e.len()));
-    let Some((largest, others)) = distinct.split_first() else { return Int64Array::from(Vec::<i64>::new()) };
+    let Some((largest, others)) = distinct.split_first() else {
+        return Int64Array::from(Vec::<i64>::new());
+    };
     let mut union: Option<Vec<i64>> = None;
     for other in others {
         let so_far = union.as_deref().unwrap_or(largest.values());
@@ -172,14 +177,16 @@ impl Facts {
     /// Rows at which another entity begins, and the end.
     fn starts(&self) -> Vec<usize> {
         let e = self.e.values();
-        let mut starts: Vec<usize> = (0..e.len()).filter(|i| *i == 0 || e[*i] != e[*i - 1]).collect();
+        let mut starts: Vec<usize> =
+            (0..e.len()).filter(|i| *i == 0 || e[*i] != e[*i - 1]).collect();
         starts.push(e.len());
         starts
     }
 
     fn lists(self, column: &ColumnDef) -> Result<Series> {
         let starts = self.starts();
-        let firsts: Vec<i64> = starts[..starts.len() - 1].iter().map(|i| self.e.value(*i)).collect();
+        let firsts: Vec<i64> =
+            starts[..starts.len() - 1].iter().map(|i| self.e.value(*i)).collect();
         let v = match self.v {
             Some(v) => {
                 let offsets: Vec<i32> = starts.iter().map(|i| *i as i32).collect();
@@ -228,7 +235,13 @@ mod tests {
     #[test]
     fn positions_in_both_ways() {
         let have: Vec<i64> = (0..100).map(|i| i * 2).collect();
-        assert_eq!(positions(&have, &[1, 4, 198, 300]), UInt32Array::from(vec![None, Some(2), Some(99), None]));
-        assert_eq!(positions(&[2, 4], &[1, 2, 3, 4]), UInt32Array::from(vec![None, Some(0), None, Some(1)]));
+        assert_eq!(
+            positions(&have, &[1, 4, 198, 300]),
+            UInt32Array::from(vec![None, Some(2), Some(99), None])
+        );
+        assert_eq!(
+            positions(&[2, 4], &[1, 2, 3, 4]),
+            UInt32Array::from(vec![None, Some(0), None, Some(1)])
+        );
     }
 }
