@@ -1,5 +1,7 @@
 //! A snapshot's attributes as tables: an attribute namespace is a table, each attribute of it a column.
 
+mod history;
+mod instants;
 mod names;
 mod scan;
 mod star;
@@ -90,11 +92,11 @@ pub fn entity_table(def: Arc<TableDef>, snapshot: &Snapshot) -> Arc<dyn TablePro
 /// The versions of the rows of an entity table: its columns, then `_t_from`, `_t_to` (Int64, null while it holds),
 /// `_valid_from`, `_valid_to` (instants).
 pub fn history_table(
-    _def: Arc<TableDef>,
-    _snapshot: &Snapshot,
-    _range: VersionRange,
+    def: Arc<TableDef>,
+    snapshot: &Snapshot,
+    range: VersionRange,
 ) -> Arc<dyn TableProvider> {
-    unimplemented!()
+    Arc::new(history::HistoryTable::new(def, snapshot.history(), range))
 }
 
 /// The relations of schema `dao`.

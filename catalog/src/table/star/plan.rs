@@ -15,29 +15,36 @@ use std::sync::Arc;
 const CHUNK_ROWS: usize = 131_072;
 
 /// The chunks of the table that may hold rows that pass the filters, ascending. Column 0 of the filters is `_id`.
-pub async fn chunks(
-    def: &TableDef,
-    snapshot: &Snapshot,
-    filters: &[Arc<Filter>],
-) -> Result<Vec<Chunk>> {
-    chunks_of(def, snapshot, filters, CHUNK_ROWS).await
+pub async fn chunks(def: &TableDef, snapshot: &Snapshot, filters: &[Arc<Filter>]) -> Result<Vec<Chunk>> {
+    match named_entities(def, snapshot, filters).await? {
+        Some(es) => Ok(named(es, bounds(filters, 0))),
+        None => Ok(ranges(def, snapshot, filters, CHUNK_ROWS)),
+    }
 }
 
-pub async fn chunks_of(
+/// The same for versions: a value of one version does not name the entity's other versions, but `_id` does.
+pub fn chunks_of_history(
     def: &TableDef,
     snapshot: &Snapshot,
     filters: &[Arc<Filter>],
     rows: usize,
-) -> Result<Vec<Chunk>> {
-    let within = bounds(filters, 0);
-    if let Some(es) = named_entities(def, snapshot, filters).await? {
-        let es: Vec<i64> =
-            es.into_iter().filter(|e| within.low <= *e && *e <= within.high).collect();
-        return Ok(if es.is_empty() { vec![] } else { vec![Chunk::Entities(es.into())] });
+) -> Vec<Chunk> {
+    match integer_points(filters, 0) {
+        Some(es) => named(es, bounds(filters, 0)),
+        None => ranges(def, snapshot, filters, rows),
     }
+}
+
+fn named(es: Vec<i64>, within: Bounds) -> Vec<Chunk> {
+    let es: Vec<i64> = es.into_iter().filter(|e| within.low <= *e && *e <= within.high).collect();
+    if es.is_empty() { vec![] } else { vec![Chunk::Entities(es.into())] }
+}
+
+fn ranges(def: &TableDef, snapshot: &Snapshot, filters: &[Arc<Filter>], rows: usize) -> Vec<Chunk> {
+    let within = bounds(filters, 0);
     let attributes: Vec<Attr> = def.columns.iter().map(|c| c.a.clone()).collect();
     let ranges = snapshot.ranges(&attributes, rows);
-    Ok(ranges.into_iter().filter_map(|r| clip(r, within)).map(Chunk::Range).collect())
+    ranges.into_iter().filter_map(|r| clip(r, within)).map(Chunk::Range).collect()
 }
 
 fn clip(range: Range<i64>, within: Bounds) -> Option<Range<i64>> {
