@@ -28,7 +28,9 @@ impl Instants {
         };
         let mut instants = BTreeMap::new();
         for part in snapshot.slice(&slice).await? {
-            let Some(v) = part.v.as_ref().and_then(|v| v.as_primitive_opt::<TimestampMicrosecondType>()) else {
+            let Some(v) =
+                part.v.as_ref().and_then(|v| v.as_primitive_opt::<TimestampMicrosecondType>())
+            else {
                 continue;
             };
             let e = part.e.as_primitive::<Int64Type>();
@@ -38,7 +40,10 @@ impl Instants {
     }
 
     /// For any of these transactions, null standing for none.
-    pub async fn of(snapshot: &Snapshot, ts: impl Iterator<Item = i64> + Clone) -> Result<Instants> {
+    pub async fn of(
+        snapshot: &Snapshot,
+        ts: impl Iterator<Item = i64> + Clone,
+    ) -> Result<Instants> {
         match (ts.clone().min(), ts.max()) {
             (Some(first), Some(last)) => Instants::between(snapshot, first, last).await,
             _ => Ok(Instants(BTreeMap::new())),

@@ -48,8 +48,11 @@ impl HistoryTable {
 
 /// The table's columns, then `_t_from`, `_t_to`, `_valid_from`, `_valid_to`.
 fn history_schema(def: &TableDef) -> SchemaRef {
-    let long = |name, nullable| tagged(Field::new(name, DataType::Int64, nullable), ValueType::Long, None);
-    let instant = |name, nullable| tagged(Field::new(name, instant_type(), nullable), ValueType::Instant, None);
+    let long =
+        |name, nullable| tagged(Field::new(name, DataType::Int64, nullable), ValueType::Long, None);
+    let instant = |name, nullable| {
+        tagged(Field::new(name, instant_type(), nullable), ValueType::Instant, None)
+    };
     let times = [
         long("_t_from", false),
         long("_t_to", true),
@@ -75,7 +78,10 @@ impl TableProvider for HistoryTable {
     fn table_type(&self) -> TableType {
         TableType::Base
     }
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
         Ok(filter::pushdown(filters))
     }
     async fn scan(
@@ -114,7 +120,8 @@ impl VersionRange {
 
     /// Transactions one of which must have touched the entity of any row; None: that excludes little.
     fn touching(&self) -> Option<(i64, i64)> {
-        let selective = |(low, high): (i64, i64)| (low > FIRST_T && high < OPEN).then_some((low, high));
+        let selective =
+            |(low, high): (i64, i64)| (low > FIRST_T && high < OPEN).then_some((low, high));
         selective(self.t_to)
             .or_else(|| selective(self.t_from))
             .or_else(|| (self.t_from.0 > FIRST_T).then_some(self.t_from))
@@ -146,7 +153,13 @@ impl Source for HistoryScan {
     }
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns: Vec<&str> = self.schema.fields().iter().map(|f| f.name().as_str()).collect();
-        write!(f, "table={}, columns=[{}], as_of={}", self.def.name, columns.join(", "), self.snapshot.t())?;
+        write!(
+            f,
+            "table={}, columns=[{}], as_of={}",
+            self.def.name,
+            columns.join(", "),
+            self.snapshot.t()
+        )?;
         match self.range.touching() {
             Some((first, last)) => write!(f, ", touched={first}..={last}"),
             None => Ok(()),
@@ -173,7 +186,9 @@ impl Source for HistoryScan {
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = match self.chunks.is_empty() {
             true => Precision::Exact(0),
-            false => Precision::Inexact(usize::try_from(self.def.rows).unwrap_or(usize::MAX).max(1)),
+            false => {
+                Precision::Inexact(usize::try_from(self.def.rows).unwrap_or(usize::MAX).max(1))
+            }
         };
         statistics
     }
@@ -193,7 +208,8 @@ impl Source for HistoryScan {
 
 impl HistoryScan {
     fn needs(&self, column: usize) -> bool {
-        self.projection.contains(&column) || self.filters.iter().any(|f| f.columns.contains(&column))
+        self.projection.contains(&column)
+            || self.filters.iter().any(|f| f.columns.contains(&column))
     }
 
     /// The chunk, or the few entities of it that rows can be about; None: none.
@@ -202,8 +218,13 @@ impl HistoryScan {
             return Ok(Some(chunk.clone()));
         };
         let slices = self.def.columns.iter().map(|c| async {
-            let slice =
-                Slice { a: c.a.clone(), e: range.clone(), values: false, times: false, touched: Some(touched) };
+            let slice = Slice {
+                a: c.a.clone(),
+                e: range.clone(),
+                values: false,
+                times: false,
+                touched: Some(touched),
+            };
             self.snapshot.slice(&slice).await
         });
         let mut entities = Vec::new();
@@ -235,7 +256,8 @@ impl HistoryScan {
         let attributes = self.def.columns.len();
         let instants = match self.needs(attributes + 3) || self.needs(attributes + 4) {
             true => {
-                let ts = versions.t_from.iter().chain(&versions.t_to).copied().filter(|t| *t != OPEN);
+                let ts =
+                    versions.t_from.iter().chain(&versions.t_to).copied().filter(|t| *t != OPEN);
                 Some(Instants::of(&self.snapshot, ts).await?)
             }
             false => None,
@@ -247,11 +269,17 @@ impl HistoryScan {
                 (c, _) if c <= attributes => {
                     versions.column(c - 1, &self.def.columns[c - 1], &columns[c - 1])?
                 }
-                (c, _) if c == attributes + 1 => Arc::new(Int64Array::from(versions.t_from.clone())),
+                (c, _) if c == attributes + 1 => {
+                    Arc::new(Int64Array::from(versions.t_from.clone()))
+                }
                 (c, _) if c == attributes + 2 => Arc::new(closed().collect::<Int64Array>()),
-                (c, Some(i)) if c == attributes + 3 => i.column(versions.t_from.iter().copied().map(Some)),
+                (c, Some(i)) if c == attributes + 3 => {
+                    i.column(versions.t_from.iter().copied().map(Some))
+                }
                 (_, Some(i)) => i.column(closed()),
-                (c, None) => return Err(DataFusionError::Internal(format!("column {c} was not read"))),
+                (c, None) => {
+                    return Err(DataFusionError::Internal(format!("column {c} was not read")));
+                }
             })
         };
         let mask = mask_all(&self.filters, rows, &column)?;

@@ -2,9 +2,7 @@
 
 use super::super::{ColumnDef, VersionRange, types};
 use daodb_storage::FactColumns;
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, ListArray, UInt32Array, new_null_array,
-};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, ListArray, UInt32Array, new_null_array};
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use datafusion::arrow::compute::{concat, take};
 use datafusion::arrow::datatypes::Int64Type;
@@ -27,7 +25,8 @@ impl Column {
         for part in parts {
             let e = part.e.as_primitive::<Int64Type>().values();
             let Some(times) = &part.times else { continue };
-            let (from, to) = (times.t_from.as_primitive::<Int64Type>(), times.t_to.as_primitive::<Int64Type>());
+            let (from, to) =
+                (times.t_from.as_primitive::<Int64Type>(), times.t_to.as_primitive::<Int64Type>());
             rows.extend((0..e.len()).map(|i| (e[i], from.value(i), to.value(i), 0u32)));
             if let (true, Some(v)) = (values, &part.v) {
                 arrays.push(types::convert(part.value_type, v, shown, e)?);
@@ -95,7 +94,8 @@ impl Sweep<'_> {
 impl Versions {
     /// The versions within `range` of all entities of these columns. Where nothing held there is none.
     pub fn new(defs: &[ColumnDef], columns: &[Column], range: VersionRange) -> Versions {
-        let mut versions = Versions { picked: vec![Picked::default(); columns.len()], ..Versions::default() };
+        let mut versions =
+            Versions { picked: vec![Picked::default(); columns.len()], ..Versions::default() };
         let mut at = vec![0; columns.len()];
         loop {
             let heads = columns.iter().zip(&at).filter_map(|(c, i)| c.e.get(*i));
@@ -152,7 +152,12 @@ impl Versions {
             let offsets = std::iter::once(0).chain(picked.ends.iter().map(|e| *e as i32));
             let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets.collect::<Vec<_>>()));
             let item = Arc::new(types::item_field(items.data_type().clone()));
-            return Ok(Arc::new(ListArray::try_new(item, offsets, items, Some(NullBuffer::from(present)))?));
+            return Ok(Arc::new(ListArray::try_new(
+                item,
+                offsets,
+                items,
+                Some(NullBuffer::from(present)),
+            )?));
         }
         let rows: UInt32Array =
             starts.zip(&picked.ends).map(|(s, e)| picked.rows[s..*e].first().copied()).collect();
@@ -165,7 +170,8 @@ impl Versions {
 
 impl VersionRange {
     pub(super) fn contains(&self, t_from: i64, t_to: i64) -> bool {
-        (self.t_from.0..=self.t_from.1).contains(&t_from) && (self.t_to.0..=self.t_to.1).contains(&t_to)
+        (self.t_from.0..=self.t_from.1).contains(&t_from)
+            && (self.t_to.0..=self.t_to.1).contains(&t_to)
     }
 }
 
@@ -205,18 +211,31 @@ mod tests {
         let defs: Vec<ColumnDef> = columns.iter().map(|c| def(c.0)).collect();
         let columns: Vec<Column> = columns
             .iter()
-            .map(|(_, c)| Column { e: c.e.clone(), t_from: c.t_from.clone(), t_to: c.t_to.clone(), v: c.v.clone() })
+            .map(|(_, c)| Column {
+                e: c.e.clone(),
+                t_from: c.t_from.clone(),
+                t_to: c.t_to.clone(),
+                v: c.v.clone(),
+            })
             .collect();
         let versions = Versions::new(&defs, &columns, range);
-        let arrays: Vec<ArrayRef> =
-            (0..defs.len()).filter_map(|i| versions.column(i, &defs[i], &columns[i]).ok()).collect();
+        let arrays: Vec<ArrayRef> = (0..defs.len())
+            .filter_map(|i| versions.column(i, &defs[i], &columns[i]).ok())
+            .collect();
         let rows: Vec<String> = (0..versions.e.len())
             .map(|row| {
                 let values: Vec<String> = arrays
                     .iter()
-                    .map(|a| datafusion::arrow::util::display::array_value_to_string(a, row).unwrap_or_default())
+                    .map(|a| {
+                        datafusion::arrow::util::display::array_value_to_string(a, row)
+                            .unwrap_or_default()
+                    })
                     .collect();
-                let to = if versions.t_to[row] == OPEN { "-".into() } else { versions.t_to[row].to_string() };
+                let to = if versions.t_to[row] == OPEN {
+                    "-".into()
+                } else {
+                    versions.t_to[row].to_string()
+                };
                 format!("{} {}..{to} {}", versions.e[row], versions.t_from[row], values.join("|"))
             })
             .collect();

@@ -15,7 +15,11 @@ use std::sync::Arc;
 const CHUNK_ROWS: usize = 131_072;
 
 /// The chunks of the table that may hold rows that pass the filters, ascending. Column 0 of the filters is `_id`.
-pub async fn chunks(def: &TableDef, snapshot: &Snapshot, filters: &[Arc<Filter>]) -> Result<Vec<Chunk>> {
+pub async fn chunks(
+    def: &TableDef,
+    snapshot: &Snapshot,
+    filters: &[Arc<Filter>],
+) -> Result<Vec<Chunk>> {
     match named_entities(def, snapshot, filters).await? {
         Some(es) => Ok(named(es, bounds(filters, 0))),
         None => Ok(ranges(def, snapshot, filters, CHUNK_ROWS)),
