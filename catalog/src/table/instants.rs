@@ -46,8 +46,17 @@ impl Instants {
     ) -> Result<Instants> {
         match (ts.clone().min(), ts.max()) {
             (Some(first), Some(last)) => Instants::between(snapshot, first, last).await,
-            _ => Ok(Instants(BTreeMap::new())),
+            _ => Ok(Instants::none()),
         }
+    }
+
+    pub fn none() -> Instants {
+        Instants(BTreeMap::new())
+    }
+
+    /// Ascending.
+    pub fn ts(&self) -> impl Iterator<Item = i64> + '_ {
+        self.0.keys().copied()
     }
 
     pub fn column(&self, ts: impl Iterator<Item = Option<i64>>) -> ArrayRef {

@@ -1,5 +1,6 @@
 //! A snapshot's attributes as tables: an attribute namespace is a table, each attribute of it a column.
 
+mod dao;
 mod history;
 mod instants;
 mod names;
@@ -7,6 +8,7 @@ mod scan;
 mod star;
 mod types;
 
+pub use dao::{DAO_RELATIONS, dao_table};
 pub use names::{HISTORY_SUFFIX, hidden, tables};
 
 use daodb_storage::{Attr, Snapshot, ValueType};
@@ -97,17 +99,4 @@ pub fn history_table(
     range: VersionRange,
 ) -> Arc<dyn TableProvider> {
     Arc::new(history::HistoryTable::new(def, snapshot.history(), range))
-}
-
-/// The relations of schema `dao`.
-pub const DAO_RELATIONS: [&str; 6] =
-    ["datoms", "transactions", "changes", "attributes", "segments", "streams"];
-
-/// One relation of schema `dao` at the snapshot's basis.
-pub fn dao_table(
-    _name: &str,
-    _database: &Arc<crate::Database>,
-    _snapshot: &Snapshot,
-) -> crate::Result<Option<Arc<dyn TableProvider>>> {
-    unimplemented!()
 }

@@ -1,0 +1,100 @@
+//! Schema `dao`: what the database says of itself. One file a relation.
+//!
+//! Small relations are made whole when they are scanned; those that grow with the history are read chunk by chunk.
+
+mod attributes;
+mod events;
+mod streams;
+mod transactions;
+
+use crate::database::Database;
+use crate::error::Result;
+use async_trait::async_trait;
+use daodb_storage::Snapshot;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::memory::MemorySourceConfig;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::error::Result as DfResult;
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use std::fmt;
+use std::sync::Arc;
+
+/// The relations of schema `dao`.
+pub const DAO_RELATIONS: [&str; 5] = ["attributes", "changes", "datoms", "streams", "transactions"];
+
+/// The founding stream's number; a database has no other yet.
+const FOUNDING_STREAM: i64 = 0;
+
+/// One relation of schema `dao` at the snapshot's basis; None: there is none of that name.
+pub fn dao_table(
+    name: &str,
+    database: &Arc<Database>,
+    snapshot: &Snapshot,
+) -> Result<Option<Arc<dyn TableProvider>>> {
+    let small = |relation| Small { relation, database: Arc::clone(database), snapshot: snapshot.clone() };
+    Ok(Some(match name {
+        "attributes" => Arc::new(small(Relation::Attributes)),
+        "streams" => Arc::new(small(Relation::Streams)),
+        "transactions" => Arc::new(small(Relation::Transactions)),
+        "datoms" => Arc::new(events::EventTable::datoms(database, snapshot)),
+        "changes" => Arc::new(events::EventTable::changes(database, snapshot)),
+        _ => return Ok(None),
+    }))
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Relation {
+    Attributes,
+    Streams,
+    Transactions,
+}
+
+/// A relation that fits in memory.
+struct Small {
+    relation: Relation,
+    database: Arc<Database>,
+    snapshot: Snapshot,
+}
+
+impl fmt::Debug for Small {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {}", self.relation, self.snapshot.t())
+    }
+}
+
+#[async_trait]
+impl TableProvider for Small {
+    fn schema(&self) -> SchemaRef {
+        match self.relation {
+            Relation::Attributes => attributes::schema(),
+            Relation::Streams => streams::schema(),
+            Relation::Transactions => transactions::schema(),
+        }
+    }
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let batch: RecordBatch = match self.relation {
+            Relation::Attributes => attributes::rows(&self.database, &self.snapshot).await?,
+            Relation::Streams => streams::rows(&self.snapshot)?,
+            Relation::Transactions => transactions::rows(&self.snapshot).await?,
+        };
+        let schema = self.schema();
+        Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, projection.cloned())?)
+    }
+}
+
+/// Columns by name and type, all nullable.
+fn schema_of(columns: &[(&str, DataType)]) -> SchemaRef {
+    let fields = columns.iter().map(|(name, ty)| Field::new(*name, ty.clone(), true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}

@@ -1,0 +1,33 @@
+//! `dao.streams`: a row a stream: its number, and the transaction it stands at.
+
+use super::{FOUNDING_STREAM, schema_of};
+use super::super::instants::instant_type;
+use daodb_storage::{FIRST_T, Snapshot};
+use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray};
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::error::Result;
+use std::sync::Arc;
+
+pub fn schema() -> SchemaRef {
+    schema_of(&[
+        ("stream", DataType::Int64),
+        ("t", DataType::Int64),
+        ("instant", instant_type()),
+        ("hash", DataType::Utf8View),
+    ])
+}
+
+/// The newest transaction, whatever the view; nulls where there is none yet.
+pub fn rows(snapshot: &Snapshot) -> Result<RecordBatch> {
+    let newest = snapshot.newest();
+    let some = newest.t >= FIRST_T;
+    let hash: String = newest.hash.iter().map(|b| format!("{b:02x}")).collect();
+    let instant = TimestampMicrosecondArray::from(vec![some.then_some(newest.instant)]);
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from(vec![FOUNDING_STREAM])),
+        Arc::new(Int64Array::from(vec![some.then_some(newest.t)])),
+        Arc::new(instant.with_timezone("UTC")),
+        Arc::new(StringViewArray::from(vec![some.then_some(hash.as_str())])),
+    ];
+    Ok(RecordBatch::try_new(schema(), columns)?)
+}
