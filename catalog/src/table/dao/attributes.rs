@@ -1,8 +1,8 @@
 //! `dao.attributes`: a row an attribute at the basis, those of the database itself included: how it is shown, what was
 //! declared of it, what was observed.
 
-use super::schema_of;
 use super::super::types;
+use super::schema_of;
 use crate::database::Database;
 use crate::schema::{Attribute, Cardinality, Unique};
 use daodb_storage::{Attr, AttributeStat, Snapshot, Value, ValueType};
@@ -56,7 +56,9 @@ pub async fn rows(database: &Arc<Database>, snapshot: &Snapshot) -> Result<Recor
     let flag = |f: fn(&Attribute) -> bool| -> ArrayRef {
         Arc::new(BooleanArray::from(all.iter().map(|a| f(a)).collect::<Vec<_>>()))
     };
-    let sum = |f: fn(&AttributeStat) -> u64| long(&|a| i64::try_from(of(a).iter().map(f).sum::<u64>()).ok());
+    let sum = |f: fn(&AttributeStat) -> u64| {
+        long(&|a| i64::try_from(of(a).iter().map(f).sum::<u64>()).ok())
+    };
     let value = |v: Option<&Value>| v.map(types::value_text);
     let columns = vec![
         text(&|a| Some(a.ident.to_string())),
@@ -65,7 +67,9 @@ pub async fn rows(database: &Arc<Database>, snapshot: &Snapshot) -> Result<Recor
         text(&|a| a.value_type.map(|t| t.name().to_owned())),
         text(&|a| type_names(&a.observed)),
         text(&|a| Some(if a.cardinality == Cardinality::Many { "many" } else { "one" }.to_owned())),
-        text(&|a| a.unique.map(|u| if u == Unique::Identity { "identity" } else { "value" }.to_owned())),
+        text(&|a| {
+            a.unique.map(|u| if u == Unique::Identity { "identity" } else { "value" }.to_owned())
+        }),
         flag(|a| a.index || a.unique.is_some()),
         flag(|a| a.is_component),
         text(&|a| a.doc.clone()),

@@ -17,7 +17,8 @@ use crate::schema::{Cardinality, Schema};
 use async_trait::async_trait;
 use daodb_storage::{Attr, OPEN, Slice, Snapshot};
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, StringViewArray,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions,
+    StringViewArray,
 };
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{DataType, Int64Type, SchemaRef};
@@ -80,10 +81,18 @@ pub struct EventTable {
 
 impl EventTable {
     pub fn datoms(database: &Arc<Database>, snapshot: &Snapshot) -> EventTable {
-        EventTable { kind: Kind::Datoms, database: Arc::clone(database), snapshot: snapshot.history() }
+        EventTable {
+            kind: Kind::Datoms,
+            database: Arc::clone(database),
+            snapshot: snapshot.history(),
+        }
     }
     pub fn changes(database: &Arc<Database>, snapshot: &Snapshot) -> EventTable {
-        EventTable { kind: Kind::Changes, database: Arc::clone(database), snapshot: snapshot.history() }
+        EventTable {
+            kind: Kind::Changes,
+            database: Arc::clone(database),
+            snapshot: snapshot.history(),
+        }
     }
 }
 
@@ -101,7 +110,10 @@ impl TableProvider for EventTable {
     fn table_type(&self) -> TableType {
         TableType::View
     }
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
         Ok(filter::pushdown(filters))
     }
     async fn scan(
@@ -146,15 +158,16 @@ fn chunks(kind: Kind, snapshot: &Snapshot, filters: &[Arc<Filter>]) -> Vec<(Attr
         })
     };
     let attributes: BTreeSet<Attr> = snapshot.attributes().into_iter().map(|s| s.a).collect();
-    let shown = attributes.into_iter().filter(|a| kind == Kind::Datoms || !hidden(a)).filter(is_wanted);
+    let shown =
+        attributes.into_iter().filter(|a| kind == Kind::Datoms || !hidden(a)).filter(is_wanted);
     shown
         .flat_map(|a| match &named {
             Some(es) => vec![(a, Chunk::Entities(es.clone().into()))],
             None => {
                 let ranges = snapshot.ranges(std::slice::from_ref(&a), CHUNK_ROWS);
-                let clipped = ranges.into_iter().map(|r| {
-                    r.start.max(within.low)..r.end.min(within.high.saturating_add(1))
-                });
+                let clipped = ranges
+                    .into_iter()
+                    .map(|r| r.start.max(within.low)..r.end.min(within.high.saturating_add(1)));
                 clipped.filter(|r| !r.is_empty()).map(|r| (a.clone(), Chunk::Range(r))).collect()
             }
         })
@@ -246,8 +259,10 @@ impl EventScan {
     async fn facts(&self, a: &Attr, chunk: &Chunk) -> Result<(Vec<Held>, Vec<StringViewArray>)> {
         let parts = match chunk {
             Chunk::Range(e) => {
-                let touched = (self.touched != Bounds::ALL).then_some((self.touched.low, self.touched.high));
-                let slice = Slice { a: a.clone(), e: e.clone(), values: true, times: true, touched };
+                let touched =
+                    (self.touched != Bounds::ALL).then_some((self.touched.low, self.touched.high));
+                let slice =
+                    Slice { a: a.clone(), e: e.clone(), values: true, times: true, touched };
                 self.snapshot.slice(&slice).await?
             }
             Chunk::Entities(_) => chunk.facts(&self.snapshot, a, true, true).await?,
@@ -307,7 +322,12 @@ impl EventScan {
         ]
     }
 
-    async fn changes(&self, a: &Attr, facts: &[Held], texts: &[StringViewArray]) -> Result<Vec<ArrayRef>> {
+    async fn changes(
+        &self,
+        a: &Attr,
+        facts: &[Held],
+        texts: &[StringViewArray],
+    ) -> Result<Vec<ArrayRef>> {
         let one = self.attributes.get(a).is_none_or(|a| a.cardinality == Cardinality::One);
         let mut rows = Vec::new();
         for entity in facts.chunk_by(|x, y| x.e == y.e) {
@@ -333,7 +353,8 @@ impl EventScan {
     }
 
     fn needs(&self, column: usize) -> bool {
-        self.projection.contains(&column) || self.filters.iter().any(|f| f.columns.contains(&column))
+        self.projection.contains(&column)
+            || self.filters.iter().any(|f| f.columns.contains(&column))
     }
 
     fn batch(&self, columns: &[ArrayRef]) -> Result<RecordBatch> {
@@ -412,13 +433,21 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(value, (t_from, t_to))| Held {
-                e: 1, value, ty: "long", t_from: *t_from, m_from: 1, t_to: *t_to, m_to: 0,
+                e: 1,
+                value,
+                ty: "long",
+                t_from: *t_from,
+                m_from: 1,
+                t_to: *t_to,
+                m_to: 0,
             })
             .collect();
         let mut out = Vec::new();
         changes_of(&facts, one, &mut out);
-        let expect: Vec<Change> =
-            expect.iter().map(|(t, old, new)| Change { e: 1, t: *t, old: *old, new: *new }).collect();
+        let expect: Vec<Change> = expect
+            .iter()
+            .map(|(t, old, new)| Change { e: 1, t: *t, old: *old, new: *new })
+            .collect();
         assert_eq!(out, expect);
     }
 

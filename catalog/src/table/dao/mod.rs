@@ -33,7 +33,8 @@ pub fn dao_table(
     database: &Arc<Database>,
     snapshot: &Snapshot,
 ) -> Result<Option<Arc<dyn TableProvider>>> {
-    let small = |relation| Small { relation, database: Arc::clone(database), snapshot: snapshot.clone() };
+    let small =
+        |relation| Small { relation, database: Arc::clone(database), snapshot: snapshot.clone() };
     Ok(Some(match name {
         "attributes" => Arc::new(small(Relation::Attributes)),
         "streams" => Arc::new(small(Relation::Streams)),

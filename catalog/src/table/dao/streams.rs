@@ -1,9 +1,11 @@
 //! `dao.streams`: a row a stream: its number, and the transaction it stands at.
 
-use super::{FOUNDING_STREAM, schema_of};
 use super::super::instants::instant_type;
+use super::{FOUNDING_STREAM, schema_of};
 use daodb_storage::{FIRST_T, Snapshot};
-use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray};
+use datafusion::arrow::array::{
+    ArrayRef, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray,
+};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::error::Result;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! `dao.transactions`: a row a transaction up to the basis: its t (and entity id), and when it was. What else is said of
 //! a transaction (`:git/commit`) stands in the entity tables, with `_id` = t.
 
-use super::schema_of;
 use super::super::instants::{Instants, instant_type};
+use super::schema_of;
 use daodb_storage::{FIRST_T, Snapshot};
 use datafusion::arrow::array::{Int64Array, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
