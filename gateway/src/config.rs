@@ -1,1 +1,235 @@
-//! Settings: flags, `DAODB_*` variables and a TOML file share their names.
+//! Settings: flags, `DAODB_*` variables and a TOML file share their names. A flag goes before a variable, a variable before
+//! the file, the file before the default.
+
+mod units;
+
+pub use units::{Size, Span};
+
+use crate::cli::Failure;
+use clap::Args;
+use clap::builder::BoolishValueParser;
+use daodb_catalog::database::CatalogOptions;
+use daodb_storage::StreamOptions;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub const DEFAULT_DATA: &str = "./daodb-data";
+pub const DEFAULT_PG: &str = "127.0.0.1:5433";
+
+/// What every command that opens data takes.
+#[derive(Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Settings (also DAODB_* variables and keys of --config)")]
+pub struct Settings {
+    /// A TOML file with settings under the names of the long flags: `data = "/var/lib/daodb"`
+    #[arg(long, env = "DAODB_CONFIG", value_name = "FILE", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Settings of the database itself.
+#[derive(Args, Deserialize, Debug, Clone, Default)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Common {
+    /// The folder that holds the databases; made where it is missing [default: ./daodb-data]
+    #[arg(long, env = "DAODB_DATA", value_name = "DIR", hide_env = true)]
+    pub data: Option<PathBuf>,
+    /// Memory that queries may take before they spill to disk [default: 2GiB, or 40 % of the machine's where that is less]
+    #[arg(long, env = "DAODB_MEMORY", value_name = "SIZE", hide_env = true)]
+    pub memory: Option<Size>,
+    /// Facts kept in memory before they are laid down as Parquet [default: 200000]
+    #[arg(long, env = "DAODB_TAIL_DATOMS", value_name = "N", hide_env = true)]
+    pub tail_datoms: Option<usize>,
+    /// Memory for columns read from Parquet [default: 256MiB]
+    #[arg(long, env = "DAODB_CACHE", value_name = "SIZE", hide_env = true)]
+    pub cache: Option<Size>,
+    /// What to log to stderr: error, warn, info, debug, trace, or `daodb_storage=debug,warn` [default: warn]
+    #[arg(long, env = "DAODB_LOG", value_name = "FILTER", hide_env = true)]
+    pub log: Option<String>,
+}
+
+/// Settings of a server.
+#[derive(Args, Deserialize, Debug, Clone, Default)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Wire {
+    /// The address that psql and other Postgres clients connect to [default: 127.0.0.1:5433]
+    #[arg(long, env = "DAODB_PG", value_name = "ADDR", hide_env = true)]
+    pub pg: Option<String>,
+    /// Listen beyond this machine although there is no authentication yet
+    #[arg(long, env = "DAODB_INSECURE", value_name = "BOOL", hide_env = true, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", hide_possible_values = true,
+          value_parser = BoolishValueParser::new())]
+    pub insecure: Option<bool>,
+    /// Stop statements that run longer: `30s`, `5min`; 0 is never. A session may SET its own [default: 0]
+    #[arg(long, env = "DAODB_STATEMENT_TIMEOUT", value_name = "TIME", hide_env = true)]
+    pub statement_timeout: Option<Span>,
+}
+
+#[derive(Deserialize, Debug, Default)]
+struct File {
+    #[serde(flatten)]
+    common: Common,
+    #[serde(flatten)]
+    wire: Wire,
+}
+
+/// Every setting, decided.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub data: PathBuf,
+    pub memory: usize,
+    pub tail_datoms: usize,
+    pub cache: usize,
+    pub log: String,
+    pub pg: String,
+    pub insecure: bool,
+    /// Milliseconds; 0: none.
+    pub statement_timeout: u64,
+}
+
+impl Config {
+    /// Flags and variables come in by `settings` and `wire`; here the file and the defaults are put under them.
+    pub fn resolve(settings: Settings, wire: Wire) -> Result<Config, Failure> {
+        let file = match &settings.config {
+            Some(path) => read(path)?,
+            None => File::default(),
+        };
+        let (flags, under) = (settings.common, file.common);
+        let memory = flags.memory.or(under.memory).map_or_else(default_memory, |s| s.0);
+        Ok(Config {
+            data: flags.data.or(under.data).unwrap_or_else(|| DEFAULT_DATA.into()),
+            memory,
+            tail_datoms: flags.tail_datoms.or(under.tail_datoms).unwrap_or(200_000),
+            cache: flags.cache.or(under.cache).map_or(256 << 20, |s| s.0),
+            log: flags.log.or(under.log).unwrap_or_else(|| "warn".into()),
+            pg: wire.pg.or(file.wire.pg).unwrap_or_else(|| DEFAULT_PG.into()),
+            insecure: wire.insecure.or(file.wire.insecure).unwrap_or(false),
+            statement_timeout: wire
+                .statement_timeout
+                .or(file.wire.statement_timeout)
+                .map_or(0, |s| s.0),
+        })
+    }
+
+    pub fn catalog_options(&self) -> CatalogOptions {
+        CatalogOptions {
+            stream: StreamOptions {
+                tail_datoms: self.tail_datoms,
+                cache_bytes: self.cache,
+                clock: Arc::new(now),
+            },
+            memory_bytes: self.memory,
+        }
+    }
+}
+
+/// Microseconds, UTC.
+pub fn now() -> i64 {
+    chrono::Utc::now().timestamp_micros()
+}
+
+/// Two GiB, or 40 % of the machine's memory where that is less.
+fn default_memory() -> usize {
+    const LIMIT: usize = 2 << 30;
+    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()
+    });
+    total.map_or(LIMIT, |kib| LIMIT.min(kib / 10 * 4 * 1024))
+}
+
+fn read(path: &Path) -> Result<File, Failure> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Failure::usage(format!("cannot read the configuration file {shown}: {e}")))?;
+    parse(&text).map_err(|failure| failure.inside(format!("configuration file {shown}")))
+}
+
+fn parse(text: &str) -> Result<File, Failure> {
+    let table: toml::Table = toml::from_str(text).map_err(|e| Failure::usage(e.to_string()))?;
+    let names = names();
+    if let Some(key) = table.keys().find(|key| !names.contains(key)) {
+        let failure = Failure::usage(format!("unknown setting {key}"));
+        return Err(match nearest(key, &names) {
+            Some(name) => failure.hint(format!("perhaps {name}")),
+            None => failure.hint(format!("the settings are {}", names.join(", "))),
+        });
+    }
+    toml::from_str(text).map_err(|e| Failure::usage(e.to_string()))
+}
+
+/// The names that a file may use: those of the flags.
+fn names() -> Vec<String> {
+    let command = Wire::augment_args(Common::augment_args(clap::Command::new("settings")));
+    command.get_arguments().filter_map(|a| a.get_long()).map(str::to_owned).collect()
+}
+
+fn nearest<'a>(key: &str, names: &'a [String]) -> Option<&'a str> {
+    let key = key.replace('_', "-").to_lowercase();
+    let near = |name: &str| strsim(&key, name);
+    names
+        .iter()
+        .map(String::as_str)
+        .filter(|n| near(n) <= 1 + key.len() / 4)
+        .min_by_key(|n| near(n))
+}
+
+/// Letters to insert, delete or replace.
+fn strsim(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn resolve(flags: Common, wire: Wire, file: &str) -> Result<Config, Failure> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("daodb.toml");
+        std::fs::write(&path, file).unwrap();
+        Config::resolve(Settings { config: Some(path), common: flags }, wire)
+    }
+
+    #[test]
+    fn flags_go_before_the_file_and_the_file_before_defaults() {
+        let file = "data = \"/file\"\npg = \"127.0.0.1:1\"\nmemory = \"1GiB\"\ntail-datoms = 7\ncache = 5000\n\
+                    insecure = true\nstatement-timeout = \"30s\"\nlog = \"info\"\n";
+        let flags = Common { data: Some("/flag".into()), ..Common::default() };
+        let config = resolve(flags, Wire::default(), file).unwrap();
+        assert_eq!(config.data, PathBuf::from("/flag"));
+        assert_eq!((config.memory, config.tail_datoms, config.cache), (1 << 30, 7, 5000));
+        assert_eq!((config.pg.as_str(), config.insecure), ("127.0.0.1:1", true));
+        assert_eq!((config.log.as_str(), config.statement_timeout), ("info", 30_000));
+
+        let config = resolve(Common::default(), Wire::default(), "").unwrap();
+        assert_eq!((config.pg.as_str(), config.insecure), (DEFAULT_PG, false));
+        assert_eq!(config.data, PathBuf::from(DEFAULT_DATA));
+        assert!(config.memory > 1 << 20 && config.memory <= 2 << 30);
+    }
+
+    #[test]
+    fn a_file_that_is_wrong_is_told_where() {
+        let check = |file: &str, expect: &str| {
+            let failure = resolve(Common::default(), Wire::default(), file).unwrap_err().to_string();
+            assert!(failure.contains("daodb.toml") && failure.contains(expect), "{failure}");
+        };
+        check("memroy = \"1GiB\"", "unknown setting memroy (perhaps memory)");
+        check("statement_timeout = 1", "unknown setting statement_timeout (perhaps statement-timeout)");
+        check("colour = true", "the settings are data, memory,");
+        check("memory = \"lots\"", "\"lots\" is no size");
+        check("insecure = \"yes\"", "insecure");
+        check("data = ", "line 1");
+    }
+}

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `daodb` command; see [`daodb_gateway::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    daodb_gateway::cli::main()
+}

@@ -1,1 +1,92 @@
 //! The commands of `daodb`, one file each.
+
+mod failure;
+mod folder;
+mod import;
+mod listen;
+mod progress;
+mod serve;
+mod signals;
+
+pub use failure::Failure;
+
+use clap::{Parser, Subcommand};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+const EXAMPLES: &str = "\
+Examples:
+  daodb demo                              the history of the repository you stand in, served to psql
+  daodb demo --git ~/src/other            of another one
+  daodb import git ~/src/other            into a database named after the folder; again: what is new
+  daodb serve --data ./daodb-data         then: psql -h 127.0.0.1 -p 5433 demo
+  daodb sql 'SELECT count(*) FROM file'   without a server
+  daodb info                              what a folder holds
+
+Every setting is a flag, a variable (--tail-datoms is DAODB_TAIL_DATOMS) and a key of the TOML file that --config names;
+the flag goes first, then the variable, then the file.";
+
+/// A database that forgets nothing: facts are added, never overwritten, and SQL reads any moment of them.
+#[derive(Parser, Debug)]
+#[command(name = "daodb", version, after_help = EXAMPLES, max_term_width = 120)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Serve(serve::Serve),
+    #[command(subcommand)]
+    Import(import::Import),
+}
+
+/// Runs the command that the arguments name. Exit status: 0 done, 1 failed, 2 asked wrongly.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::failed(format!("cannot start: {e}")))?;
+    let result = runtime.block_on(async {
+        let stop = signals::watch();
+        match cli.command {
+            Command::Serve(command) => command.run(stop).await,
+            Command::Import(import::Import::Git(command)) => command.run(stop).await,
+        }
+    });
+    runtime.shutdown_background();
+    result
+}
+
+/// Logs go to stderr, in colors only on a terminal.
+fn log(filter: &str) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(filter).map_err(|e| {
+        Failure::usage(format!("--log {filter}: {e}"))
+            .hint("error, warn, info, debug, trace, or a list such as daodb_storage=debug,warn")
+    })?;
+    let colors = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colors)
+        .try_init()
+        .map_err(|e| Failure::failed(format!("cannot log: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,1 +1,11 @@
 //! Importers of foreign histories.
+//!
+//! A git repository is read by [`git`] into one [`plan`] a commit; [`write`] turns plans into transactions by the attributes
+//! of [`schema`]. [`sample`] makes plans where there is no repository. [`run`] joins reading and writing.
+
+pub mod git;
+pub mod plan;
+pub mod run;
+pub mod sample;
+pub mod schema;
+pub mod write;

@@ -1,0 +1,74 @@
+//! `daodb serve`
+
+use super::{Failure, folder, listen};
+use crate::config::{Config, Settings, Wire};
+use crate::pg;
+use clap::Args;
+use daodb_catalog::Catalog;
+use std::io::Write;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+const EXAMPLES: &str = "\
+Examples:
+  daodb serve --data /var/lib/daodb
+  daodb serve --config /etc/daodb.toml --log info
+  psql -h 127.0.0.1 -p 5433 demo                   one database
+  psql -h 127.0.0.1 -p 5433 'dbname=demo@1042'     as it stood at transaction 1042
+
+Ctrl-C or SIGTERM: running statements end, waiting writes are flushed.";
+
+/// Serve a folder's databases to psql and other Postgres clients
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Serve {
+    #[command(flatten)]
+    wire: Wire,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Serve {
+    pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
+        let config = Config::resolve(self.settings, self.wire)?;
+        super::log(&config.log)?;
+        let listener = listen::postgres(&config).await?;
+        let catalog = folder::open(&config, true).await?;
+        let names = catalog.names();
+        if names.is_empty() {
+            eprintln!("the folder holds no database yet: daodb import git PATH makes one");
+        }
+        let address = address(&listener)?;
+        let lines = names.iter().map(|name| format!("  {}\n", listen::psql(address, name)));
+        say(&format!(
+            "serving {} on {address}\n{}",
+            config.data.display(),
+            lines.collect::<String>()
+        ))?;
+        until_stopped(listener, catalog, &config, stop).await
+    }
+}
+
+pub fn address(listener: &TcpListener) -> Result<std::net::SocketAddr, Failure> {
+    listener.local_addr().map_err(|e| Failure::failed(format!("the listening socket: {e}")))
+}
+
+/// To stdout at once: whoever started the server may wait for it.
+pub fn say(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|e| Failure::failed(format!("stdout: {e}")))
+}
+
+/// Serves; then flushes.
+pub async fn until_stopped(
+    listener: TcpListener,
+    catalog: Arc<Catalog>,
+    _config: &Config,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let served = pg::serve(listener, Arc::clone(&catalog), stop).await;
+    catalog.close().await?;
+    Ok(served?)
+}
