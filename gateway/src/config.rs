@@ -222,11 +222,15 @@ mod tests {
     #[test]
     fn a_file_that_is_wrong_is_told_where() {
         let check = |file: &str, expect: &str| {
-            let failure = resolve(Common::default(), Wire::default(), file).unwrap_err().to_string();
+            let failure =
+                resolve(Common::default(), Wire::default(), file).unwrap_err().to_string();
             assert!(failure.contains("daodb.toml") && failure.contains(expect), "{failure}");
         };
         check("memroy = \"1GiB\"", "unknown setting memroy (perhaps memory)");
-        check("statement_timeout = 1", "unknown setting statement_timeout (perhaps statement-timeout)");
+        check(
+            "statement_timeout = 1",
+            "unknown setting statement_timeout (perhaps statement-timeout)",
+        );
         check("colour = true", "the settings are data, memory,");
         check("memory = \"lots\"", "\"lots\" is no size");
         check("insecure = \"yes\"", "insecure");
