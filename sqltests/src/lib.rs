@@ -1,1 +1,3 @@
-//! DaoDB sqltests.
+//! What the tests share: generated histories, and finding programs.
+
+pub mod git;
