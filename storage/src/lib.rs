@@ -23,5 +23,5 @@ pub use error::{Error, ErrorKind, Result};
 pub use fact::{Fact, OPEN};
 pub use snapshot::{AttributeStat, Basis, FactColumns, Slice, Snapshot, Times, View};
 pub use store::Store;
-pub use stream::{NewTransaction, Stream, StreamOptions};
+pub use stream::{Appended, NewTransaction, Stream, StreamOptions};
 pub use value::{Value, ValueType};

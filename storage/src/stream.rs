@@ -2,6 +2,7 @@
 
 use crate::datom::Datom;
 use crate::error::Result;
+use crate::log::Transaction;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::value::Clock;
@@ -24,6 +25,15 @@ pub struct StreamOptions {
     /// Bytes of decoded segment columns kept in memory.
     pub cache_bytes: usize,
     pub clock: Clock,
+}
+
+/// A group that is durable.
+#[derive(Clone)]
+pub struct Appended {
+    /// As the log holds them, with their headers, in the order given.
+    pub transactions: Vec<Transaction>,
+    /// The snapshot after the last of them.
+    pub snapshot: Snapshot,
 }
 
 pub struct Stream {}
@@ -50,7 +60,7 @@ impl Stream {
         unimplemented!()
     }
     /// Writes a group of transactions as one log object. Returns once it is durable, with the snapshot after it.
-    pub async fn append(&self, _group: Vec<NewTransaction>) -> Result<Snapshot> {
+    pub async fn append(&self, _group: Vec<NewTransaction>) -> Result<Appended> {
         unimplemented!()
     }
     /// Lays the whole tail down as a run now, and waits for it.
