@@ -3,6 +3,7 @@
 //! A type byte, then: integers and instants as 8 bytes big-endian, doubles as their IEEE bits (one NaN), everything of
 //! variable length with an 8-byte length before it. A tuple's absent component is the type byte 0.
 
+use super::order::one_nan;
 use super::{Value, ValueType};
 use crate::error::{Error, Result};
 use bigdecimal::{BigDecimal, num_bigint::BigInt};
@@ -20,8 +21,7 @@ impl Value {
                 out.extend_from_slice(&n.to_be_bytes())
             }
             Value::Double(d) => {
-                let bits = if d.is_nan() { f64::NAN.to_bits() } else { d.to_bits() };
-                out.extend_from_slice(&bits.to_be_bytes());
+                out.extend_from_slice(&one_nan(*d).to_bits().to_be_bytes());
             }
             Value::Bigint(n) => write_sized(out, &n.to_signed_bytes_be()),
             Value::Bigdec(d) => {

@@ -1,10 +1,12 @@
 //! The typed values that stand in v, their one total order, and their canonical bytes.
 
 mod canonical;
+mod column;
 mod order;
 mod text;
 
-pub use text::instant_text;
+pub use column::ValueColumn;
+pub use text::{bigdec_text, instant_text};
 
 use bigdecimal::{BigDecimal, num_bigint::BigInt};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};

@@ -11,8 +11,8 @@ impl Ord for Value {
             (Boolean(a), Boolean(b)) => a.cmp(b),
             (Long(a), Long(b)) | (Instant(a), Instant(b)) | (Ref(a), Ref(b)) => a.cmp(b),
             (Bigint(a), Bigint(b)) => a.cmp(b),
-            // The order of IEEE 754: NaN has a place, and -0.0 stands before 0.0.
-            (Double(a), Double(b)) => a.total_cmp(b),
+            // The order of IEEE 754: NaN has a place (there is one, as in canonical bytes), and -0.0 stands before 0.0.
+            (Double(a), Double(b)) => one_nan(*a).total_cmp(&one_nan(*b)),
             // Equal numbers of another scale (1.0, 1.00) are other values, as in Clojure's `=` and java.math.
             (Bigdec(a), Bigdec(b)) => a
                 .cmp(b)
@@ -27,6 +27,11 @@ impl Ord for Value {
             _ => self.value_type().cmp(&other.value_type()),
         }
     }
+}
+
+/// Every NaN as the one that values keep.
+pub(super) fn one_nan(d: f64) -> f64 {
+    if d.is_nan() { f64::NAN } else { d }
 }
 
 impl PartialOrd for Value {

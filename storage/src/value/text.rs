@@ -1,6 +1,7 @@
 //! A value's text, as EDN prints it; and instants as people write them.
 
 use super::Value;
+use bigdecimal::BigDecimal;
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::fmt;
 
@@ -15,7 +16,7 @@ impl fmt::Display for Value {
                 f.write_str(if *d > 0.0 { "##Inf" } else { "##-Inf" })
             }
             Value::Double(d) => write!(f, "{d:?}"),
-            Value::Bigdec(d) => write!(f, "{d}M"),
+            Value::Bigdec(d) => write!(f, "{}M", bigdec_text(d)),
             Value::Instant(us) => write!(f, "#inst \"{}\"", instant_text(*us)),
             Value::String(s) => quoted(f, s),
             Value::Keyword(s) | Value::Symbol(s) => f.write_str(s),
@@ -66,5 +67,24 @@ pub fn instant_text(us: i64) -> String {
     match DateTime::<Utc>::from_timestamp_micros(us) {
         Some(t) => t.to_rfc3339_opts(SecondsFormat::AutoSi, true),
         None => format!("{us}us"),
+    }
+}
+
+/// The shortest text that keeps the scale: `1.00` is not `1.0`. Scientific where the plain form would need many zeros.
+pub fn bigdec_text(d: &BigDecimal) -> String {
+    let (digits, scale) = d.as_bigint_and_exponent();
+    let text = digits.to_string();
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.as_str()),
+    };
+    match usize::try_from(scale) {
+        Ok(0) => text,
+        Ok(scale) if scale < digits.len() => {
+            let (whole, part) = digits.split_at(digits.len() - scale);
+            format!("{sign}{whole}.{part}")
+        }
+        Ok(scale) if scale <= digits.len() + 6 => format!("{sign}0.{digits:0>scale$}"),
+        _ => format!("{sign}{digits}E{:+}", -i128::from(scale)),
     }
 }
