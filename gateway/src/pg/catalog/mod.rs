@@ -1,5 +1,9 @@
 //! `pg_catalog` and `information_schema`, computed from our own catalog.
 
+mod builtin;
+pub mod field_type;
+mod oids;
+
 use daodb_catalog::Result;
 use daodb_catalog::session::{Extension, SessionInfo};
 use datafusion::catalog::TableProvider;
