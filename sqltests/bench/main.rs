@@ -1,0 +1,3 @@
+//! Benchmarks: figures as JSON on stdout.
+
+fn main() {}

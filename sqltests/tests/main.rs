@@ -1,0 +1,5 @@
+//! All tests of the workspace that need more than one crate. One binary: each one more links the query engine again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod slt;
