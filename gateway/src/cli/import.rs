@@ -46,7 +46,7 @@ impl Git {
             Failure::failed(format!("{} is not in a git repository", self.path.display()))
                 .hint("give the path of a clone, or of any folder inside one")
         })?;
-        if git::is_empty(&repository)? {
+        if git::head(&repository)?.is_none() {
             let text = format!("{} has no commit yet", repository.display());
             return Err(Failure::failed(text).hint("HEAD must name a commit"));
         }

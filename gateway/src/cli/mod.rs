@@ -1,12 +1,16 @@
 //! The commands of `daodb`, one file each.
 
+mod demo;
 mod failure;
 mod folder;
 mod import;
+mod info;
 mod listen;
 mod progress;
+pub mod render;
 mod serve;
 mod signals;
+pub mod sql;
 
 pub use failure::Failure;
 
@@ -37,9 +41,12 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Demo(demo::Demo),
     Serve(serve::Serve),
     #[command(subcommand)]
     Import(import::Import),
+    Sql(sql::Sql),
+    Info(info::Info),
 }
 
 /// Runs the command that the arguments name. Exit status: 0 done, 1 failed, 2 asked wrongly.
@@ -59,8 +66,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let result = runtime.block_on(async {
         let stop = signals::watch();
         match cli.command {
+            Command::Demo(command) => command.run(stop).await,
             Command::Serve(command) => command.run(stop).await,
             Command::Import(import::Import::Git(command)) => command.run(stop).await,
+            Command::Sql(command) => command.run(stop).await,
+            Command::Info(command) => command.run().await,
         }
     });
     runtime.shutdown_background();

@@ -46,7 +46,7 @@ impl Serve {
             config.data.display(),
             lines.collect::<String>()
         ))?;
-        until_stopped(listener, catalog, &config, stop).await
+        until_stopped(listener, catalog, stop).await
     }
 }
 
@@ -65,7 +65,6 @@ pub fn say(text: &str) -> Result<(), Failure> {
 pub async fn until_stopped(
     listener: TcpListener,
     catalog: Arc<Catalog>,
-    _config: &Config,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     let served = pg::serve(listener, Arc::clone(&catalog), stop).await;

@@ -1,6 +1,6 @@
 //! An import: a thread reads the repository, the caller's task writes; a bounded channel between them.
 
-use super::git::Reader;
+use super::git::{Reader, head};
 use super::plan::CommitPlan;
 use super::write::Writer;
 use daodb_catalog::{Database, Error, Result, SqlState};
@@ -121,10 +121,10 @@ fn read(
     Ok(())
 }
 
-/// Hex name of the newest commit that `database` holds; None where it holds nothing yet.
-pub async fn newest_commit(database: &Arc<Database>) -> Result<Option<String>> {
+/// Whether `database` holds HEAD of the repository at `path` as its newest commit: nothing to import.
+pub async fn is_complete(database: &Arc<Database>, path: &Path) -> Result<bool> {
     let writer = Writer::open(Arc::clone(database), i64::MAX).await?;
-    Ok(writer.last_commit().map(str::to_owned))
+    Ok(writer.last_commit().is_some() && writer.last_commit() == head(path)?.as_deref())
 }
 
 /// Takes plans that are made, not read: those that `database` lacks, counted from its first transaction.

@@ -8,7 +8,7 @@ mod tree;
 
 pub use blob::LARGEST_TEXT;
 pub use path::path_text;
-pub use reader::{Reader, find, is_empty};
+pub use reader::{Reader, find, head};
 
 #[cfg(test)]
 mod tests;

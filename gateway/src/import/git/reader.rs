@@ -24,11 +24,19 @@ pub fn find(from: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Whether HEAD names no commit yet.
-pub fn is_empty(path: &Path) -> Result<bool> {
+/// Hex name of the commit that HEAD names; None where there is none yet.
+pub fn head(path: &Path) -> Result<Option<String>> {
     let repo = open(path)?;
-    let head = repo.head().map_err(|e| failed(&repo, "HEAD", e))?;
-    Ok(head.is_unborn())
+    Ok(head_of(&repo)?.map(|id| id.to_string()))
+}
+
+fn head_of(repo: &Repository) -> Result<Option<ObjectId>> {
+    let mut head = repo.head().map_err(|e| failed(repo, "HEAD", e))?;
+    if head.is_unborn() {
+        return Ok(None);
+    }
+    let commit = head.peel_to_commit().map_err(|e| failed(repo, "HEAD", e))?;
+    Ok(Some(commit.id))
 }
 
 fn open(path: &Path) -> Result<Repository> {
@@ -78,13 +86,9 @@ impl Reader {
     /// repository has no commit yet.
     pub fn chain(&self, last: Option<&str>) -> Result<Vec<ObjectId>> {
         let last = last.map(object_id).transpose()?;
-        let head = self.repo.head().map_err(|e| failed(&self.repo, "HEAD", e))?;
-        if head.is_unborn() {
-            return Ok(Vec::new());
-        }
-        let head = self.repo.head_commit().map_err(|e| failed(&self.repo, "HEAD", e))?;
+        let Some(head) = head_of(&self.repo)? else { return Ok(Vec::new()) };
         let mut chain = Vec::new();
-        let mut next = Some(head.id);
+        let mut next = Some(head);
         while let Some(id) = next {
             if last == Some(id) {
                 chain.reverse();

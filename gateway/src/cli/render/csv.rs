@@ -1,0 +1,59 @@
+//! CSV as `COPY ... WITH (FORMAT csv, HEADER)` writes it.
+
+use super::cell::Cells;
+use super::{Broken, Rows};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use std::io::Write;
+
+pub struct Csv<'a> {
+    out: &'a mut dyn Write,
+    schema: SchemaRef,
+    headed: bool,
+}
+
+impl<'a> Csv<'a> {
+    pub fn new(schema: SchemaRef, out: &'a mut dyn Write) -> Self {
+        Self { out, schema, headed: false }
+    }
+
+    fn head(&mut self) -> Result<(), Broken> {
+        if !std::mem::replace(&mut self.headed, true) {
+            let names = self.schema.fields().iter().map(|f| field(f.name()));
+            writeln!(self.out, "{}", names.collect::<Vec<_>>().join(","))?;
+        }
+        Ok(())
+    }
+}
+
+/// Quoted where a reader would take it for something else; an empty text is told from an absent one.
+fn field(text: &str) -> String {
+    let plain = !text.is_empty() && !text.contains([',', '"', '\n', '\r']) && text != "\\.";
+    if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
+}
+
+impl Rows for Csv<'_> {
+    fn batch(&mut self, batch: &RecordBatch) -> Result<(), Broken> {
+        self.head()?;
+        let cells = Cells::of(batch)?;
+        let mut line = String::new();
+        for row in 0..batch.num_rows() {
+            line.clear();
+            for column in 0..batch.num_columns() {
+                if column > 0 {
+                    line.push(',');
+                }
+                if let Some(text) = cells.text(column, row)? {
+                    line.push_str(&field(&text));
+                }
+            }
+            line.push('\n');
+            self.out.write_all(line.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Broken> {
+        self.head()
+    }
+}

@@ -1,0 +1,105 @@
+//! A table as psql draws it. Widths are those of the first rows; a wider cell further down widens its column from there.
+
+use super::cell::{Cells, is_number};
+use super::{Broken, Rows};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use std::io::Write;
+use unicode_width::UnicodeWidthStr;
+
+/// Rows that are laid out together.
+const LAID_OUT: usize = 10_000;
+
+pub struct Table<'a> {
+    out: &'a mut dyn Write,
+    schema: SchemaRef,
+    widths: Vec<usize>,
+    waiting: Vec<Vec<String>>,
+    headed: bool,
+    rows: u64,
+}
+
+impl<'a> Table<'a> {
+    pub fn new(schema: SchemaRef, out: &'a mut dyn Write) -> Self {
+        let widths = schema.fields().iter().map(|f| f.name().width()).collect();
+        Self { out, schema, widths, waiting: Vec::new(), headed: false, rows: 0 }
+    }
+
+    fn lay_out(&mut self) -> Result<(), Broken> {
+        for row in &self.waiting {
+            for (width, cell) in self.widths.iter_mut().zip(row) {
+                *width = cell.split('\n').map(UnicodeWidthStr::width).fold(*width, usize::max);
+            }
+        }
+        if !std::mem::replace(&mut self.headed, true) {
+            self.head()?;
+        }
+        for row in std::mem::take(&mut self.waiting) {
+            self.row(&row)?;
+        }
+        Ok(())
+    }
+
+    /// Names stand in the middle.
+    fn head(&mut self) -> Result<(), Broken> {
+        let names = self.schema.fields().iter().zip(&self.widths).map(|(field, width)| {
+            let gap = width - field.name().width();
+            format!(" {}{}{} ", " ".repeat(gap / 2), field.name(), " ".repeat(gap - gap / 2))
+        });
+        writeln!(self.out, "{}", names.collect::<Vec<_>>().join("|"))?;
+        let lines = self.widths.iter().map(|width| "-".repeat(width + 2));
+        Ok(writeln!(self.out, "{}", lines.collect::<Vec<_>>().join("+"))?)
+    }
+
+    /// Numbers stand to the right; `+` marks a text that goes on in the next line.
+    fn row(&mut self, row: &[String]) -> Result<(), Broken> {
+        let cells: Vec<Vec<&str>> = row.iter().map(|cell| cell.split('\n').collect()).collect();
+        let height = cells.iter().map(Vec::len).max().unwrap_or(1);
+        for i in 0..height {
+            let mut line = String::new();
+            for (column, lines) in cells.iter().enumerate() {
+                let text = lines.get(i).copied().unwrap_or_default();
+                let gap = " ".repeat(self.widths[column].saturating_sub(text.width()));
+                let goes_on = i + 1 < lines.len();
+                let last = column + 1 == cells.len();
+                let right = is_number(self.schema.field(column).data_type());
+                let (before, after) = if right { (gap.as_str(), "") } else { ("", gap.as_str()) };
+                // The last column is not filled up.
+                let after = if last && !goes_on { "" } else { after };
+                line.push_str(&format!(
+                    " {before}{text}{after}{}",
+                    if goes_on { "+" } else { " " }
+                ));
+                if last {
+                    line.truncate(line.len() - usize::from(!goes_on));
+                } else {
+                    line.push('|');
+                }
+            }
+            writeln!(self.out, "{line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Rows for Table<'_> {
+    fn batch(&mut self, batch: &RecordBatch) -> Result<(), Broken> {
+        let cells = Cells::of(batch)?;
+        for row in 0..batch.num_rows() {
+            let texts = (0..batch.num_columns()).map(|column| cells.text(column, row));
+            let texts = texts.map(|text| Ok(text?.unwrap_or_default().replace('\r', "\\r")));
+            self.waiting.push(texts.collect::<Result<_, Broken>>()?);
+            self.rows += 1;
+            if self.waiting.len() == LAID_OUT {
+                self.lay_out()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Broken> {
+        self.lay_out()?;
+        let rows = self.rows;
+        Ok(writeln!(self.out, "({rows} {})\n", if rows == 1 { "row" } else { "rows" })?)
+    }
+}

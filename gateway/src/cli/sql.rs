@@ -1,0 +1,157 @@
+//! `daodb sql`: statements on a folder, without a server.
+
+use super::render::{Broken, Format};
+use super::{Failure, folder};
+use crate::config::{Config, Settings, Wire};
+use crate::pg::catalog::PgCatalog;
+use clap::Args;
+use daodb_catalog::{Catalog, Error, Outcome, Session, SqlState};
+use datafusion::error::DataFusionError;
+use futures::StreamExt;
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+const EXAMPLES: &str = "\
+Examples:
+  daodb sql 'SELECT path, lines FROM file ORDER BY lines DESC LIMIT 5'
+  daodb sql --as-of 2026-01-01 'SELECT count(*) FROM file'
+  daodb sql 'SELECT * FROM file VERSION AS OF 1042' --format csv > tree.csv
+  daodb sql -f report.sql
+  echo 'SELECT * FROM dao.transactions' | daodb sql --format jsonl
+
+A table on a terminal, CSV in a pipe. Only one process opens a folder: while a server has it, ask by psql.";
+
+/// Run SQL on a folder without a server
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Sql {
+    /// One or more statements; without any, and without --file, they are read from stdin
+    #[arg(conflicts_with = "file")]
+    query: Option<String>,
+    /// A file with statements; - is stdin
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The database [default: the only one of the folder]
+    #[arg(short, long, value_name = "NAME")]
+    database: Option<String>,
+    /// See the data as it stood then: a t, an instant, a date
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<String>,
+    /// How rows are written [default: table on a terminal, csv in a pipe]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Sql {
+    pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
+        let config = Config::resolve(self.settings.clone(), Wire::default())?;
+        super::log(&config.log)?;
+        let text = text(self.query.as_deref(), self.file.as_deref())?;
+        let catalog = folder::open(&config, false).await?;
+        let name = folder::choose(&catalog, self.database.clone())?;
+        let options = self.as_of.iter().map(|time| ("daodb.as_of".to_owned(), time.clone()));
+        let ran = self.run_on(&catalog, &name, &text, stop).await;
+        catalog.close().await?;
+        match ran {
+            Ok(()) | Err(Broken::Closed) => Ok(()),
+            Err(Broken::Failed(failure)) => Err(failure),
+        }
+    }
+
+    async fn run_on(
+        &self,
+        catalog: &Arc<Catalog>,
+        database: &str,
+        text: &str,
+        stop: CancellationToken,
+    ) -> Result<(), Broken> {
+        let options = self.as_of.iter().map(|time| ("daodb.as_of".to_owned(), time.clone()));
+        let mut session = session(catalog, database, options.collect()).await?;
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        tokio::select! {
+            ran = run(&mut session, text, Format::or_default(self.format), &mut out) => ran,
+            () = stop.cancelled() => Err(Failure::failed("stopped before the end").into()),
+        }?;
+        Ok(out.flush()?)
+    }
+}
+
+/// A session as psql would have, without a wire.
+pub async fn session(
+    catalog: &Arc<Catalog>,
+    database: &str,
+    options: Vec<(String, String)>,
+) -> Result<Session, Failure> {
+    let user = std::env::var("USER").unwrap_or_else(|_| "daodb".to_owned());
+    let extension = Arc::new(PgCatalog::new());
+    Ok(Session::open(Arc::clone(catalog), database, &user, options, extension).await?)
+}
+
+fn text(query: Option<&str>, file: Option<&Path>) -> Result<String, Failure> {
+    match (query, file) {
+        (Some(query), _) => Ok(query.to_owned()),
+        (None, Some(path)) if path != Path::new("-") => std::fs::read_to_string(path)
+            .map_err(|e| Failure::usage(format!("cannot read {}: {e}", path.display()))),
+        (None, file) => {
+            if file.is_none() && std::io::stdin().is_terminal() {
+                return Err(Failure::usage("no statement is given").hint(
+                    "daodb sql 'SELECT ...', or -f FILE, or a pipe; -f - reads the terminal",
+                ));
+            }
+            let mut text = String::new();
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .map_err(|e| Failure::failed(format!("stdin: {e}")))?;
+            Ok(text)
+        }
+    }
+}
+
+/// The catalog's error inside of the engine's.
+pub fn engine_error(e: DataFusionError) -> Error {
+    match e {
+        DataFusionError::External(e) => match e.downcast::<Error>() {
+            Ok(e) => *e,
+            Err(e) => Error::new(SqlState::INTERNAL, e.to_string()),
+        },
+        e => Error::new(SqlState::INTERNAL, e.to_string()),
+    }
+}
+
+/// Runs the statements in order, up to the first that fails.
+pub async fn run(
+    session: &mut Session,
+    text: &str,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<(), Broken> {
+    let statements = session.parse(text).map_err(|e| Failure::of_statement(e, text))?;
+    for statement in statements {
+        let told = |e: Error| Failure::of_statement(e, &statement.text);
+        let outcome = session.execute(&statement, &[]).await.map_err(told)?;
+        for notice in session.take_notices() {
+            eprintln!("NOTICE: {notice}");
+        }
+        match outcome {
+            Outcome::Rows { schema, mut stream, .. } => {
+                let mut rows = format.writer(schema, out);
+                while let Some(batch) = stream.next().await {
+                    rows.batch(&batch.map_err(|e| told(engine_error(e)))?)?;
+                }
+                rows.end()?;
+            }
+            Outcome::CopyOut { .. } => {
+                let text = "COPY ... TO STDOUT is what psql speaks; here --format csv writes a query's rows";
+                return Err(Failure::usage(text).into());
+            }
+            Outcome::Command { tag } if format == Format::Table => writeln!(out, "{tag}")?,
+            Outcome::Command { .. } => {}
+        }
+        out.flush()?;
+    }
+    Ok(())
+}
