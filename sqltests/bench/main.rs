@@ -1,3 +1,72 @@
-//! Benchmarks: figures as JSON on stdout.
+//! Benchmarks, one command each; figures as JSON on stdout, what goes on to stderr.
+//!
+//! `cargo run --release -p daodb-sqltests --bin bench -- people --n 1000000`
 
-fn main() {}
+mod history;
+mod measure;
+mod people;
+mod writers;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+bench people [--n 1000000] [--runs 7]        ingest, updates, queries now and as of the middle against a wide Parquet file
+bench history [--commits 40000]              import of a generated git history
+bench writers FOLDER                         concurrent writers that say what was acknowledged, until they are killed
+Options: --data DIR   keep the database there (default: a temporary folder)";
+
+/// What the command line says.
+pub struct Arguments {
+    words: Vec<String>,
+}
+
+impl Arguments {
+    /// The number after a flag.
+    pub fn number(&self, flag: &str, default: usize) -> Result<usize, String> {
+        match self.after(flag) {
+            None => Ok(default),
+            Some(text) => text.parse().map_err(|e| format!("{flag} {text}: {e}")),
+        }
+    }
+    pub fn data(&self) -> Option<PathBuf> {
+        self.after("--data").map(PathBuf::from)
+    }
+    fn after(&self, flag: &str) -> Option<&str> {
+        let i = self.words.iter().position(|word| word == flag)?;
+        self.words.get(i + 1).map(String::as_str)
+    }
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let arguments = Arguments { words };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return fail(&format!("cannot start: {e}")),
+    };
+    let done = runtime.block_on(async {
+        match arguments.words.first().map(String::as_str) {
+            Some("people") => people::run(&arguments).await,
+            Some("history") => history::run(&arguments).await,
+            Some("writers") => writers::run(&arguments).await,
+            _ => Err(USAGE.to_owned()),
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => fail(&what),
+    }
+}
+
+impl Arguments {
+    /// The word after the command.
+    pub fn operand(&self) -> Option<&str> {
+        self.words.get(1).map(String::as_str)
+    }
+}
+
+fn fail(what: &str) -> ExitCode {
+    eprintln!("{what}");
+    ExitCode::FAILURE
+}

@@ -38,6 +38,34 @@ pub fn generate(dir: &Path, seed: u64, commits: u32) -> io::Result<()> {
     git(dir, &["fast-import", "--quiet", "--done"], &stream(seed, commits)).map(drop)
 }
 
+/// Makes a bare repository with a straight history of so many commits, each of two or three changes among 5,000 files.
+pub fn generate_long(dir: &Path, seed: u64, commits: u32) -> io::Result<()> {
+    git(dir, &["init", "-q", "--bare", "-b", "main"], b"")?;
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let mut stream = Vec::new();
+    for mark in 1..=commits {
+        let at = 1_500_000_000 + u64::from(mark) * 600;
+        let who = mark % 37;
+        let head = format!(
+            "commit refs/heads/main\nmark :{mark}\ncommitter P{who} <p{who}@b.example> {at} +0000\ndata <<END\nchange {mark}\nEND\n"
+        );
+        stream.extend(head.bytes());
+        for _ in 0..2 + mark % 2 {
+            let file = rng.random_range(0..5000u32);
+            let body = format!("{mark}\n").repeat(rng.random_range(1..60));
+            let path = format!("src/m{}/f{file}.rs", file % 97);
+            let change = match rng.random_range(0..50) {
+                0 => format!("D {path}\n"),
+                _ => format!("M 100644 inline {path}\ndata {}\n{body}\n", body.len()),
+            };
+            stream.extend(change.bytes());
+        }
+        stream.push(b'\n');
+    }
+    stream.extend(b"done\n");
+    git(dir, &["fast-import", "--quiet", "--done"], &stream).map(drop)
+}
+
 /// Names that are files at one time and folders at another, and names that are hard to write down.
 const NAMES: [&[u8]; 16] = [
     b"a",

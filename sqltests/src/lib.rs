@@ -2,6 +2,7 @@
 //! real `daodb` program), [`ops`] that fill a database, [`show`] that prints rows as psql does; then the `.slt` runner
 //! ([`slt`]), the naive evaluator ([`oracle`]), and makers of data ([`git`], [`people`]).
 
+pub mod crash;
 pub mod engine;
 pub mod git;
 pub mod ops;

@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use daodb_catalog::{Outcome, Session};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
-use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt;
 use sqllogictest::{AsyncDB, DBOutput};
@@ -41,8 +40,7 @@ fn count(tag: &str) -> u64 {
 }
 
 async fn rows(schema: SchemaRef, stream: SendableRecordBatchStream) -> Result<Output, Failed> {
-    let batches: Vec<RecordBatch> =
-        stream.try_collect().await.map_err(|e: DataFusionError| failed(e))?;
+    let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(engine::stream_error)?;
     let types = schema.fields().iter().map(|f| shown(f.data_type())).collect();
     let mut rows = Vec::new();
     for batch in &batches {
@@ -51,18 +49,6 @@ async fn rows(schema: SchemaRef, stream: SendableRecordBatchStream) -> Result<Ou
         }
     }
     Ok(DBOutput::Rows { types, rows })
-}
-
-/// The error of ours that an error of the stream carries, if it does.
-fn failed(e: DataFusionError) -> Failed {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&e);
-    while let Some(error) = cause {
-        if let Some(ours) = error.downcast_ref::<daodb_catalog::Error>() {
-            return ours.clone().into();
-        }
-        cause = error.source();
-    }
-    Failed::new("XX000", &e.to_string(), None, None)
 }
 
 fn shown(ty: &DataType) -> Shown {
