@@ -2,4 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bench;
+mod corrupt;
+mod crash;
+mod fuzz;
+mod git_oracle;
 mod slt;
