@@ -53,7 +53,6 @@ impl Sql {
         let text = text(self.query.as_deref(), self.file.as_deref())?;
         let catalog = folder::open(&config, false).await?;
         let name = folder::choose(&catalog, self.database.clone())?;
-        let options = self.as_of.iter().map(|time| ("daodb.as_of".to_owned(), time.clone()));
         let ran = self.run_on(&catalog, &name, &text, stop).await;
         catalog.close().await?;
         match ran {

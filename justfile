@@ -1,0 +1,32 @@
+# The steps of .ci/run, one recipe each. `just` alone lists them.
+
+_list:
+    @just --list
+
+# The history of this repository, served to psql.
+demo *args:
+    cargo run --release -- demo {{args}}
+
+# Everything that needs Rust alone; what needs more says so. CI=true makes a suite left out a failure.
+test *args:
+    cargo test --release --workspace {{args}}
+
+# Formatting.
+fmt:
+    cargo fmt --check
+
+# Lints.
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Licences, advisories, sources of the dependencies (cargo install cargo-deny).
+deny:
+    cargo deny check
+
+# Shows what a document's commands answer now, in place of what the document says.
+docs:
+    DAODB_DOCS=write cargo test --release -p daodb-gateway --test main docs
+
+# All of it, as CI does.
+ci:
+    .ci/run
