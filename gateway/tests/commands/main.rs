@@ -1,0 +1,12 @@
+//! The `daodb` program from outside: what it prints, how it ends, and that the documents tell the truth.
+//!
+//! **Invariant:** nothing here links our crates: a test binary that does takes half a minute to link.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod demo;
+mod docs;
+mod embedded;
+mod program;
+mod psql;
+mod repository;
