@@ -9,10 +9,12 @@
 pub mod datom;
 pub mod error;
 pub mod fact;
+mod index;
 pub mod log;
 pub mod snapshot;
 pub mod store;
 pub mod stream;
+mod tail;
 pub mod value;
 
 pub use datom::{

@@ -1,0 +1,167 @@
+//! The order of facts within an attribute and value type, and merging by it.
+
+use super::rows::Rows;
+use crate::error::Result;
+use crate::value::{Value, ValueColumn, ValueType};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BinaryViewArray, BooleanArray, StringViewArray,
+};
+use datafusion::arrow::buffer::ScalarBuffer;
+use datafusion::arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
+use std::cmp::Ordering;
+
+/// How the facts of one attribute and value type are sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Order {
+    /// By (e, v, t_from).
+    Aevt,
+    /// By (v, e, t_from): for looking values up, and references backwards.
+    Avet,
+}
+
+impl Order {
+    pub const ALL: [Order; 2] = [Order::Aevt, Order::Avet];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Order::Aevt => "aevt",
+            Order::Avet => "avet",
+        }
+    }
+}
+
+/// A column of values that can be compared by [`Value`]'s order without making values.
+pub enum Values {
+    Boolean(BooleanArray),
+    Integer(ScalarBuffer<i64>),
+    Double(ScalarBuffer<f64>),
+    Text(StringViewArray),
+    Binary(BinaryViewArray),
+    /// Types whose stored form does not sort as the value does.
+    Other(Vec<Option<Value>>),
+}
+
+impl Values {
+    pub fn new(ty: ValueType, array: &ArrayRef) -> Result<Values> {
+        Ok(match ty {
+            ValueType::Boolean => Values::Boolean(array.as_boolean().clone()),
+            ValueType::Long | ValueType::Ref => {
+                Values::Integer(array.as_primitive::<Int64Type>().values().clone())
+            }
+            ValueType::Instant => {
+                Values::Integer(array.as_primitive::<TimestampMicrosecondType>().values().clone())
+            }
+            ValueType::Double => {
+                Values::Double(array.as_primitive::<Float64Type>().values().clone())
+            }
+            ValueType::Bytes => Values::Binary(array.as_binary_view().clone()),
+            ValueType::Bigint | ValueType::Bigdec | ValueType::Tuple => {
+                let column = ValueColumn::new(ty, array)?;
+                Values::Other((0..array.len()).map(|i| column.value(i)).collect::<Result<_>>()?)
+            }
+            // A uuid's text sorts as its bytes do.
+            _ => Values::Text(array.as_string_view().clone()),
+        })
+    }
+
+    pub fn cmp(&self, i: usize, other: &Values, j: usize) -> Ordering {
+        match (self, other) {
+            (Values::Boolean(a), Values::Boolean(b)) => a.value(i).cmp(&b.value(j)),
+            (Values::Integer(a), Values::Integer(b)) => a[i].cmp(&b[j]),
+            (Values::Double(a), Values::Double(b)) => a[i].total_cmp(&b[j]),
+            (Values::Text(a), Values::Text(b)) => a.value(i).cmp(b.value(j)),
+            (Values::Binary(a), Values::Binary(b)) => a.value(i).cmp(b.value(j)),
+            (Values::Other(a), Values::Other(b)) => a[i].cmp(&b[j]),
+            _ => Ordering::Equal,
+        }
+    }
+}
+
+/// What rows are sorted by.
+pub struct Keys {
+    e: ScalarBuffer<i64>,
+    v: Option<Values>,
+    t_from: Option<ScalarBuffer<i64>>,
+    order: Order,
+}
+
+impl Keys {
+    pub fn new(order: Order, ty: ValueType, rows: &Rows) -> Result<Keys> {
+        let v = match &rows.v {
+            Some(v) => Some(Values::new(ty, v)?),
+            None => None,
+        };
+        let t_from = rows.t_from.as_ref().map(|t| t.values().clone());
+        Ok(Keys { e: rows.e.values().clone(), v, t_from, order })
+    }
+
+    pub fn len(&self) -> usize {
+        self.e.len()
+    }
+
+    pub fn cmp(&self, i: usize, other: &Keys, j: usize) -> Ordering {
+        let e = || self.e[i].cmp(&other.e[j]);
+        let v = || match (&self.v, &other.v) {
+            (Some(a), Some(b)) => a.cmp(i, b, j),
+            _ => Ordering::Equal,
+        };
+        let first = match self.order {
+            Order::Aevt => e().then_with(v),
+            Order::Avet => v().then_with(e),
+        };
+        first.then_with(|| match (&self.t_from, &other.t_from) {
+            (Some(a), Some(b)) => a[i].cmp(&b[j]),
+            _ => Ordering::Equal,
+        })
+    }
+}
+
+/// (part, row), as arrow's `interleave` takes it.
+pub type Place = (usize, usize);
+
+/// The rows of all sorted parts in order; of equal ones those of the earlier part first.
+pub fn merged_order(keys: &[Keys]) -> Vec<Place> {
+    let mut lists: Vec<Vec<Place>> = keys
+        .iter()
+        .enumerate()
+        .map(|(part, k)| (0..k.len()).map(|row| (part, row)).collect())
+        .collect();
+    while lists.len() > 1 {
+        let mut next = Vec::with_capacity(lists.len().div_ceil(2));
+        let mut rest = lists.into_iter();
+        while let Some(a) = rest.next() {
+            next.push(match rest.next() {
+                Some(b) => merge_two(keys, a, b),
+                None => a,
+            });
+        }
+        lists = next;
+    }
+    lists.pop().unwrap_or_default()
+}
+
+fn merge_two(keys: &[Keys], a: Vec<Place>, b: Vec<Place>) -> Vec<Place> {
+    let (Some(last_a), Some(first_b)) = (a.last(), b.first()) else {
+        return if a.is_empty() { b } else { a };
+    };
+    let after = |x: &Place, y: &Place| keys[x.0].cmp(x.1, &keys[y.0], y.1).is_gt();
+    let mut out = Vec::with_capacity(a.len() + b.len());
+    if !after(last_a, first_b) {
+        out.extend_from_slice(&a);
+        out.extend_from_slice(&b);
+        return out;
+    }
+    let (mut i, mut j) = (0, 0);
+    while i < a.len() && j < b.len() {
+        if after(&a[i], &b[j]) {
+            out.push(b[j]);
+            j += 1;
+        } else {
+            out.push(a[i]);
+            i += 1;
+        }
+    }
+    out.extend_from_slice(&a[i..]);
+    out.extend_from_slice(&b[j..]);
+    out
+}

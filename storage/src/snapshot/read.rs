@@ -1,0 +1,277 @@
+//! Reading facts of one attribute and type from all sources, as a view sees them.
+//!
+//! ```text
+//! for each source, oldest first:
+//!     current: the facts that no newer source closed; under an as-of, those closed later too
+//!     history: only under an as-of or a history view, only parts whose times overlap it
+//! merge what is left by (e, v, t_from)
+//! ```
+//!
+//! Columns of t are loaded only for parts whose bounds do not decide; parts that nothing touches pass as they are.
+
+use super::closings::{Closings, Ended};
+use super::source::{Group, Part};
+use super::span::Span;
+use crate::error::{Error, Result};
+use crate::fact::OPEN;
+use crate::index::block::Kind;
+use crate::index::order::Order;
+use crate::index::rows::{Rows, Want};
+use crate::value::ValueType;
+use datafusion::arrow::array::{BooleanArray, Int64Array};
+use datafusion::arrow::buffer::BooleanBuffer;
+use std::ops::RangeInclusive;
+
+/// Which facts a view shows. `None` means no bound, not even one that all facts pass.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sight {
+    pub as_of: Option<i64>,
+    pub since: Option<i64>,
+    pub history: bool,
+    /// Only facts that began or ended within, both inclusive.
+    pub touched: Option<(i64, i64)>,
+}
+
+/// What to read of one attribute and type.
+pub struct Reading<'a> {
+    pub ty: ValueType,
+    pub span: Span<'a>,
+    pub values: bool,
+    pub times: bool,
+    pub sight: Sight,
+}
+
+impl Sight {
+    /// Whether times of assertion may hide any fact of a part.
+    fn checks_from(&self, t_from: &RangeInclusive<i64>) -> bool {
+        self.as_of.is_some_and(|t| *t_from.end() > t)
+            || self.since.is_some_and(|t| *t_from.start() <= t)
+            || self.touched.is_some()
+    }
+
+    /// Whether all facts of a part are out of sight by their times of assertion.
+    fn hides(&self, t_from: &RangeInclusive<i64>) -> bool {
+        self.as_of.is_some_and(|t| *t_from.start() > t)
+            || self.since.is_some_and(|t| *t_from.end() <= t)
+    }
+
+    fn sees_from(&self, t_from: i64) -> bool {
+        self.as_of.is_none_or(|t| t_from <= t) && self.since.is_none_or(|t| t_from > t)
+    }
+
+    /// A t_to that is seen: a later retraction than as-of is not.
+    fn sees_end(&self, t_to: i64) -> bool {
+        self.as_of.is_none_or(|t| t_to <= t)
+    }
+
+    fn touches(&self, t: i64) -> bool {
+        self.touched.is_none_or(|(first, last)| first <= t && t <= last)
+    }
+}
+
+impl Reading<'_> {
+    /// `groups`, oldest first, are all that sources hold of the attribute and type.
+    pub async fn read(&self, groups: &[Group<'_>]) -> Result<Rows> {
+        let mut parts = Vec::new();
+        for group in groups {
+            for part in group.parts(Kind::Current, &self.span) {
+                if !self.sight.hides(&part.t_from) {
+                    let rows = part.load(self.ty, &self.span, self.want_current(&part)).await?;
+                    if !rows.is_empty() {
+                        parts.push((group, part, rows));
+                    }
+                }
+            }
+        }
+        let closings = match &self.span {
+            Span::Values(_) => {
+                let mut es: Vec<i64> =
+                    parts.iter().flat_map(|(_, _, rows)| rows.e.values().iter().copied()).collect();
+                es.sort_unstable();
+                es.dedup();
+                self.closings(groups, &Span::Points(&es)).await?
+            }
+            span => self.closings(groups, span).await?,
+        };
+        let mut out: Vec<Rows> = Vec::new();
+        let mut of_group: Vec<Rows> = Vec::new();
+        let mut last: Option<&Group<'_>> = None;
+        for (group, part, rows) in parts {
+            if last.is_some_and(|g| !std::ptr::eq(g, group)) {
+                out.push(Rows::concat(&std::mem::take(&mut of_group))?);
+            }
+            last = Some(group);
+            of_group.push(self.current(group, &part, rows, closings.as_ref()).await?);
+        }
+        if !of_group.is_empty() {
+            out.push(Rows::concat(&of_group)?);
+        }
+        if self.sight.history || self.sight.as_of.is_some() {
+            for group in groups {
+                let rows = self.history(group).await?;
+                out.extend((!rows.is_empty()).then(|| Rows::concat(&rows)).transpose()?);
+            }
+        }
+        out.retain(|rows| !rows.is_empty());
+        if out.is_empty() {
+            return Ok(Rows::empty(self.ty, self.want_out()));
+        }
+        Rows::merge(Order::Aevt, self.ty, out)
+    }
+
+    fn want_current(&self, part: &Part<'_>) -> Want {
+        Want {
+            v: self.values || matches!(self.span, Span::Values(_)),
+            t_from: self.times || self.sight.checks_from(&part.t_from),
+            m_from: self.times,
+            ..Want::default()
+        }
+    }
+
+    fn want_out(&self) -> Want {
+        let ends = self.times && self.sight.history;
+        Want { v: self.values, t_from: self.times, m_from: self.times, t_to: ends, m_to: ends }
+    }
+
+    /// The closings within the span that are seen.
+    async fn closings(&self, groups: &[Group<'_>], span: &Span<'_>) -> Result<Option<Closings>> {
+        let mut all = Vec::new();
+        for group in groups {
+            if self.sight.as_of.is_some_and(|t| *group.ts.start() > t) {
+                continue;
+            }
+            for part in group.parts(Kind::Closings, span) {
+                let mut rows = part.load(self.ty, span, Want::ALL).await?;
+                if self.sight.as_of.is_some_and(|t| *part.t_to.end() > t) {
+                    rows = rows.filter(&mask(&rows.t_to, |t| self.sight.sees_end(t))?)?;
+                }
+                if !rows.is_empty() {
+                    all.push(rows);
+                }
+            }
+        }
+        match all.is_empty() {
+            true => Ok(None),
+            false => Ok(Some(Closings::new(self.ty, Rows::merge(Order::Aevt, self.ty, all)?)?)),
+        }
+    }
+
+    /// What is seen of the current facts of one part.
+    async fn current(
+        &self,
+        group: &Group<'_>,
+        part: &Part<'_>,
+        mut rows: Rows,
+        closings: Option<&Closings>,
+    ) -> Result<Rows> {
+        let ended = match closings {
+            None => Vec::new(),
+            Some(closings) => match closings.of(self.ty, &rows, &group.ts, part.shared)? {
+                Some(ended) => ended,
+                None => {
+                    let want = Want { v: true, ..self.want_current(part) };
+                    rows = part.load(self.ty, &self.span, want).await?;
+                    closings.of(self.ty, &rows, &group.ts, part.shared)?.unwrap_or_default()
+                }
+            },
+        };
+        let rows = match self.sight.history {
+            true => self.with_ends(rows, &ended)?,
+            false if ended.is_empty() => rows,
+            false => {
+                let mut keep = vec![true; rows.len()];
+                ended.iter().for_each(|x| keep[x.row] = false);
+                rows.filter(&BooleanArray::from(keep))?
+            }
+        };
+        let rows = match self.sight.checks_from(&part.t_from) {
+            true => self.seen(rows)?,
+            false => rows,
+        };
+        Ok(rows.select(self.want_out()))
+    }
+
+    fn with_ends(&self, mut rows: Rows, ended: &[Ended]) -> Result<Rows> {
+        if !self.times && self.sight.touched.is_none() {
+            return Ok(rows);
+        }
+        let (mut t_to, mut m_to) = (vec![OPEN; rows.len()], vec![0; rows.len()]);
+        for x in ended {
+            (t_to[x.row], m_to[x.row]) = (x.t_to, x.m_to);
+        }
+        rows.t_to = Some(Int64Array::from(t_to));
+        rows.m_to = Some(Int64Array::from(m_to));
+        Ok(rows)
+    }
+
+    /// Those that were asserted, and touched, when the view says so.
+    fn seen(&self, rows: Rows) -> Result<Rows> {
+        let Some(t_from) = &rows.t_from else {
+            return Err(Error::internal("times of assertion were not read"));
+        };
+        let t_to = rows.t_to.as_ref().map(|t| t.values());
+        let sees = |i: usize| {
+            let from = t_from.value(i);
+            let touched = || {
+                self.sight.touches(from)
+                    || t_to.is_some_and(|t| t[i] != OPEN && self.sight.touches(t[i]))
+            };
+            self.sight.sees_from(from) && touched()
+        };
+        let mask = BooleanBuffer::collect_bool(rows.len(), sees);
+        if mask.count_set_bits() == rows.len() {
+            return Ok(rows);
+        }
+        rows.filter(&BooleanArray::from(mask))
+    }
+
+    /// What is seen of the closed facts of one source.
+    async fn history(&self, group: &Group<'_>) -> Result<Vec<Rows>> {
+        let sight = &self.sight;
+        let mut out = Vec::new();
+        for part in group.parts(Kind::History, &self.span) {
+            let over = !sight.history && sight.as_of.is_some_and(|t| *part.t_to.end() <= t);
+            if over || sight.hides(&part.t_from) {
+                continue;
+            }
+            let want = Want {
+                v: self.values,
+                t_from: true,
+                m_from: self.times,
+                t_to: true,
+                m_to: self.times && sight.history,
+            };
+            let mut rows = part.load(self.ty, &self.span, want).await?;
+            if !sight.history {
+                rows = rows.filter(&mask(&rows.t_to, |t| !sight.sees_end(t))?)?;
+                rows.t_to = None;
+            } else if sight.as_of.is_some_and(|t| *part.t_to.end() > t) {
+                rows = self.clipped(rows)?;
+            }
+            out.push(self.seen(rows)?.select(self.want_out()));
+        }
+        Ok(out)
+    }
+
+    /// Ends later than as-of are not known yet.
+    fn clipped(&self, mut rows: Rows) -> Result<Rows> {
+        let Some(t_to) = rows.t_to.take() else {
+            return Err(Error::internal("ends were not read"));
+        };
+        let sees = |t: &i64| self.sight.sees_end(*t);
+        if let Some(m_to) = &rows.m_to {
+            let pairs = t_to.values().iter().zip(m_to.values());
+            rows.m_to =
+                Some(pairs.map(|(t, m)| if sees(t) { *m } else { 0 }).collect::<Vec<_>>().into());
+        }
+        let clipped = t_to.values().iter().map(|t| if sees(t) { *t } else { OPEN });
+        rows.t_to = Some(clipped.collect::<Vec<_>>().into());
+        Ok(rows)
+    }
+}
+
+fn mask(column: &Option<Int64Array>, keep: impl Fn(i64) -> bool) -> Result<BooleanArray> {
+    let Some(column) = column else { return Err(Error::internal("a column was not read")) };
+    let values = column.values();
+    Ok(BooleanBuffer::collect_bool(values.len(), |i| keep(values[i])).into())
+}
