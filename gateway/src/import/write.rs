@@ -114,7 +114,9 @@ impl Writer {
         let ops = self.ops(plan).await?;
         let count = ops.len();
         let database = Arc::clone(&self.database);
-        let mut call: Sent = async move { (count, database.transact(ops).await) }.boxed();
+        // Unconstrained: a poll that only yields would let the next call overtake.
+        let call = async move { (count, database.transact(ops).await) };
+        let mut call: Sent = tokio::task::unconstrained(call).boxed();
         // The first poll puts it into the transactor's queue, so the order of calls is the order of transactions.
         match futures::poll!(&mut call) {
             Poll::Ready(done) => self.sent.push_back(futures::future::ready(done).boxed()),
