@@ -6,6 +6,7 @@ pub mod crash;
 pub mod engine;
 pub mod git;
 pub mod ops;
+pub mod oracle;
 pub mod people;
 pub mod show;
 pub mod slt;

@@ -7,4 +7,5 @@ mod corrupt;
 mod crash;
 mod fuzz;
 mod git_oracle;
+mod oracle;
 mod slt;
