@@ -1,17 +1,29 @@
-//! The Postgres wire: start-up, simple and extended queries, rows out, errors.
+//! The Postgres wire. [`server`] accepts; [`startup`] reads who comes and what for; [`connection`] takes message after
+//! message off the [`wire`] and answers each: [`simple`] a string of statements, [`extended`] the steps of a prepared one,
+//! whose result is a [`portal`]. [`run`] lets a statement be stopped at any moment, [`rows`] streams its result through
+//! [`encode`]; [`params`] reads what the client binds.
+//!
+//! **Invariant:** nothing is shared between connections but the catalog and the register of [`cancel`].
 
 pub mod catalog;
 
-use daodb_catalog::{Catalog, Result};
-use std::sync::Arc;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+mod cancel;
+mod connection;
+mod copy;
+mod encode;
+mod errors;
+mod extended;
+mod frontend;
+mod options;
+mod params;
+mod portal;
+mod rows;
+mod run;
+mod server;
+mod simple;
+mod startup;
+mod status;
+mod wire;
 
-/// Serves the catalog's databases until `stop`; then lets running statements end, and returns.
-pub async fn serve(
-    _listener: TcpListener,
-    _catalog: Arc<Catalog>,
-    _stop: CancellationToken,
-) -> Result<()> {
-    unimplemented!()
-}
+pub use server::{Limits, serve, serve_within};
+pub use status::SERVER_VERSION;

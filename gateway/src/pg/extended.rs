@@ -1,0 +1,315 @@
+//! Extended queries: Parse, Bind, Describe, Execute, Close, Sync. A statement is planned anew at each Execute, so it sees the
+//! newest snapshot.
+
+use super::connection::Connection;
+use super::encode::{self, types};
+use super::errors::{self, Failure, Result};
+use super::frontend::{Bind, Target};
+use super::params;
+use super::portal::{Answer, Described, Portal, Prepared, Progress, State, Tag};
+use super::run::{statement_timeout, stoppable};
+use pgwire::api::Type;
+use pgwire::messages::PgWireBackendMessage as Backend;
+use pgwire::messages::data::{NoData, ParameterDescription};
+use pgwire::messages::extendedquery::{
+    BindComplete, CloseComplete, ParseComplete, PortalSuspended,
+};
+use pgwire::messages::response::EmptyQueryResponse;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Statements that one connection may keep prepared.
+const MOST_STATEMENTS: usize = 10_000;
+/// Portals that may be open at once; each may hold a running plan.
+const MOST_PORTALS: usize = 1_000;
+
+/// What a connection has prepared and bound. The empty name is the unnamed one.
+#[derive(Default)]
+pub struct Extended {
+    /// None: an empty query.
+    statements: HashMap<String, Option<Arc<Prepared>>>,
+    portals: HashMap<String, Portal>,
+    /// An error was told; the client does not know it yet.
+    pub skipping: bool,
+}
+
+impl Extended {
+    /// Portals live as long as their transaction.
+    pub fn end_transaction(&mut self) {
+        self.portals.clear();
+    }
+
+    pub fn forget_unnamed(&mut self) {
+        self.statements.remove("");
+        self.portals.remove("");
+    }
+
+    /// What a command has ended besides its own work.
+    pub fn after(&mut self, sql: &str, tag: &Tag) {
+        match tag.0.as_str() {
+            "DISCARD ALL" => {
+                self.portals.clear();
+                self.statements.clear();
+            }
+            "DEALLOCATE ALL" => self.statements.clear(),
+            "DEALLOCATE" => {
+                let name = sql.trim_end_matches(';').split_whitespace().next_back();
+                let name = name.unwrap_or_default();
+                match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+                    Some(quoted) => self.statements.remove(&quoted.replace("\"\"", "\"")),
+                    None => self.statements.remove(&name.to_lowercase()),
+                };
+            }
+            _ => {}
+        }
+    }
+
+    fn statement(&self, name: &str) -> Result<Option<Arc<Prepared>>> {
+        self.statements.get(name).cloned().ok_or_else(|| {
+            let message = match name {
+                "" => "unnamed prepared statement does not exist".to_owned(),
+                name => format!("prepared statement \"{name}\" does not exist"),
+            };
+            errors::error("26000", message)
+        })
+    }
+
+    fn portal(&mut self, name: &str) -> Result<&mut Portal> {
+        self.portals
+            .get_mut(name)
+            .ok_or_else(|| errors::error("34000", format!("portal \"{name}\" does not exist")))
+    }
+}
+
+fn too_many(what: &str, most: usize) -> Box<daodb_catalog::Error> {
+    let mut e = errors::error("53400", format!("this connection has {most} {what} open"));
+    e.hint = Some("close what is no longer needed".into());
+    e
+}
+
+impl Connection<'_> {
+    pub fn parse(&mut self, name: String, sql: &str, types: &[u32]) -> Result<(), Failure> {
+        if name.is_empty() {
+            self.extended.statements.remove("");
+        } else if self.extended.statements.contains_key(&name) {
+            let message = format!("prepared statement \"{name}\" already exists");
+            return Err(errors::error("42P05", message).into());
+        }
+        if self.extended.statements.len() >= MOST_STATEMENTS {
+            return Err(too_many("prepared statements", MOST_STATEMENTS).into());
+        }
+        let mut statements = self.parsed(sql)?;
+        if statements.len() > 1 {
+            let message = "cannot insert multiple commands into a prepared statement";
+            return Err(errors::error("42601", message).into());
+        }
+        let given = types.iter().map(|oid| given(*oid)).collect::<Result<_>>()?;
+        let prepared = statements.pop().map(|statement| {
+            Arc::new(Prepared { statement, given, described: Default::default() })
+        });
+        self.extended.statements.insert(name, prepared);
+        self.notices()?;
+        Ok(self.writer.send(Backend::ParseComplete(ParseComplete::new()))?)
+    }
+
+    pub async fn bind(&mut self, bind: Bind) -> Result<(), Failure> {
+        let statement = self.extended.statement(&bind.statement)?;
+        if bind.portal.is_empty() {
+            self.extended.portals.remove("");
+        } else if self.extended.portals.contains_key(&bind.portal) {
+            let message = format!("portal \"{}\" already exists", bind.portal);
+            return Err(errors::error("42P03", message).into());
+        }
+        if self.extended.portals.len() >= MOST_PORTALS {
+            return Err(too_many("portals", MOST_PORTALS).into());
+        }
+        let params = match &statement {
+            Some(prepared) => self.bound(prepared, &bind).await?,
+            None => vec![],
+        };
+        let formats = bind.result_formats;
+        formats.iter().try_for_each(|code| encode::Format::from_code(*code).map(|_| ()))?;
+        let portal = Portal { statement, params, formats, state: State::Bound };
+        self.extended.portals.insert(bind.portal, portal);
+        Ok(self.writer.send(Backend::BindComplete(BindComplete::new()))?)
+    }
+
+    async fn bound(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        bind: &Bind,
+    ) -> Result<Vec<datafusion::common::ScalarValue>, Failure> {
+        if bind.values.is_empty() && !prepared.statement.text.contains('$') {
+            return Ok(vec![]);
+        }
+        let described = self.described(prepared).await?;
+        let (supplied, required) = (bind.values.len(), described.params.len());
+        if supplied != required {
+            return Err(errors::protocol(format!(
+                "bind message supplies {supplied} parameters, but prepared statement \"{}\" requires {required}",
+                bind.statement
+            ))
+            .into());
+        }
+        let formats = bind.formats.len();
+        if formats > 1 && formats != supplied {
+            return Err(errors::protocol(format!(
+                "bind message has {formats} parameter formats but {supplied} parameters"
+            ))
+            .into());
+        }
+        let zone = self.session.setting("timezone").unwrap_or_else(|| "UTC".to_owned());
+        let mut params = Vec::with_capacity(supplied);
+        for (i, (value, (ty, planned))) in bind.values.iter().zip(&described.params).enumerate() {
+            let code = if formats == 1 { bind.formats.first() } else { bind.formats.get(i) };
+            let format = encode::Format::from_code(code.copied().unwrap_or(0))?;
+            params.push(params::decode(ty, planned, format, value.as_deref(), &zone, i + 1)?);
+        }
+        Ok(params)
+    }
+
+    /// Parameters and columns of a statement: planned once, when first asked for.
+    async fn described(&mut self, prepared: &Arc<Prepared>) -> Result<Arc<Described>, Failure> {
+        if let Some(described) = &*prepared.described.lock() {
+            return Ok(Arc::clone(described));
+        }
+        let given: Vec<_> =
+            prepared.given.iter().map(|ty| ty.as_ref().and_then(types::planned)).collect();
+        let limit = statement_timeout(&self.session);
+        let session = &self.session;
+        let work =
+            async { Ok(session.describe(&prepared.statement, &given).await.map_err(Box::new)?) };
+        let running = &self.registration.running;
+        let description = stoppable(self.reader, running, self.server, limit, work).await?;
+        let mut params = vec![];
+        for (i, planned) in description.parameters.into_iter().enumerate() {
+            let ty = match prepared.given.get(i).cloned().flatten() {
+                Some(ty) => ty,
+                None => types::of(&planned)?,
+            };
+            params.push((ty, planned));
+        }
+        let columns = description.columns.map(|schema| encode::columns(&schema)).transpose()?;
+        let described = Arc::new(Described { params, columns });
+        *prepared.described.lock() = Some(Arc::clone(&described));
+        Ok(described)
+    }
+
+    pub async fn describe(&mut self, target: &Target) -> Result<(), Failure> {
+        let (prepared, formats) = match target {
+            Target::Statement(name) => (self.extended.statement(name)?, None),
+            Target::Portal(name) => {
+                let portal = self.extended.portal(name)?;
+                (portal.statement.clone(), Some(portal.formats.clone()))
+            }
+        };
+        let described = match &prepared {
+            Some(prepared) => self.described(prepared).await?,
+            None => Arc::new(Described { params: vec![], columns: None }),
+        };
+        if formats.is_none() {
+            let oids = described.params.iter().map(|(ty, _)| ty.oid()).collect();
+            self.writer.send(Backend::ParameterDescription(ParameterDescription::new(oids)))?;
+        }
+        let columns = described.columns.clone();
+        let message = match columns {
+            Some(columns) => {
+                let formats = formats.unwrap_or_default();
+                encode::description(&encode::formatted(columns, &formats)?)
+            }
+            None => Backend::NoData(NoData::new()),
+        };
+        Ok(self.writer.send(message)?)
+    }
+
+    pub async fn execute(&mut self, name: &str, max_rows: i32) -> Result<(), Failure> {
+        let most = u64::try_from(max_rows).ok().filter(|most| *most > 0);
+        let limit = statement_timeout(&self.session);
+        let portal = self.extended.portal(name)?;
+        let Some(prepared) = portal.statement.clone() else {
+            let empty = Backend::EmptyQueryResponse(EmptyQueryResponse::new());
+            return Ok(self.writer.send(empty)?);
+        };
+        let (session, writer) = (&mut self.session, &mut *self.writer);
+        let work = async {
+            if let State::Bound = portal.state {
+                // A portal that fails stays failed.
+                portal.state = State::Ended { rows: false };
+                let ran = session.execute(&prepared.statement, &portal.params).await;
+                let answer = Answer::new(ran.map_err(Box::new)?, &portal.formats, session)?;
+                if let Answer::Rows { rows, .. } = &answer {
+                    prepared.check(&rows.columns)?;
+                }
+                portal.state = State::Running(answer);
+            }
+            for notice in session.take_notices() {
+                writer.send(errors::notice(&notice))?;
+            }
+            match &mut portal.state {
+                State::Running(answer) => Ok(Some(answer.send(writer, most).await?)),
+                State::Ended { rows: true } => Ok(None),
+                State::Ended { rows: false } | State::Bound => {
+                    Err(errors::error("55000", format!("portal \"{name}\" cannot be run")).into())
+                }
+            }
+        };
+        let running = &self.registration.running;
+        let progress = stoppable(self.reader, running, self.server, limit, work).await;
+        self.executed(name, &prepared, progress)
+    }
+
+    fn executed(
+        &mut self,
+        name: &str,
+        prepared: &Prepared,
+        progress: Result<Option<Progress>, Failure>,
+    ) -> Result<(), Failure> {
+        let state = match &progress {
+            Ok(Some(Progress::Suspended)) => None,
+            Ok(Some(Progress::Done(_))) => {
+                let state = &self.extended.portal(name)?.state;
+                let rows = matches!(state, State::Running(Answer::Rows { .. }));
+                Some(State::Ended { rows })
+            }
+            Ok(None) => Some(State::Ended { rows: true }),
+            Err(_) => Some(State::Ended { rows: false }),
+        };
+        if let (Some(state), Ok(portal)) = (state, self.extended.portal(name)) {
+            portal.state = state;
+        }
+        let message = match progress? {
+            Some(Progress::Suspended) => Backend::PortalSuspended(PortalSuspended::new()),
+            Some(Progress::Done(tag)) => {
+                self.extended.after(&prepared.statement.text, &tag);
+                tag.message()
+            }
+            None => Tag("SELECT 0".into()).message(),
+        };
+        Ok(self.writer.send(message)?)
+    }
+
+    pub fn close(&mut self, target: &Target) -> Result<(), Failure> {
+        match target {
+            Target::Statement(name) => self.extended.statements.remove(name).map(|_| ()),
+            Target::Portal(name) => self.extended.portals.remove(name).map(|_| ()),
+        };
+        Ok(self.writer.send(Backend::CloseComplete(CloseComplete::new()))?)
+    }
+
+    pub fn sync(&mut self) -> Result<(), Failure> {
+        self.extended.skipping = false;
+        self.ready()
+    }
+}
+
+/// The type of a parameter as the client declares it; None: to be inferred.
+fn given(oid: u32) -> Result<Option<Type>> {
+    match oid {
+        0 => Ok(None),
+        _ => match Type::from_oid(oid) {
+            Some(Type::UNKNOWN) => Ok(None),
+            Some(ty) => Ok(Some(ty)),
+            None => Err(errors::error("42704", format!("type with OID {oid} does not exist"))),
+        },
+    }
+}

@@ -1,0 +1,75 @@
+//! Simple queries: a string of statements, run one after the other up to the first that fails.
+
+use super::connection::Connection;
+use super::encode;
+use super::errors::{self, Failure, Result};
+use super::portal::{Answer, Progress};
+use super::run::{statement_timeout, stoppable};
+use daodb_catalog::session::Statement;
+use pgwire::messages::PgWireBackendMessage as Backend;
+use pgwire::messages::response::EmptyQueryResponse;
+
+impl Connection<'_> {
+    pub async fn simple(&mut self, sql: &str) -> Result<(), Failure> {
+        // As in Postgres, a simple query takes the unnamed statement and portal with it.
+        self.extended.forget_unnamed();
+        let statements = self.parsed(sql)?;
+        if statements.is_empty() {
+            let empty = Backend::EmptyQueryResponse(EmptyQueryResponse::new());
+            return Ok(self.writer.send(empty)?);
+        }
+        let mut from = 0;
+        for statement in &statements {
+            let start = sql.get(from..).and_then(|rest| rest.find(&*statement.text));
+            let start = start.map_or(from, |at| from + at);
+            self.run(statement).await.map_err(|failure| shifted(failure, sql, start))?;
+            from = start + statement.text.len();
+        }
+        Ok(())
+    }
+
+    /// Splits and parses; a panic of the parser is the statement's error.
+    pub fn parsed(&self, sql: &str) -> Result<Vec<Statement>> {
+        let parse = std::panic::AssertUnwindSafe(|| self.session.parse(sql));
+        match std::panic::catch_unwind(parse) {
+            Ok(parsed) => parsed.map_err(Box::new),
+            Err(payload) => Err(errors::panicked(payload.as_ref())),
+        }
+    }
+
+    async fn run(&mut self, statement: &Statement) -> Result<(), Failure> {
+        let limit = statement_timeout(&self.session);
+        let (session, writer, extended) =
+            (&mut self.session, &mut *self.writer, &mut self.extended);
+        let work = async {
+            let outcome = session.execute(statement, &[]).await.map_err(Box::new)?;
+            for notice in session.take_notices() {
+                writer.send(errors::notice(&notice))?;
+            }
+            let mut answer = Answer::new(outcome, &[], session)?;
+            if let Answer::Rows { rows, .. } = &answer {
+                writer.send(encode::description(&rows.columns))?;
+            }
+            match answer.send(writer, None).await? {
+                Progress::Done(tag) => {
+                    extended.after(&statement.text, &tag);
+                    Ok(writer.send(tag.message())?)
+                }
+                Progress::Suspended => Ok(()),
+            }
+        };
+        stoppable(self.reader, &self.registration.running, self.server, limit, work).await
+    }
+}
+
+/// Positions count from the start of the whole string.
+fn shifted(failure: Failure, sql: &str, start: usize) -> Failure {
+    match failure {
+        Failure::Statement(mut e) => {
+            let before = sql.get(..start).map_or(0, |text| text.chars().count());
+            e.position = e.position.map(|position| position + before);
+            Failure::Statement(e)
+        }
+        other => other,
+    }
+}
