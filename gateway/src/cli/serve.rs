@@ -7,6 +7,7 @@ use clap::Args;
 use daodb_catalog::Catalog;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +47,7 @@ impl Serve {
             config.data.display(),
             lines.collect::<String>()
         ))?;
-        until_stopped(listener, catalog, stop).await
+        until_stopped(listener, catalog, &config, stop).await
     }
 }
 
@@ -65,9 +66,15 @@ pub fn say(text: &str) -> Result<(), Failure> {
 pub async fn until_stopped(
     listener: TcpListener,
     catalog: Arc<Catalog>,
+    config: &Config,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
-    let served = pg::serve(listener, Arc::clone(&catalog), stop).await;
+    let timeout = Duration::from_millis(config.statement_timeout);
+    let limits = pg::Limits {
+        statement_timeout: (!timeout.is_zero()).then_some(timeout),
+        ..pg::Limits::default()
+    };
+    let served = pg::serve_within(listener, Arc::clone(&catalog), limits, stop).await;
     catalog.close().await?;
     Ok(served?)
 }

@@ -130,7 +130,7 @@ impl Start {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     fn packet(version: u32, text: &str) -> Result<Packet> {

@@ -55,7 +55,7 @@ impl Demo {
         let psql = listen::psql(address, DATABASE);
         say(&format!("serving {} on {address}\n\n  {psql}\n\n", config.data.display()))?;
         let told = tokio::spawn(tell(Arc::clone(&catalog), database, stop.clone()));
-        serve::until_stopped(listener, catalog, stop).await?;
+        serve::until_stopped(listener, catalog, &config, stop).await?;
         told.await.unwrap_or(Ok(()))
     }
 }

@@ -144,6 +144,7 @@ fn fields_of(ty: &DataType) -> Result<Vec<Type>> {
 pub mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::pg::encode::types::VALUE_TYPE;
     use crate::pg::encode::{Cells, Format, column, formatted};
     use datafusion::arrow::array::*;
     use std::sync::Arc;
@@ -186,8 +187,7 @@ pub mod tests {
         let uuid = "00112233-4455-6677-8899-aabbccddeeff";
         let bytes = Uuid::parse_str(uuid).unwrap().into_bytes();
         let field = |ty| {
-            Field::new("c", ty, true)
-                .with_metadata([(types::VALUE_TYPE.into(), "uuid".into())].into())
+            Field::new("c", ty, true).with_metadata([(VALUE_TYPE.into(), "uuid".into())].into())
         };
         let array: ArrayRef =
             Arc::new(FixedSizeBinaryArray::try_from_iter([bytes].into_iter()).unwrap());
@@ -207,7 +207,7 @@ pub mod tests {
         let style = Style::default();
         let plain = tagged(Arc::clone(&array), field.clone(), &style);
         assert_eq!(plain, [Some("1.5000000000".to_owned())]);
-        let field = field.with_metadata([(types::VALUE_TYPE.into(), "bigdec".into())].into());
+        let field = field.with_metadata([(VALUE_TYPE.into(), "bigdec".into())].into());
         assert_eq!(tagged(array, field, &style), [Some("1.5".to_owned())]);
     }
 
