@@ -16,6 +16,13 @@ impl SqlState {
     pub const INVALID_PARAMETER_VALUE: Self = Self::Code("22023");
     pub const INVALID_TEXT_REPRESENTATION: Self = Self::Code("22P02");
     pub const UNIQUE_VIOLATION: Self = Self::Code("23505");
+    pub const DATATYPE_MISMATCH: Self = Self::Code("42804");
+    pub const CARDINALITY_VIOLATION: Self = Self::Code("21000");
+    /// An entity that is referred to and is not there.
+    pub const FOREIGN_KEY_VIOLATION: Self = Self::Code("23503");
+    pub const INVALID_NAME: Self = Self::Code("42602");
+    pub const RESERVED_NAME: Self = Self::Code("42939");
+    pub const SHUTTING_DOWN: Self = Self::Code("57P01");
     pub const CHECK_VIOLATION: Self = Self::Code("23514");
     pub const ACTIVE_TRANSACTION: Self = Self::Code("25001");
     pub const READ_ONLY: Self = Self::Code("25006");

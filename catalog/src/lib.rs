@@ -7,6 +7,7 @@
 pub mod basis;
 pub mod database;
 pub mod error;
+pub mod nearest;
 pub mod schema;
 pub mod session;
 pub mod table;

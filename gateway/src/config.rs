@@ -9,6 +9,7 @@ use crate::cli::Failure;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use daodb_catalog::database::CatalogOptions;
+use daodb_catalog::nearest::nearest;
 use daodb_storage::StreamOptions;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -151,7 +152,7 @@ fn parse(text: &str) -> Result<File, Failure> {
     let names = names();
     if let Some(key) = table.keys().find(|key| !names.contains(key)) {
         let failure = Failure::usage(format!("unknown setting {key}"));
-        return Err(match nearest(key, &names) {
+        return Err(match nearest(key, names.iter().map(String::as_str)) {
             Some(name) => failure.hint(format!("perhaps {name}")),
             None => failure.hint(format!("the settings are {}", names.join(", "))),
         });
@@ -163,31 +164,6 @@ fn parse(text: &str) -> Result<File, Failure> {
 fn names() -> Vec<String> {
     let command = Wire::augment_args(Common::augment_args(clap::Command::new("settings")));
     command.get_arguments().filter_map(|a| a.get_long()).map(str::to_owned).collect()
-}
-
-fn nearest<'a>(key: &str, names: &'a [String]) -> Option<&'a str> {
-    let key = key.replace('_', "-").to_lowercase();
-    let near = |name: &str| strsim(&key, name);
-    names
-        .iter()
-        .map(String::as_str)
-        .filter(|n| near(n) <= 1 + key.len() / 4)
-        .min_by_key(|n| near(n))
-}
-
-/// Letters to insert, delete or replace.
-fn strsim(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

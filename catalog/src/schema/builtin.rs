@@ -1,1 +1,158 @@
-//! The built-in attributes (`:db/ident` and so on): part of every schema, never datoms.
+//! The built-in attributes (`:db/ident` and so on) and idents (`:db.type/long`): part of every schema, never datoms.
+//!
+//! **Invariant:** the numbers are part of the data format: schema datoms refer to them.
+
+use super::{Attribute, Cardinality, Unique};
+use daodb_storage::{Attr, ValueType};
+
+pub const IDENT: &str = ":db/ident";
+pub const VALUE_TYPE: &str = ":db/valueType";
+pub const CARDINALITY: &str = ":db/cardinality";
+pub const UNIQUE: &str = ":db/unique";
+pub const IS_COMPONENT: &str = ":db/isComponent";
+pub const INDEX: &str = ":db/index";
+pub const NO_HISTORY: &str = ":db/noHistory";
+pub const DOC: &str = ":db/doc";
+pub const TX_INSTANT: &str = ":db/txInstant";
+/// A view's name; the entity's `:dao.view/sql` is its query.
+pub const VIEW_NAME: &str = ":dao.view/name";
+pub const VIEW_SQL: &str = ":dao.view/sql";
+
+/// Attributes whose datoms make the schema. `:db/doc` is said of other entities too.
+pub const SCHEMA_ATTRIBUTES: [&str; 8] =
+    [IDENT, VALUE_TYPE, CARDINALITY, UNIQUE, IS_COMPONENT, INDEX, NO_HISTORY, DOC];
+
+struct BuiltIn {
+    entity: i64,
+    name: &'static str,
+    value_type: ValueType,
+    unique: Option<Unique>,
+    doc: &'static str,
+}
+
+const fn plain(
+    entity: i64,
+    name: &'static str,
+    value_type: ValueType,
+    doc: &'static str,
+) -> BuiltIn {
+    BuiltIn { entity, name, value_type, unique: None, doc }
+}
+
+const fn identity(
+    entity: i64,
+    name: &'static str,
+    value_type: ValueType,
+    doc: &'static str,
+) -> BuiltIn {
+    BuiltIn { entity, name, value_type, unique: Some(Unique::Identity), doc }
+}
+
+const ATTRIBUTES: [BuiltIn; 11] = [
+    identity(16, IDENT, ValueType::Keyword, "The name of an attribute or of another entity"),
+    plain(17, VALUE_TYPE, ValueType::Ref, "The type that values must have: :db.type/string, ..."),
+    plain(18, CARDINALITY, ValueType::Ref, ":db.cardinality/one or :db.cardinality/many"),
+    plain(19, UNIQUE, ValueType::Ref, ":db.unique/identity or :db.unique/value"),
+    plain(20, IS_COMPONENT, ValueType::Boolean, "Whether what it refers to is a part"),
+    plain(21, INDEX, ValueType::Boolean, "Whether entities are looked up by value"),
+    plain(22, NO_HISTORY, ValueType::Boolean, "Whether superseded values may be forgotten"),
+    plain(23, DOC, ValueType::String, "What an entity is for"),
+    plain(24, TX_INSTANT, ValueType::Instant, "When a transaction was made"),
+    identity(40, VIEW_NAME, ValueType::String, "The name of a view"),
+    plain(41, VIEW_SQL, ValueType::String, "The query of a view"),
+];
+
+/// Type idents have this number plus that of the type.
+const FIRST_TYPE: i64 = 100;
+const ONE: i64 = 130;
+const MANY: i64 = 131;
+const IDENTITY: i64 = 140;
+const VALUE: i64 = 141;
+
+const NAMES: [(i64, &str); 7] = [
+    (64, ":db/add"),
+    (65, ":db/retract"),
+    (66, ":db/retractEntity"),
+    (ONE, ":db.cardinality/one"),
+    (MANY, ":db.cardinality/many"),
+    (IDENTITY, ":db.unique/identity"),
+    (VALUE, ":db.unique/value"),
+];
+
+pub fn attributes() -> impl Iterator<Item = Attribute> {
+    ATTRIBUTES.iter().map(|b| Attribute {
+        ident: b.name.into(),
+        entity: Some(b.entity),
+        value_type: Some(b.value_type),
+        cardinality: Cardinality::One,
+        unique: b.unique,
+        is_component: false,
+        index: false,
+        no_history: false,
+        doc: Some(b.doc.to_owned()),
+        observed: Vec::new(),
+    })
+}
+
+/// Every built-in ident with its entity.
+pub fn idents() -> impl Iterator<Item = (Attr, i64)> {
+    let types =
+        ValueType::ALL.iter().map(|t| (format!(":db.type/{}", t.name()).as_str().into(), id(*t)));
+    let attributes = ATTRIBUTES.iter().map(|b| (b.name.into(), b.entity));
+    let names = NAMES.iter().map(|(entity, name)| (Attr::new(name), *entity));
+    attributes.chain(types).chain(names)
+}
+
+fn id(ty: ValueType) -> i64 {
+    FIRST_TYPE + ty as i64
+}
+
+pub fn value_type(entity: i64) -> Option<ValueType> {
+    ValueType::ALL.into_iter().find(|t| id(*t) == entity)
+}
+
+pub fn cardinality(entity: i64) -> Option<Cardinality> {
+    match entity {
+        ONE => Some(Cardinality::One),
+        MANY => Some(Cardinality::Many),
+        _ => None,
+    }
+}
+
+pub fn unique(entity: i64) -> Option<Unique> {
+    match entity {
+        IDENTITY => Some(Unique::Identity),
+        VALUE => Some(Unique::Value),
+        _ => None,
+    }
+}
+
+/// Whether a name is the database's own: `:db/x`, `:db.x/y`, `:dao/x`, `:dao.x/y`.
+pub fn is_reserved(name: &Attr) -> bool {
+    let Some(namespace) = name.namespace() else { return false };
+    let first = namespace.split_once('.').map_or(namespace, |(first, _)| first);
+    first == "db" || first == "dao"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn numbers_and_names_are_distinct_and_in_range() {
+        let all: Vec<_> = idents().collect();
+        let numbers: BTreeSet<_> = all.iter().map(|(_, n)| *n).collect();
+        let names: BTreeSet<_> = all.iter().map(|(name, _)| name.clone()).collect();
+        assert_eq!((numbers.len(), names.len()), (all.len(), all.len()));
+        assert!(numbers.iter().all(|n| (16..1000).contains(n)));
+        assert!(names.iter().all(is_reserved));
+    }
+
+    #[test]
+    fn types_keep_their_numbers() {
+        assert_eq!(value_type(102), Some(ValueType::Long));
+        assert_eq!(value_type(108), Some(ValueType::String));
+        assert_eq!(value_type(100), None);
+    }
+}

@@ -1,6 +1,26 @@
 //! The transactor: ops -> resolved -> validated -> datoms. A refused transaction changes nothing and says which op and why.
+//!
+//! In the order data flows: [`op`] lays ops out as columns, an attribute each; [`resolve`] finds whom look-ups and tempids
+//! name; [`retract`] spreads `:db/retractEntity` out; [`validate`] fits values to declared types; [`datoms`] compares each
+//! column with what is known and keeps what is new; [`prepare`] leads through these steps; [`pending`] is what they read: a
+//! snapshot with the transactions on top that are not durable yet; [`writer`] writes groups of them.
+//!
+//! Decisions that a user notices:
+//! - A declaration counts at once: the values of its own transaction are checked by it, so that after every transaction all
+//!   data fit what is declared. Data already there must fit before the transaction; it cannot be mended in the same one.
+//! - Look-up refs see the database before the transaction, as in Datomic.
+//! - Entity ids are given by the database: an id that it has not given yet is refused.
+//! - `:db/txInstant` may be given, not before that of the transaction before and not after the database's clock.
 
-use crate::error::Result;
+mod datoms;
+mod op;
+mod pending;
+mod prepare;
+mod resolve;
+mod retract;
+mod validate;
+pub(crate) mod writer;
+
 use daodb_storage::{Attr, Datom, Snapshot, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,9 +72,4 @@ pub struct TxReport {
     pub datoms: Arc<[Datom]>,
     pub db_before: Snapshot,
     pub db_after: Snapshot,
-}
-
-/// Ops to datoms for transaction `t`, against `db`. Returns also what tempids became.
-pub async fn prepare(_db: &Snapshot, _schema: &crate::schema::Schema, _ops: Vec<Op>) -> Result<()> {
-    unimplemented!()
 }

@@ -1,0 +1,245 @@
+//! A catalog: the databases under one root, and the memory that their queries share.
+
+use super::Database;
+use crate::error::{Error, Result, SqlState};
+use crate::nearest::nearest;
+use daodb_storage::{Store, Stream, StreamOptions};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use object_store::path::Path;
+use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// The create-only object that makes a folder a database.
+const MARKER: &str = "database.json";
+const FORMAT: u32 = 1;
+/// Under the root; no database can have that name.
+const SPILL: &str = ".spill";
+const MAX_NAME: usize = 63;
+/// Consumers of memory that an error of the pool names.
+const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
+
+#[derive(Clone)]
+pub struct CatalogOptions {
+    pub stream: StreamOptions,
+    /// Memory that queries may take before they spill or fail, in bytes.
+    pub memory_bytes: usize,
+}
+
+/// What stands in `database.json`.
+#[derive(Serialize, Deserialize, Debug)]
+struct Marker {
+    format: u32,
+    id: uuid::Uuid,
+}
+
+/// A database, opened when it is first asked for.
+type Slot = Arc<OnceCell<Arc<Database>>>;
+
+pub struct Catalog {
+    store: Store,
+    options: CatalogOptions,
+    runtime: Arc<RuntimeEnv>,
+    databases: Mutex<BTreeMap<String, Slot>>,
+    /// One creation at a time.
+    creating: tokio::sync::Mutex<()>,
+}
+
+impl Catalog {
+    /// A local folder, made where it is missing; takes its lock.
+    pub async fn open_folder(
+        path: &std::path::Path,
+        options: CatalogOptions,
+    ) -> Result<Arc<Catalog>> {
+        let store = Store::folder(path)?;
+        let spill = path.join(SPILL);
+        // What a process that was killed left there; the folder is ours now.
+        match std::fs::remove_dir_all(&spill) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!("cannot empty {}: {e}", spill.display());
+            }
+            _ => {}
+        }
+        Catalog::open(store, options, Some(spill)).await
+    }
+
+    /// Nothing outlives the process.
+    pub async fn open_memory(options: CatalogOptions) -> Result<Arc<Catalog>> {
+        Catalog::open(Store::memory(), options, None).await
+    }
+
+    async fn open(
+        store: Store,
+        options: CatalogOptions,
+        spill: Option<PathBuf>,
+    ) -> Result<Arc<Catalog>> {
+        let runtime = runtime(options.memory_bytes, spill)?;
+        let names = names(&store).await?;
+        let databases = names.into_iter().map(|name| (name, Slot::default())).collect();
+        let (databases, creating) = (Mutex::new(databases), tokio::sync::Mutex::default());
+        Ok(Arc::new(Catalog { store, options, runtime, databases, creating }))
+    }
+
+    /// Sorted names.
+    pub fn names(&self) -> Vec<String> {
+        self.databases.lock().keys().cloned().collect()
+    }
+
+    /// Error 3D000 where there is none, with the nearest name.
+    pub async fn database(&self, name: &str) -> Result<Arc<Database>> {
+        let slot = self.databases.lock().get(name).cloned();
+        let slot = slot.ok_or_else(|| self.unknown(name))?;
+        slot.get_or_try_init(|| self.open_database(name)).await.cloned()
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        let names = self.names();
+        let hint = match (nearest(name, names.iter().map(String::as_str)), names.len()) {
+            (Some(near), _) => format!("perhaps {near}"),
+            (None, 0) => "there is no database yet".to_owned(),
+            (None, _) => format!("there are {}", names.join(", ")),
+        };
+        let text = format!("database \"{name}\" does not exist");
+        Error::new(SqlState::UNDEFINED_DATABASE, text).hint(hint)
+    }
+
+    /// Error 42P04 where there is one.
+    pub async fn create(&self, name: &str) -> Result<Arc<Database>> {
+        check_name(name)?;
+        let _one_at_a_time = self.creating.lock().await;
+        let exists = || {
+            let text = format!("database \"{name}\" already exists");
+            Error::new(SqlState::DUPLICATE_DATABASE, text)
+        };
+        if self.databases.lock().contains_key(name) {
+            return Err(exists());
+        }
+        let marker = Marker { format: FORMAT, id: uuid::Uuid::new_v4() };
+        let text = serde_json::to_string(&marker)
+            .map_err(|e| Error::new(SqlState::INTERNAL, e.to_string()))?;
+        let path = self.prefix(name).join(MARKER);
+        let create = PutOptions::from(PutMode::Create);
+        let put = self.store.objects.put_opts(&path, PutPayload::from(text), create).await;
+        match put {
+            Err(object_store::Error::AlreadyExists { .. }) => return Err(exists()),
+            put => put.map_err(daodb_storage::Error::from)?,
+        };
+        let slot = Slot::default();
+        slot.get_or_try_init(|| self.open_database(name)).await?;
+        self.databases.lock().insert(name.to_owned(), Arc::clone(&slot));
+        slot.get().cloned().ok_or_else(|| Error::new(SqlState::INTERNAL, "a database got lost"))
+    }
+
+    fn prefix(&self, name: &str) -> Path {
+        self.store.root.clone().join(name)
+    }
+
+    async fn open_database(&self, name: &str) -> Result<Arc<Database>> {
+        let prefix = self.prefix(name);
+        self.check_marker(&prefix.clone().join(MARKER)).await?;
+        let (store, options) = (self.store.clone(), self.options.stream.clone());
+        let clock = Arc::clone(&options.clock);
+        let stream = Stream::open(store, prefix, options).await?;
+        Database::start(name, stream, clock).await
+    }
+
+    async fn check_marker(&self, path: &Path) -> Result<()> {
+        let object = self.store.objects.get(path).await.map_err(daodb_storage::Error::from)?;
+        let bytes = object.bytes().await.map_err(daodb_storage::Error::from)?;
+        let marker: Marker = serde_json::from_slice(&bytes)
+            .map_err(|e| Error::new(SqlState::DATA_CORRUPTED, format!("{path}: {e}")))?;
+        if marker.format > FORMAT {
+            let text = format!(
+                "{path}: the data has format {}, this program reads up to {FORMAT}",
+                marker.format
+            );
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
+                .hint("use the newer program that wrote it"));
+        }
+        Ok(())
+    }
+
+    /// One pool of memory and spill files for all sessions.
+    pub fn runtime(&self) -> Arc<RuntimeEnv> {
+        Arc::clone(&self.runtime)
+    }
+
+    /// Finishes background work and writes what waits.
+    pub async fn close(&self) -> Result<()> {
+        let open: Vec<Slot> = self.databases.lock().values().cloned().collect();
+        let mut result = Ok(());
+        for database in open.iter().filter_map(|slot| slot.get()) {
+            // All are closed, and the first error is told.
+            result = result.and(database.close().await);
+        }
+        result
+    }
+}
+
+fn runtime(memory_bytes: usize, spill: Option<PathBuf>) -> Result<Arc<RuntimeEnv>> {
+    let mode = match spill {
+        Some(folder) => DiskManagerMode::Directories(vec![folder]),
+        None => DiskManagerMode::OsTmpDirectory,
+    };
+    let pool = TrackConsumersPool::new(FairSpillPool::new(memory_bytes), NAMED_CONSUMERS);
+    RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(pool))
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(mode))
+        .build_arc()
+        .map_err(|e| Error::new(SqlState::IO, format!("the query runtime does not start: {e}")))
+}
+
+/// The folders under the root that are databases.
+async fn names(store: &Store) -> Result<Vec<String>> {
+    let root = Some(&store.root).filter(|root| !root.as_ref().is_empty());
+    let listed = store.objects.list_with_delimiter(root).await;
+    let listed = listed.map_err(daodb_storage::Error::from)?;
+    let mut names = Vec::new();
+    for prefix in listed.common_prefixes {
+        let Some(name) = prefix.filename() else { continue };
+        match store.objects.head(&prefix.clone().join(MARKER)).await {
+            Ok(_) => names.push(name.to_owned()),
+            Err(object_store::Error::NotFound { .. }) => {}
+            Err(e) => return Err(daodb_storage::Error::from(e).into()),
+        }
+    }
+    Ok(names)
+}
+
+/// Lower case only: folders of some systems do not tell case apart.
+fn check_name(name: &str) -> Result<()> {
+    let first = |c: char| c.is_ascii_lowercase() || c == '_';
+    let rest = |c: char| first(c) || c.is_ascii_digit() || c == '-';
+    if name.starts_with(first) && name.chars().all(rest) && name.len() <= MAX_NAME {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(80).collect();
+    let text = format!("\"{shown}\" is no name for a database");
+    Err(Error::new(SqlState::INVALID_NAME, text).hint(format!(
+        "a name has up to {MAX_NAME} of a-z, 0-9, _ and -, and starts with a letter or _"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_databases() {
+        let check = |name: &str, expect: bool| {
+            assert_eq!(check_name(name).is_ok(), expect, "{name}");
+        };
+        check("music", true);
+        check("_a-1", true);
+        for name in ["", "Music", "1a", "a/b", "a@1", "..", ".spill", "größe", &"a".repeat(64)] {
+            check(name, false);
+        }
+    }
+}

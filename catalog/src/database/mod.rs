@@ -1,0 +1,103 @@
+//! A database: a stream, its transactor, and what is remembered of its schema.
+
+mod catalog;
+mod schemas;
+
+pub use catalog::{Catalog, CatalogOptions};
+pub(crate) use schemas::Schemas;
+
+use crate::error::{Error, Result, SqlState};
+use crate::schema::Schema;
+use crate::table::{self, TableDef};
+use crate::transact::writer::{Message, QUEUE, Writer};
+use crate::transact::{Op, TxReport};
+use daodb_storage::value::Clock;
+use daodb_storage::{Snapshot, Stream};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Bases whose tables are remembered.
+const TABLES_KEPT: usize = 16;
+
+type Tables = Arc<Vec<Arc<TableDef>>>;
+
+pub struct Database {
+    name: String,
+    stream: Arc<Stream>,
+    schemas: Arc<Schemas>,
+    /// By t.
+    tables: Mutex<BTreeMap<i64, Tables>>,
+    calls: mpsc::Sender<Message>,
+    clock: Clock,
+}
+
+impl Database {
+    async fn start(name: &str, stream: Arc<Stream>, clock: Clock) -> Result<Arc<Database>> {
+        let snapshot = stream.snapshot();
+        let schemas = Arc::new(Schemas::read(&snapshot).await?);
+        let schema = schemas.at(&snapshot, snapshot.t()).await?;
+        let (calls, queue) = mpsc::channel(QUEUE);
+        let writer =
+            Writer::new(Arc::clone(&stream), Arc::clone(&schemas), schema, Arc::clone(&clock));
+        tokio::spawn(writer.run(queue));
+        let tables = Mutex::default();
+        Ok(Arc::new(Database { name: name.to_owned(), stream, schemas, tables, calls, clock }))
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+    pub fn stream(&self) -> &Arc<Stream> {
+        &self.stream
+    }
+    /// The newest snapshot.
+    pub fn snapshot(&self) -> Snapshot {
+        self.stream.snapshot()
+    }
+    /// Microseconds, UTC, by the database's clock.
+    pub fn now(&self) -> i64 {
+        (self.clock)()
+    }
+    /// The schema at the snapshot's basis; cached.
+    pub async fn schema(&self, snapshot: &Snapshot) -> Result<Arc<Schema>> {
+        // Not the given one: its view may hide when things were declared.
+        self.schemas.at(&self.snapshot(), snapshot.t()).await
+    }
+    /// The entity tables at the snapshot's basis, by name; cached.
+    pub async fn tables(&self, snapshot: &Snapshot) -> Result<Tables> {
+        let t = snapshot.t();
+        if let Some(known) = self.tables.lock().get(&t) {
+            return Ok(Arc::clone(known));
+        }
+        let schema = self.schema(snapshot).await?;
+        let tables = Arc::new(table::tables(snapshot, &schema));
+        let mut kept = self.tables.lock();
+        while kept.len() >= TABLES_KEPT {
+            kept.pop_first();
+        }
+        kept.insert(t, Arc::clone(&tables));
+        Ok(tables)
+    }
+    /// Durable when it returns. Calls that wait at the same time share one log object.
+    pub async fn transact(&self, ops: Vec<Op>) -> Result<TxReport> {
+        let (reply, report) = oneshot::channel();
+        let sent = self.calls.send(Message::Transact { ops, reply }).await;
+        let stopped = || {
+            let text = format!("database {} is closed for writing", self.name);
+            Error::new(SqlState::SHUTTING_DOWN, text).hint("start the server again")
+        };
+        sent.map_err(|_| stopped())?;
+        report.await.map_err(|_| stopped())?
+    }
+    /// Writes what waits, and ends background work.
+    async fn close(&self) -> Result<()> {
+        let (done, closed) = oneshot::channel();
+        if self.calls.send(Message::Close { done }).await.is_ok() {
+            // An error is a writer that is gone already.
+            let _ = closed.await;
+        }
+        Ok(self.stream.close().await?)
+    }
+}

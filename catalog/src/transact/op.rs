@@ -1,0 +1,243 @@
+//! Ops laid out as columns: for each attribute, what is said of whom.
+
+use super::resolve::Names;
+use super::{EntityRef, Op, TxValue, validate};
+use crate::error::{Error, Result, SqlState};
+use crate::schema::{Attribute, Schema};
+use daodb_storage::{Attr, Value};
+use std::collections::HashMap;
+use std::fmt;
+
+/// One claim. A negative `e`, or a negative reference as `v`, is a tempid (see [`Names`]).
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Which op says it, from 0.
+    pub op: u32,
+    pub e: i64,
+    pub v: Value,
+}
+
+/// Everything said of one attribute.
+#[derive(Debug)]
+pub struct Column {
+    pub attribute: Attribute,
+    pub adds: Vec<Row>,
+    pub retracts: Vec<Row>,
+    /// All values of these entities are retracted: (op, e).
+    pub clears: Vec<(u32, i64)>,
+    /// Values that were looked up and found nowhere; sorted.
+    pub free: Vec<Value>,
+}
+
+impl Column {
+    pub fn a(&self) -> &Attr {
+        &self.attribute.ident
+    }
+}
+
+/// The columns of one transaction.
+#[derive(Default)]
+pub struct Columns {
+    pub all: Vec<Column>,
+    by_name: HashMap<Attr, usize>,
+}
+
+impl Columns {
+    /// The column of `a`. `guess` is where it stood in the op before: maps mostly look alike.
+    fn index(&mut self, a: &Attr, schema: &Schema, guess: usize) -> Result<usize> {
+        if self.all.get(guess).is_some_and(|c| c.a() == a) {
+            return Ok(guess);
+        }
+        if let Some(at) = self.by_name.get(a) {
+            return Ok(*at);
+        }
+        let attribute = match schema.get(a) {
+            Some(known) => known.clone(),
+            None => {
+                validate::new_attribute(a)?;
+                Attribute::undeclared(a.clone())
+            }
+        };
+        let (adds, retracts) = (Vec::new(), Vec::new());
+        self.all.push(Column { attribute, adds, retracts, clears: Vec::new(), free: Vec::new() });
+        self.by_name.insert(a.clone(), self.all.len() - 1);
+        Ok(self.all.len() - 1)
+    }
+
+    /// Adds retractions of facts that were read.
+    pub fn retract(&mut self, rows: Vec<(Attr, Row)>, schema: &Schema) -> Result<()> {
+        let mut guess = 0;
+        for (a, row) in rows {
+            guess = self.index(&a, schema, guess)?;
+            self.all[guess].retracts.push(row);
+        }
+        Ok(())
+    }
+
+    /// Adds the claims of an op whose attributes are `wanted`. `e` is the op's entity.
+    pub fn take(
+        &mut self,
+        at: u32,
+        op: &Op,
+        e: i64,
+        schema: &Schema,
+        names: &mut Names,
+        wanted: impl Fn(&Attr) -> bool,
+    ) -> Result<()> {
+        match op {
+            Op::RetractEntity { .. } => Ok(()),
+            Op::Add { a, v, .. } if wanted(a) => {
+                let column = self.index(a, schema, 0)?;
+                self.add(at, e, column, v, schema, names)
+            }
+            Op::Retract { a, v, .. } if wanted(a) => {
+                let column = self.index(a, schema, 0)?;
+                let column = &mut self.all[column];
+                match v {
+                    None => column.clears.push((at, e)),
+                    Some(v) => {
+                        let v = validate::value(v, &column.attribute, schema, names)?;
+                        column.retracts.push(Row { op: at, e, v });
+                    }
+                }
+                Ok(())
+            }
+            Op::Map { attrs, .. } => {
+                for (guess, (a, v)) in attrs.iter().enumerate().filter(|(_, (a, _))| wanted(a)) {
+                    let column = self.index(a, schema, guess)?;
+                    match v {
+                        TxValue::Many(vs) => {
+                            vs.iter().try_for_each(|v| self.add(at, e, column, v, schema, names))?
+                        }
+                        v => self.add(at, e, column, v, schema, names)?,
+                    }
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn add(
+        &mut self,
+        op: u32,
+        e: i64,
+        column: usize,
+        v: &TxValue,
+        schema: &Schema,
+        names: &mut Names,
+    ) -> Result<()> {
+        names.is_said(e);
+        let column = &mut self.all[column];
+        let v = validate::value(v, &column.attribute, schema, names)?;
+        column.adds.push(Row { op, e, v });
+        Ok(())
+    }
+}
+
+/// What an op must be whatever the database holds.
+pub fn check_form(op: &Op) -> Result<()> {
+    let nothing = matches!(op, Op::Map { attrs, .. } if attrs.is_empty());
+    if nothing {
+        let text = "a map without attributes says nothing";
+        return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, text)
+            .hint("give it an attribute, or leave it out"));
+    }
+    Ok(())
+}
+
+/// The error of a transaction, with the op that is at fault.
+pub fn refused(ops: &[Op], at: u32, e: Error) -> Error {
+    const SHOWN: usize = 200;
+    let Some(op) = ops.get(at as usize) else { return e };
+    let mut text: String = op.to_string();
+    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(end);
+        text.push_str("...");
+    }
+    let (number, all) = (at + 1, ops.len());
+    let message = format!("transaction refused: op {number} of {all}, {text}: {}", e.message);
+    Error { message, ..e }
+}
+
+impl fmt::Display for EntityRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EntityRef::Id(id) => write!(f, "{id}"),
+            EntityRef::Temp(name) => write!(f, "{}", Value::String(name.clone())),
+            EntityRef::Lookup(a, v) => write!(f, "[{a} {v}]"),
+            EntityRef::Ident(ident) => write!(f, "{ident}"),
+            EntityRef::Tx => f.write_str("\"datomic.tx\""),
+        }
+    }
+}
+
+impl fmt::Display for TxValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TxValue::Value(v) => write!(f, "{v}"),
+            TxValue::Entity(e) => write!(f, "{e}"),
+            TxValue::Many(all) => {
+                f.write_str("[")?;
+                for (i, v) in all.iter().enumerate() {
+                    write!(f, "{}{v}", if i == 0 { "" } else { " " })?;
+                }
+                f.write_str("]")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Op::Add { e, a, v } => write!(f, "[:db/add {e} {a} {v}]"),
+            Op::Retract { e, a, v: Some(v) } => write!(f, "[:db/retract {e} {a} {v}]"),
+            Op::Retract { e, a, v: None } => write!(f, "[:db/retract {e} {a}]"),
+            Op::RetractEntity { e } => write!(f, "[:db/retractEntity {e}]"),
+            Op::Map { id, attrs } => {
+                f.write_str("{")?;
+                if let Some(id) = id {
+                    write!(f, ":db/id {id}")?;
+                }
+                for (i, (a, v)) in attrs.iter().enumerate() {
+                    let comma = if i > 0 || id.is_some() { ", " } else { "" };
+                    write!(f, "{comma}{a} {v}")?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ops_print_as_edn() {
+        let check = |op: Op, expect: &str| assert_eq!(op.to_string(), expect);
+        let name = || Attr::new(":p/name");
+        check(
+            Op::Add { e: EntityRef::Id(7), a: name(), v: TxValue::Value(Value::string("a\"b")) },
+            r#"[:db/add 7 :p/name "a\"b"]"#,
+        );
+        let e = EntityRef::Lookup(name(), Value::string("x"));
+        check(Op::Retract { e, a: name(), v: None }, r#"[:db/retract [:p/name "x"] :p/name]"#);
+        check(Op::RetractEntity { e: EntityRef::Tx }, r#"[:db/retractEntity "datomic.tx"]"#);
+        let two = TxValue::Many(vec![
+            TxValue::Value(Value::Long(1)),
+            TxValue::Entity(EntityRef::Temp("t".into())),
+        ]);
+        let attrs = vec![(name(), two), (name(), TxValue::Value(Value::keyword("k")))];
+        check(Op::Map { id: None, attrs }, r#"{:p/name [1 "t"], :p/name :k}"#);
+    }
+
+    #[test]
+    fn a_refusal_names_its_op() {
+        let ops = [Op::RetractEntity { e: EntityRef::Temp("x".repeat(500).into()) }];
+        let e = refused(&ops, 0, Error::new(SqlState::INTERNAL, "why"));
+        assert!(e.message.starts_with("transaction refused: op 1 of 1, [:db/retractEntity"));
+        assert!(e.message.ends_with("...: why") && e.message.len() < 300, "{}", e.message);
+    }
+}

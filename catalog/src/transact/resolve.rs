@@ -1,0 +1,370 @@
+//! Whom ops speak of: look-ups, idents, and tempids by what identifies them.
+
+use super::op::{Column, Row, refused};
+use super::pending::Db;
+use super::{EntityRef, Op, TxValue, validate};
+use crate::error::{Error, Result, SqlState};
+use crate::schema::{Schema, Unique};
+use daodb_storage::{Attr, FIRST_ENTITY, FIRST_T, Value};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// The tempid that names the transaction, as in Datomic.
+const TX_TEMPID: &str = "datomic.tx";
+
+/// A tempid, or a map without an id.
+struct Temp {
+    name: Option<Arc<str>>,
+    /// The op that named it first.
+    op: u32,
+    /// Another tempid that is the same entity; itself at the root.
+    same_as: u32,
+    /// The entity, once known; at the root.
+    id: Option<i64>,
+    /// Whether any op adds something to it.
+    said: bool,
+}
+
+/// The names of one transaction. While an entity is not known it is a negative number: `!i` for the tempid i.
+pub struct Names {
+    t: i64,
+    /// Entity ids below were given by earlier transactions.
+    first_fresh: i64,
+    next_entity: i64,
+    lookups: BTreeMap<(Attr, Value), i64>,
+    temps: Vec<Temp>,
+    by_name: HashMap<Arc<str>, u32>,
+    /// The op that is read.
+    pub op: u32,
+}
+
+impl Names {
+    /// Finds all look-ups of the transaction, an attribute at a time.
+    pub async fn read(db: &mut Db, schema: &Schema, ops: &[Op], t: i64) -> Result<Names> {
+        let mut names = Names {
+            t,
+            first_fresh: db.next_entity,
+            next_entity: db.next_entity,
+            lookups: BTreeMap::new(),
+            temps: Vec::new(),
+            by_name: HashMap::new(),
+            op: 0,
+        };
+        let mut asked: BTreeMap<Attr, Vec<(u32, &Value, Value)>> = BTreeMap::new();
+        for (at, op) in (0u32..).zip(ops) {
+            each_lookup(op, &mut |a, v| {
+                let wanted = lookup_value(a, v, schema).map_err(|e| refused(ops, at, e))?;
+                asked.entry(a.clone()).or_default().push((at, v, wanted));
+                Ok(())
+            })?;
+        }
+        for (a, asked) in asked {
+            let mut wanted: Vec<Value> = asked.iter().map(|(_, _, v)| v.clone()).collect();
+            wanted.sort();
+            wanted.dedup();
+            let found = db.lookup(&a, &wanted).await?;
+            for (at, written, v) in asked {
+                let Some(e) = holder(&found, &v) else {
+                    return Err(refused(ops, at, nobody(&format!("[{a} {v}]"))));
+                };
+                names.lookups.insert((a.clone(), written.clone()), e);
+            }
+        }
+        Ok(names)
+    }
+
+    /// The entity of a reference, or its tempid's number.
+    pub fn entity(&mut self, entity: &EntityRef, schema: &Schema) -> Result<i64> {
+        match entity {
+            EntityRef::Id(id) => self.known_id(*id, schema),
+            EntityRef::Tx => Ok(self.t),
+            EntityRef::Temp(name) if &**name == TX_TEMPID => Ok(self.t),
+            EntityRef::Temp(name) => Ok(self.temp(name)),
+            EntityRef::Lookup(a, v) => {
+                let key = (a.clone(), v.clone());
+                self.lookups.get(&key).copied().ok_or_else(|| nobody(&format!("[{a} {v}]")))
+            }
+            EntityRef::Ident(ident) => schema.entity_of(ident).ok_or_else(|| {
+                nobody(&ident.to_string()).hint("an entity is named by giving it a :db/ident")
+            }),
+        }
+    }
+
+    /// The entity that an op is about: a new one for a map without an id.
+    pub fn subject(&mut self, op: &Op, schema: &Schema) -> Result<i64> {
+        let e = match op {
+            Op::Add { e, .. } | Op::Retract { e, .. } | Op::RetractEntity { e } => e,
+            Op::Map { id: Some(id), .. } => id,
+            Op::Map { id: None, .. } => return Ok(self.push(None)),
+        };
+        let e = self.entity(e, schema)?;
+        if (0..FIRST_T).contains(&e) {
+            let text = format!("entity {e} is built in and cannot be changed");
+            return Err(Error::new(SqlState::RESERVED_NAME, text));
+        }
+        Ok(e)
+    }
+
+    fn temp(&mut self, name: &Arc<str>) -> i64 {
+        match self.by_name.get(name) {
+            Some(i) => !i64::from(*i),
+            None => self.push(Some(Arc::clone(name))),
+        }
+    }
+
+    fn push(&mut self, name: Option<Arc<str>>) -> i64 {
+        let i = self.temps.len() as u32;
+        if let Some(name) = &name {
+            self.by_name.insert(Arc::clone(name), i);
+        }
+        self.temps.push(Temp { name, op: self.op, same_as: i, id: None, said: false });
+        !i64::from(i)
+    }
+
+    /// Refuses an id that was never given.
+    pub fn known_id(&self, id: i64, schema: &Schema) -> Result<i64> {
+        let known = match id {
+            id if id >= FIRST_ENTITY => id < self.first_fresh,
+            id if id >= FIRST_T => id <= self.t,
+            id => schema.ident_of(id).is_some(),
+        };
+        if known {
+            return Ok(id);
+        }
+        Err(nobody(&id.to_string())
+            .hint("the database gives ids: a new entity is a map without :db/id, or a tempid"))
+    }
+
+    /// Notes that something is added to `e`.
+    pub fn is_said(&mut self, e: i64) {
+        if e < 0 {
+            self.temps[!e as usize].said = true;
+        }
+    }
+
+    fn root(&mut self, e: i64) -> usize {
+        let mut i = !e as usize;
+        while self.temps[i].same_as as usize != i {
+            // Halving the path keeps it short.
+            self.temps[i].same_as = self.temps[self.temps[i].same_as as usize].same_as;
+            i = self.temps[i].same_as as usize;
+        }
+        i
+    }
+
+    /// The entity of a tempid, where it is known by now.
+    fn known(&mut self, e: i64) -> Option<i64> {
+        if e >= 0 {
+            return Some(e);
+        }
+        let root = self.root(e);
+        self.temps[root].id
+    }
+
+    /// Both tempids are one entity.
+    fn unify(&mut self, x: i64, y: i64) -> Result<()> {
+        let (x, y) = (self.root(x), self.root(y));
+        if x == y {
+            return Ok(());
+        }
+        let (first, other) = (x.min(y), x.max(y));
+        if let Some(id) = self.temps[other].id {
+            self.found(!(first as i64), id)?;
+        }
+        self.temps[other].same_as = first as u32;
+        self.temps[first].said |= self.temps[other].said;
+        Ok(())
+    }
+
+    fn found(&mut self, e: i64, id: i64) -> Result<()> {
+        let root = self.root(e);
+        match self.temps[root].id {
+            Some(other) if other != id => {
+                let temp = &self.temps[root];
+                let who = match &temp.name {
+                    Some(name) => format!("the tempid \"{name}\""),
+                    None => "the map".to_owned(),
+                };
+                let text = format!(
+                    "{who} is entity {other} by one unique attribute and entity {id} by another"
+                );
+                Err(Error::new(SqlState::UNIQUE_VIOLATION, text)
+                    .hint("one map speaks of one entity: split it, or mend the identities first"))
+            }
+            _ => {
+                self.temps[root].id = Some(id);
+                Ok(())
+            }
+        }
+    }
+
+    /// Finds the entities of tempids by the identities said of them, then gives new ids to those that `ready` says.
+    pub async fn resolve(
+        &mut self,
+        db: &mut Db,
+        ops: &[Op],
+        columns: &mut [Column],
+        all: bool,
+    ) -> Result<()> {
+        if self.temps.is_empty() {
+            return Ok(());
+        }
+        // An identity may be a reference to another tempid, found in an earlier round.
+        loop {
+            let mut progress = false;
+            for column in columns.iter_mut() {
+                if column.attribute.unique == Some(Unique::Identity) {
+                    progress |= self.upserts(db, ops, column).await?;
+                }
+            }
+            if !progress {
+                break;
+            }
+        }
+        self.give_ids(ops, all)?;
+        for column in columns {
+            let Column { adds, retracts, clears, .. } = column;
+            for row in adds.iter_mut().chain(retracts) {
+                row.e = self.known(row.e).unwrap_or(row.e);
+                if let Value::Ref(r) = &mut row.v {
+                    *r = self.known(*r).unwrap_or(*r);
+                }
+            }
+            for (_, e) in clears {
+                *e = self.known(*e).unwrap_or(*e);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tempids that a column of identities names. True where anything new was found.
+    async fn upserts(&mut self, db: &mut Db, ops: &[Op], column: &mut Column) -> Result<bool> {
+        let mut claims: Vec<&Row> = column.adds.iter().filter(|row| row.e < 0).collect();
+        let mut settled: Vec<(Value, u32, i64)> = Vec::with_capacity(claims.len());
+        let mut progress = false;
+        for row in claims.drain(..) {
+            let v = match row.v {
+                Value::Ref(r) if r < 0 => match self.known(r) {
+                    Some(id) => Value::Ref(id),
+                    None => Value::Ref(!(self.root(r) as i64)),
+                },
+                _ => row.v.clone(),
+            };
+            settled.push((v, row.op, row.e));
+        }
+        settled.sort_by(|x, y| x.0.cmp(&y.0));
+        for pair in settled.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+            if self.root(pair[0].2) != self.root(pair[1].2) {
+                progress = true;
+                self.unify(pair[0].2, pair[1].2).map_err(|e| refused(ops, pair[1].1, e))?;
+            }
+        }
+        let asked = settled.iter().filter(|(v, _, _)| !matches!(v, Value::Ref(r) if *r < 0));
+        let mut asked: Vec<Value> = asked.map(|(v, _, _)| v.clone()).collect();
+        asked.dedup();
+        asked.retain(|v| column.free.binary_search(v).is_err());
+        if asked.is_empty() {
+            return Ok(progress);
+        }
+        let found = db.lookup(&column.attribute.ident, &asked).await?;
+        for (v, op, e) in &settled {
+            if let Some(id) = holder(&found, v) {
+                progress |= self.known(*e).is_none();
+                self.found(*e, id).map_err(|e| refused(ops, *op, e))?;
+            }
+        }
+        column.free.extend(asked.into_iter().filter(|v| holder(&found, v).is_none()));
+        column.free.sort();
+        Ok(progress)
+    }
+
+    /// `all`: tempids to which nothing is said are refused; else they are left for later.
+    fn give_ids(&mut self, ops: &[Op], all: bool) -> Result<()> {
+        for i in 0..self.temps.len() {
+            let root = self.root(!(i as i64));
+            let temp = &self.temps[root];
+            if temp.id.is_some() {
+                continue;
+            }
+            if !temp.said {
+                if !all {
+                    continue;
+                }
+                let name = temp.name.clone().unwrap_or_default();
+                let text = format!("nothing is said of the tempid \"{name}\", so it is no entity");
+                let e = Error::new(SqlState::FOREIGN_KEY_VIOLATION, text)
+                    .hint("add an attribute to it, or name an entity that is there");
+                return Err(refused(ops, temp.op, e));
+            }
+            self.temps[root].id = Some(self.next_entity);
+            self.next_entity += 1;
+        }
+        Ok(())
+    }
+
+    /// The entity of an op's subject, after all ids are given.
+    pub fn settled(&mut self, e: i64) -> Option<i64> {
+        self.known(e)
+    }
+
+    /// What became of the tempids that have names, and the lowest id that was not given.
+    pub fn finish(mut self) -> (BTreeMap<Arc<str>, i64>, i64) {
+        let mut ids = BTreeMap::new();
+        for i in 0..self.temps.len() {
+            let id = self.known(!(i as i64));
+            if let (Some(name), Some(id)) = (self.temps[i].name.take(), id) {
+                ids.insert(name, id);
+            }
+        }
+        (ids, self.next_entity)
+    }
+}
+
+/// Who has `v`, of what a look-up found.
+pub fn holder(found: &[(Value, i64)], v: &Value) -> Option<i64> {
+    found.binary_search_by(|(held, _)| held.cmp(v)).ok().map(|i| found[i].1)
+}
+
+fn nobody(who: &str) -> Error {
+    Error::new(SqlState::FOREIGN_KEY_VIOLATION, format!("there is no entity {who}"))
+}
+
+fn lookup_value(a: &Attr, v: &Value, schema: &Schema) -> Result<Value> {
+    let attribute = schema.get(a).filter(|attribute| attribute.unique.is_some());
+    let Some(attribute) = attribute else {
+        let text = format!("{a} is not declared unique, so [{a} {v}] names no entity");
+        return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, text)
+            .hint(format!("declare :db/unique of {a} in an earlier transaction")));
+    };
+    validate::looked_up(v, attribute, schema)
+}
+
+fn each_lookup<'a>(
+    op: &'a Op,
+    visit: &mut impl FnMut(&'a Attr, &'a Value) -> Result<()>,
+) -> Result<()> {
+    let (e, v) = match op {
+        Op::Add { e, v, .. } => (Some(e), Some(v)),
+        Op::Retract { e, v, .. } => (Some(e), v.as_ref()),
+        Op::RetractEntity { e } => (Some(e), None),
+        Op::Map { id, attrs } => {
+            attrs.iter().try_for_each(|(_, v)| each_value_lookup(v, visit))?;
+            (id.as_ref(), None)
+        }
+    };
+    if let Some(EntityRef::Lookup(a, v)) = e {
+        visit(a, v)?;
+    }
+    v.map_or(Ok(()), |v| each_value_lookup(v, visit))
+}
+
+fn each_value_lookup<'a>(
+    v: &'a TxValue,
+    visit: &mut impl FnMut(&'a Attr, &'a Value) -> Result<()>,
+) -> Result<()> {
+    match v {
+        TxValue::Entity(EntityRef::Lookup(a, v)) => visit(a, v),
+        TxValue::Many(all) => all.iter().try_for_each(|v| each_value_lookup(v, visit)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,228 @@
+//! Values fitted to what is declared of their attribute, and names that attributes may have.
+
+use super::resolve::Names;
+use super::{EntityRef, TxValue};
+use crate::error::{Error, Result, SqlState};
+use crate::schema::{Attribute, Schema, builtin};
+use bigdecimal::BigDecimal;
+use bigdecimal::num_bigint::BigInt;
+use daodb_storage::{Attr, Value, ValueType};
+use std::sync::Arc;
+
+/// Arrow counts the bytes of one column chunk in 32 bits; larger things belong into files.
+const MAX_VALUE_BYTES: usize = 64 << 20;
+const MAX_NAME_BYTES: usize = 512;
+/// Readers refuse deeper ones.
+const MAX_TUPLE_DEPTH: usize = 8;
+/// Beyond this not every long is a double.
+const MAX_EXACT_LONG: i64 = 1 << 53;
+
+/// What an op says of an attribute, as it is stored. References to tempids are negative.
+pub fn value(
+    v: &TxValue,
+    attribute: &Attribute,
+    schema: &Schema,
+    names: &mut Names,
+) -> Result<Value> {
+    let v = match v {
+        TxValue::Value(v) => v,
+        TxValue::Entity(entity) => return reference(entity, attribute, schema, names),
+        TxValue::Many(_) => {
+            return Err(Error::new(
+                SqlState::INVALID_PARAMETER_VALUE,
+                "a list of values stands only directly in a map form",
+            )
+            .hint("write one :db/add for each value"));
+        }
+    };
+    match (attribute.value_type, v) {
+        (Some(ValueType::Ref), Value::Keyword(name)) => {
+            let ident = EntityRef::Ident(Attr::new(name));
+            names.entity(&ident, schema).map(Value::Ref)
+        }
+        (Some(ValueType::Ref), Value::Long(id) | Value::Ref(id)) | (None, Value::Ref(id)) => {
+            names.known_id(*id, schema).map(Value::Ref)
+        }
+        (Some(declared), v) if declared != v.value_type() => coerce(v, attribute, declared),
+        (_, v) => plain(v),
+    }
+}
+
+fn reference(
+    entity: &EntityRef,
+    attribute: &Attribute,
+    schema: &Schema,
+    names: &mut Names,
+) -> Result<Value> {
+    if let Some(declared) = attribute.value_type.filter(|ty| *ty != ValueType::Ref) {
+        return Err(mismatch(attribute, declared, &format!("the reference {entity}")));
+    }
+    names.entity(entity, schema).map(Value::Ref)
+}
+
+/// A value that is looked up: as it would be stored; None where the attribute cannot hold it.
+pub fn looked_up(v: &Value, attribute: &Attribute, schema: &Schema) -> Result<Value> {
+    match (attribute.value_type, v) {
+        (Some(ValueType::Ref), Value::Keyword(name)) => {
+            let ident = Attr::new(name);
+            let unknown = || mismatch(attribute, ValueType::Ref, &format!("the unknown {ident}"));
+            schema.entity_of(&ident).map(Value::Ref).ok_or_else(unknown)
+        }
+        (Some(ValueType::Ref), Value::Long(id)) => Ok(Value::Ref(*id)),
+        (Some(declared), v) if declared != v.value_type() => coerce(v, attribute, declared),
+        (_, v) => plain(v),
+    }
+}
+
+/// Numbers widen where nothing is lost; nothing else changes its type.
+fn coerce(v: &Value, attribute: &Attribute, declared: ValueType) -> Result<Value> {
+    match (v, declared) {
+        (Value::Long(n), ValueType::Double) if n.abs() <= MAX_EXACT_LONG => {
+            Ok(Value::Double(*n as f64))
+        }
+        (Value::Long(n), ValueType::Bigint) => Ok(Value::Bigint(Arc::new(BigInt::from(*n)))),
+        (Value::Long(n), ValueType::Bigdec) => Ok(Value::Bigdec(Arc::new(BigDecimal::from(*n)))),
+        (Value::Bigint(n), ValueType::Bigdec) => {
+            Ok(Value::Bigdec(Arc::new(BigDecimal::from(BigInt::clone(n)))))
+        }
+        _ => Err(mismatch(attribute, declared, &format!("a {}", v.value_type().name()))),
+    }
+}
+
+fn mismatch(attribute: &Attribute, declared: ValueType, got: &str) -> Error {
+    let text = format!("{} is declared {}, this is {got}", attribute.ident, declared.name());
+    Error::new(SqlState::DATATYPE_MISMATCH, text)
+        .hint(format!("give it a value of :db.type/{}", declared.name()))
+}
+
+fn plain(v: &Value) -> Result<Value> {
+    match v {
+        Value::Double(d) if d.is_nan() => Ok(Value::Double(f64::NAN)),
+        Value::String(s) | Value::Symbol(s) | Value::Uri(s) => sized(v, s.len()),
+        Value::Keyword(s) => {
+            name(&Attr::new(s), "keyword")?;
+            Ok(v.clone())
+        }
+        Value::Bytes(b) => sized(v, b.len()),
+        Value::Tuple(_) if depth(v) > MAX_TUPLE_DEPTH => Err(Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("tuples are nested deeper than {MAX_TUPLE_DEPTH}"),
+        )),
+        Value::Tuple(_) => sized(v, bytes(v)),
+        v => Ok(v.clone()),
+    }
+}
+
+fn sized(v: &Value, bytes: usize) -> Result<Value> {
+    if bytes > MAX_VALUE_BYTES {
+        let text = format!("a value of {bytes} bytes is too large: the limit is {MAX_VALUE_BYTES}");
+        return Err(Error::new(SqlState::Code("54000"), text)
+            .hint("keep the content in a file or an object and its name here"));
+    }
+    Ok(v.clone())
+}
+
+fn depth(v: &Value) -> usize {
+    match v {
+        Value::Tuple(parts) => 1 + parts.iter().flatten().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+fn bytes(v: &Value) -> usize {
+    match v {
+        Value::Tuple(parts) => parts.iter().flatten().map(bytes).sum(),
+        Value::Bytes(b) => b.len(),
+        v => v.as_str().map_or(16, str::len),
+    }
+}
+
+/// An attribute that was never seen: a name that all languages of the database can say.
+pub fn new_attribute(a: &Attr) -> Result<()> {
+    if builtin::is_reserved(a) {
+        let known: Vec<Attr> = builtin::attributes().map(|a| a.ident).collect();
+        let error = Error::new(
+            SqlState::RESERVED_NAME,
+            format!("there is no attribute {a}, and names in db and dao are the database's own"),
+        );
+        let near = crate::nearest::nearest(a.as_str(), known.iter().map(Attr::as_str));
+        return Err(error.hint(match near {
+            Some(near) => format!("perhaps {near}"),
+            None => "choose another namespace".to_owned(),
+        }));
+    }
+    name(a, "attribute")
+}
+
+fn name(a: &Attr, what: &str) -> Result<()> {
+    let bare = a.as_str().strip_prefix(':').unwrap_or_default();
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "\"'()[]{},;@`\\^~".contains(c);
+    let parts = bare.split('/').all(|part| !part.is_empty()) || bare == "/";
+    let fits = bare.len() <= MAX_NAME_BYTES && parts && !bare.starts_with(':');
+    if fits && !bare.contains(odd) {
+        return Ok(());
+    }
+    let shown: String = a.as_str().chars().take(80).collect();
+    Err(Error::new(SqlState::INVALID_NAME, format!("\"{shown}\" is no name for a {what}")).hint(
+        format!("a name looks like :person/last-name and has at most {MAX_NAME_BYTES} bytes"),
+    ))
+}
+
+/// The names that `:db/ident` may give.
+pub fn ident(name_given: &Value) -> Result<()> {
+    let ident = Attr::new(name_given.as_str().unwrap_or_default());
+    if builtin::is_reserved(&ident) {
+        let text = format!("{ident} is a name of the database's own (db and dao are)");
+        return Err(Error::new(SqlState::RESERVED_NAME, text).hint("choose another namespace"));
+    }
+    name(&ident, "named entity")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn numbers_widen_without_loss() {
+        let check = |v: Value, ty: ValueType, expect: Option<Value>| {
+            let attribute =
+                Attribute { value_type: Some(ty), ..Attribute::undeclared(":a/b".into()) };
+            let got = looked_up(&v, &attribute, &Schema::default());
+            match expect {
+                Some(expect) => assert_eq!(got.unwrap(), expect),
+                None => assert_eq!(got.unwrap_err().state, SqlState::DATATYPE_MISMATCH),
+            }
+        };
+        check(Value::Long(3), ValueType::Double, Some(Value::Double(3.0)));
+        check(Value::Long(MAX_EXACT_LONG + 1), ValueType::Double, None);
+        check(Value::Long(3), ValueType::Bigdec, Some(Value::Bigdec(Arc::new(3.into()))));
+        check(Value::Long(3), ValueType::Bigint, Some(Value::Bigint(Arc::new(3.into()))));
+        check(Value::Double(3.0), ValueType::Long, None);
+        check(Value::string("3"), ValueType::Long, None);
+        check(Value::string("a"), ValueType::Keyword, None);
+        check(Value::Double(-f64::NAN), ValueType::Double, Some(Value::Double(f64::NAN)));
+    }
+
+    #[test]
+    fn names() {
+        let check = |a: &str, state: Option<SqlState>| {
+            assert_eq!(new_attribute(&Attr::new(a)).err().map(|e| e.state), state, "{a}");
+        };
+        check(":person/last-name", None);
+        check(":name", None);
+        check(":größe/länge", None);
+        check(":a.b/c", None);
+        check(":", Some(SqlState::INVALID_NAME));
+        check("::a", Some(SqlState::INVALID_NAME));
+        check(":a/", Some(SqlState::INVALID_NAME));
+        check(":a b", Some(SqlState::INVALID_NAME));
+        check(":a\"", Some(SqlState::INVALID_NAME));
+        check(&"x".repeat(600), Some(SqlState::INVALID_NAME));
+        check(":db/valuetype", Some(SqlState::RESERVED_NAME));
+        check(":db.x/y", Some(SqlState::RESERVED_NAME));
+        check(":dao/y", Some(SqlState::RESERVED_NAME));
+        let e = new_attribute(&Attr::new(":db/valuetype")).unwrap_err();
+        assert_eq!(e.hint.as_deref(), Some("perhaps :db/valueType"));
+    }
+}

@@ -1,0 +1,270 @@
+//! The one writer of a database: calls are prepared one after the other and written in groups.
+//!
+//! While a group is on its way to the disk the next one gathers, so that each pays for a part of an fsync only.
+//! Pseudo-code: take what waits and prepare it on top of what is prepared already; when no group is on its way, send what is
+//! gathered; when a group is durable, answer its calls. Where a group fails, so does everything prepared on top of it.
+
+use super::pending::Db;
+use super::prepare::{Place, Prepared, prepare};
+use super::{Op, TxReport};
+use crate::database::Schemas;
+use crate::error::{Error, Result, SqlState};
+use crate::schema::Schema;
+use daodb_storage::value::Clock;
+use daodb_storage::{Appended, NewTransaction, Stream};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// Calls that may wait.
+pub const QUEUE: usize = 1024;
+/// A group that has so many datoms takes no more transactions.
+const DATOMS_A_GROUP: usize = 100_000;
+const TRANSACTIONS_A_GROUP: usize = 1024;
+
+pub enum Message {
+    Transact { ops: Vec<Op>, reply: Reply },
+    Close { done: oneshot::Sender<()> },
+}
+
+type Reply = oneshot::Sender<Result<TxReport>>;
+
+/// A call whose transaction is prepared.
+struct Waiting {
+    tempids: BTreeMap<Arc<str>, i64>,
+    reply: Reply,
+}
+
+type Writing = JoinHandle<daodb_storage::Result<Appended>>;
+
+pub struct Writer {
+    stream: Arc<Stream>,
+    schemas: Arc<Schemas>,
+    clock: Clock,
+    db: Db,
+    /// The schema, newest t and its instant after all that is prepared.
+    schema: Arc<Schema>,
+    t: i64,
+    instant: i64,
+    gathered: Vec<NewTransaction>,
+    gathered_datoms: usize,
+    waiting: Vec<Waiting>,
+    on_the_way: Option<(Writing, Vec<Waiting>)>,
+}
+
+impl Writer {
+    pub fn new(
+        stream: Arc<Stream>,
+        schemas: Arc<Schemas>,
+        schema: Arc<Schema>,
+        clock: Clock,
+    ) -> Writer {
+        let db = Db::new(stream.snapshot());
+        let newest = db.base().newest();
+        let (t, instant) = (newest.t, newest.instant);
+        Writer {
+            stream,
+            schemas,
+            clock,
+            db,
+            schema,
+            t,
+            instant,
+            gathered: Vec::new(),
+            gathered_datoms: 0,
+            waiting: Vec::new(),
+            on_the_way: None,
+        }
+    }
+
+    /// Ends when it is told to close, or when nobody can call any more.
+    pub async fn run(mut self, mut calls: mpsc::Receiver<Message>) {
+        loop {
+            if self.on_the_way.is_none() {
+                self.send();
+            }
+            tokio::select! {
+                biased;
+                written = written(&mut self.on_the_way) => self.written(written).await,
+                message = calls.recv(), if self.has_room() => match message {
+                    Some(Message::Transact { ops, reply }) => {
+                        self.take(ops, reply).await;
+                        if self.take_waiting(&mut calls).await {
+                            break;
+                        }
+                    }
+                    Some(Message::Close { done }) => {
+                        self.flush().await;
+                        let _ = done.send(());
+                        break;
+                    }
+                    None => break,
+                },
+            }
+        }
+        self.flush().await;
+    }
+
+    /// Takes what waits now. True: it was told to close, and has.
+    async fn take_waiting(&mut self, calls: &mut mpsc::Receiver<Message>) -> bool {
+        while self.has_room() {
+            match calls.try_recv() {
+                Ok(Message::Transact { ops, reply }) => self.take(ops, reply).await,
+                Ok(Message::Close { done }) => {
+                    self.flush().await;
+                    let _ = done.send(());
+                    return true;
+                }
+                Err(_) => break,
+            }
+        }
+        false
+    }
+
+    fn has_room(&self) -> bool {
+        self.gathered_datoms < DATOMS_A_GROUP && self.gathered.len() < TRANSACTIONS_A_GROUP
+    }
+
+    async fn take(&mut self, ops: Vec<Op>, reply: Reply) {
+        match self.prepare(&ops).await {
+            Ok(prepared) => self.gather(prepared, reply),
+            // Nobody waits any more where the caller gave up.
+            Err(e) => drop(reply.send(Err(e))),
+        }
+    }
+
+    async fn prepare(&mut self, ops: &[Op]) -> Result<Prepared> {
+        let place = Place { t: self.t + 1, previous: self.instant, now: (self.clock)() };
+        let schema = Arc::clone(&self.schema);
+        let prepared = prepare(&mut self.db, &schema, ops, place).await?;
+        if !prepared.checks.is_empty() {
+            // The checks read a snapshot, which must hold all that was before.
+            self.flush().await;
+            if self.t + 1 != place.t {
+                let text = "the transaction before this one could not be written";
+                return Err(Error::new(SqlState::IO, text).hint("try again"));
+            }
+            for (attribute, checks) in &prepared.checks {
+                let checked = checks.run(self.db.base(), attribute).await;
+                checked.map_err(|e| Error {
+                    message: format!("transaction refused: {}", e.message),
+                    ..e
+                })?;
+            }
+        }
+        Ok(prepared)
+    }
+
+    fn gather(&mut self, prepared: Prepared, reply: Reply) {
+        let Prepared { instant, datoms, tempids, next_entity, schema, .. } = prepared;
+        self.t += 1;
+        self.instant = instant;
+        self.db.next_entity = next_entity;
+        if let Some(schema) = schema {
+            self.schema = Arc::new(schema);
+            // Before any snapshot has it.
+            self.schemas.changed(self.t, &self.schema);
+        }
+        self.db.push(&datoms);
+        self.gathered_datoms += datoms.len();
+        self.gathered.push(NewTransaction { instant, datoms });
+        self.waiting.push(Waiting { tempids, reply });
+    }
+
+    /// Starts to write what is gathered.
+    fn send(&mut self) {
+        if self.gathered.is_empty() {
+            return;
+        }
+        let group = std::mem::take(&mut self.gathered);
+        let waiting = std::mem::take(&mut self.waiting);
+        self.gathered_datoms = 0;
+        self.db.seal();
+        let stream = Arc::clone(&self.stream);
+        let writing = tokio::spawn(async move { stream.append(group).await });
+        self.on_the_way = Some((writing, waiting));
+    }
+
+    /// Waits until all that is prepared is durable, or has failed.
+    async fn flush(&mut self) {
+        loop {
+            if self.on_the_way.is_none() {
+                self.send();
+            }
+            if self.on_the_way.is_none() {
+                return;
+            }
+            let written = written(&mut self.on_the_way).await;
+            self.written(written).await;
+        }
+    }
+
+    async fn written(&mut self, (written, waiting): (Result<Appended>, Vec<Waiting>)) {
+        match written {
+            Ok(appended) => {
+                self.db.rebase(appended.snapshot.clone());
+                answer(appended, waiting);
+            }
+            Err(e) => {
+                tracing::error!("a group of {} transactions failed: {e}", waiting.len());
+                let later = std::mem::take(&mut self.waiting);
+                for waiting in waiting.into_iter().chain(later) {
+                    let _ = waiting.reply.send(Err(e.clone()));
+                }
+                self.restart().await;
+            }
+        }
+    }
+
+    /// Goes on from what the stream holds.
+    async fn restart(&mut self) {
+        self.gathered.clear();
+        self.gathered_datoms = 0;
+        self.db = Db::new(self.stream.snapshot());
+        let newest = self.db.base().newest().clone();
+        self.schemas.forget_after(newest.t);
+        match Schema::read(self.db.base()).await {
+            Ok(schema) => {
+                self.schema = Arc::new(schema);
+                (self.t, self.instant) = (newest.t, newest.instant);
+            }
+            // Without a schema nothing may be written: the next call is refused by the stream, whose t differs.
+            Err(e) => tracing::error!("the schema could not be read again: {e}"),
+        }
+    }
+}
+
+/// The result of the group that is on its way; never, where there is none.
+async fn written(
+    on_the_way: &mut Option<(Writing, Vec<Waiting>)>,
+) -> (Result<Appended>, Vec<Waiting>) {
+    let Some((writing, _)) = on_the_way else { return std::future::pending().await };
+    let written = match writing.await {
+        Ok(written) => written.map_err(Error::from),
+        Err(e) => Err(Error::new(SqlState::INTERNAL, format!("writing the log failed: {e}"))),
+    };
+    let waiting = on_the_way.take().map(|(_, waiting)| waiting).unwrap_or_default();
+    (written, waiting)
+}
+
+fn answer(appended: Appended, waiting: Vec<Waiting>) {
+    let Appended { transactions, snapshot } = appended;
+    let newest = snapshot.newest().t;
+    for (transaction, waiting) in transactions.into_iter().zip(waiting) {
+        let header = transaction.header;
+        let report = TxReport {
+            t: header.t,
+            instant: header.instant,
+            hash: header.hash,
+            tempids: waiting.tempids,
+            datoms: transaction.datoms,
+            db_before: snapshot.as_of(header.t - 1),
+            db_after: match header.t == newest {
+                true => snapshot.clone(),
+                false => snapshot.as_of(header.t),
+            },
+        };
+        let _ = waiting.reply.send(Ok(report));
+    }
+}
