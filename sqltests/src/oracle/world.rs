@@ -79,8 +79,8 @@ impl World {
     }
 
     pub fn is_many(&self, a: &str, t: i64) -> bool {
-        let declared = self.declared.iter().filter(|d| d.0 <= t && d.1 == a);
-        declared.last().is_some_and(|d| d.2)
+        let mut declared = self.declared.iter().filter(|d| d.0 <= t && d.1 == a);
+        declared.next_back().is_some_and(|d| d.2)
     }
 
     /// What holds now of one attribute of an entity.
