@@ -9,3 +9,4 @@ mod fuzz;
 mod git_oracle;
 mod oracle;
 mod slt;
+mod wire;
