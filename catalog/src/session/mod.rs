@@ -1,13 +1,44 @@
 //! A session: one connection's settings, transaction and SessionContext; each statement sees exactly one snapshot.
+//!
+//! In the order data flows: [`parse`] splits and reads a text; [`run`] tells queries from commands; [`plan`] collects the
+//! [`references`] of a query, resolves each to a [`relations`] at one moment, and plans; [`rows`] runs the plan. [`errors`]
+//! turns whatever fails into one of our errors with its SQLSTATE and place.
+
+mod columns;
+mod copy;
+mod errors;
+mod explain;
+mod functions;
+mod names;
+mod parse;
+mod plan;
+mod prepared;
+mod references;
+mod relations;
+mod rows;
+mod run;
+mod settings;
+mod transaction;
+mod variables;
+mod views;
 
 use crate::database::{Catalog, Database};
 use crate::error::Result;
+use crate::timetravel::clause::Kind;
+use chrono::{DateTime, Utc};
+use daodb_storage::Snapshot;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::ScalarValue;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::SessionState;
 use datafusion::prelude::SessionContext;
+use datafusion::sql::sqlparser::ast;
+use parking_lot::Mutex;
+use relations::At;
+use settings::{Level, Settings};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a front end adds to each statement's context: its system relations and functions.
 pub trait Extension: Send + Sync {
@@ -102,10 +133,15 @@ pub enum TransactionStatus {
 }
 
 /// One statement, parsed and not yet bound to a snapshot.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Statement {
-    /// Its own text, for messages and positions.
+    /// Its own text.
     pub text: Arc<str>,
+    /// The whole text that it was parsed from: positions in errors count from its start.
+    source: Arc<str>,
+    ast: Arc<ast::Statement>,
+    /// The text of the query of a CREATE VIEW.
+    view_query: Option<Arc<str>>,
 }
 
 /// What Describe needs: parameter types and result columns (None: returns no rows).
@@ -114,52 +150,224 @@ pub struct Description {
     pub columns: Option<SchemaRef>,
 }
 
-pub struct Session {}
+pub struct Session {
+    catalog: Arc<Catalog>,
+    database: Arc<Database>,
+    user: String,
+    extension: Arc<dyn Extension>,
+    ctx: SessionContext,
+    settings: Settings,
+    transaction: transaction::State,
+    prepared: prepared::Prepared,
+    notices: Vec<crate::Error>,
+    /// The views as of a t, for as long as statements stay there.
+    views: Mutex<Option<(i64, Views)>>,
+}
+
+/// Names and their SQL.
+type Views = Arc<Vec<(String, String)>>;
+
+/// One statement's surroundings, owned.
+struct Bound {
+    info: SessionInfo,
+    at: At,
+    state: SessionState,
+    search_path: Vec<String>,
+    zone: String,
+    now: DateTime<Utc>,
+    history: bool,
+}
+
+impl Bound {
+    fn scope<'a>(
+        &'a self,
+        extension: &'a dyn Extension,
+        parameters: plan::Parameters<'a>,
+    ) -> plan::Scope<'a> {
+        plan::Scope {
+            info: &self.info,
+            extension,
+            state: &self.state,
+            search_path: &self.search_path,
+            zone: &self.zone,
+            now: self.now,
+            history: self.history,
+            parameters,
+            depth: 0,
+        }
+    }
+}
 
 impl Session {
     /// `extension` is asked at each statement. `options` are start-up settings (`application_name`, `daodb.as_of`).
+    /// `database` may be pinned to a time: `music@1042`, `music@2026-01-01`.
     pub async fn open(
-        _catalog: Arc<Catalog>,
-        _database: &str,
-        _user: &str,
-        _options: Vec<(String, String)>,
-        _extension: Arc<dyn Extension>,
+        catalog: Arc<Catalog>,
+        database: &str,
+        user: &str,
+        options: Vec<(String, String)>,
+        extension: Arc<dyn Extension>,
     ) -> Result<Session> {
-        unimplemented!()
+        let (name, pinned) = match database.split_once('@') {
+            Some((name, time)) if !catalog.names().iter().any(|n| n == database) => {
+                (name, Some(time))
+            }
+            _ => (database, None),
+        };
+        let database = catalog.database(name).await?;
+        let ctx = functions::context(catalog.runtime());
+        extension.open(&ctx)?;
+        let mut session = Session {
+            catalog,
+            database,
+            user: user.to_owned(),
+            extension,
+            ctx,
+            settings: Settings::new(user),
+            transaction: transaction::State::default(),
+            prepared: prepared::Prepared::default(),
+            notices: Vec::new(),
+            views: Mutex::new(None),
+        };
+        for (name, value) in options {
+            session.assign(&name, &value, Level::Start).await?;
+        }
+        if let Some(time) = pinned {
+            session.assign(settings::AS_OF, time, Level::Start).await?;
+        }
+        Ok(session)
     }
+
     /// Splits and parses; an empty text gives no statement.
-    pub fn parse(&self, _sql: &str) -> Result<Vec<Statement>> {
-        unimplemented!()
+    pub fn parse(&self, sql: &str) -> Result<Vec<Statement>> {
+        parse::statements(sql)
     }
+
     /// Parameter types that the client did not give (None) are inferred.
     pub async fn describe(
         &self,
-        _statement: &Statement,
-        _given: &[Option<DataType>],
+        statement: &Statement,
+        given: &[Option<DataType>],
     ) -> Result<Description> {
-        unimplemented!()
+        self.refuse_if_failed(&statement.ast)?;
+        self.describe_statement(statement, given).await
     }
-    /// Runs one statement at the snapshot of now (or of the open transaction, or of `daodb.as_of`).
+
+    /// Runs one statement at the snapshot of now (or of the open transaction, or of `daodb.as_of`). Where it fails in an
+    /// open transaction, that has failed.
     pub async fn execute(
         &mut self,
-        _statement: &Statement,
-        _params: &[ScalarValue],
+        statement: &Statement,
+        params: &[ScalarValue],
     ) -> Result<Outcome> {
-        unimplemented!()
+        self.refuse_if_failed(&statement.ast)?;
+        let outcome = self.run(statement, params).await;
+        if outcome.is_err() {
+            self.fail();
+        }
+        outcome
     }
+
     pub fn status(&self) -> TransactionStatus {
-        unimplemented!()
+        self.transaction.status()
     }
+
     /// To be called when a statement failed, also while its rows were produced.
     pub fn fail(&mut self) {
-        unimplemented!()
+        self.transaction.fail();
     }
+
     /// Warnings and notices since the last call, oldest first; the severity is the state's class (`00`, `01`, `25`: WARNING).
     pub fn take_notices(&mut self) -> Vec<crate::Error> {
-        unimplemented!()
+        std::mem::take(&mut self.notices)
     }
+
     /// SHOW's text of a setting.
-    pub fn setting(&self, _name: &str) -> Option<String> {
-        unimplemented!()
+    pub fn setting(&self, name: &str) -> Option<String> {
+        self.settings.get(name).map(str::to_owned)
+    }
+
+    /// The longest that a statement may run, its rows included; None: no limit.
+    pub fn statement_timeout(&self) -> Option<Duration> {
+        let ms = settings::milliseconds(self.settings.get("statement_timeout")?)?;
+        u64::try_from(ms).ok().filter(|ms| *ms > 0).map(Duration::from_millis)
+    }
+
+    /// The newest snapshot, or that of the open transaction, before the session's own as-of.
+    fn newest(&self) -> Snapshot {
+        match self.transaction.snapshot() {
+            Some(snapshot) => snapshot.clone(),
+            None => self.database.snapshot(),
+        }
+    }
+
+    /// Everything that planning a statement needs, at one snapshot.
+    async fn bind(&self) -> Result<Bound> {
+        let newest = self.newest();
+        let schema = match self.settings.t(settings::AS_OF) {
+            Some(t) => newest.as_of(t),
+            None => newest,
+        };
+        let rows = match self.settings.t(settings::SINCE) {
+            Some(t) => schema.since(t),
+            None => schema.clone(),
+        };
+        let tables = self.database.tables(&schema).await?;
+        let info = SessionInfo {
+            catalog: Arc::clone(&self.catalog),
+            database: Arc::clone(&self.database),
+            snapshot: schema.clone(),
+            tables: Arc::clone(&tables),
+            user: self.user.clone(),
+            settings: Arc::clone(self.settings.shown()),
+            views: self.views_at(&schema).await?,
+        };
+        let now = self.transaction.started().unwrap_or_else(Utc::now);
+        let zone = self.settings.get("timezone").unwrap_or("UTC").to_owned();
+        functions::bind(&self.ctx, &info);
+        self.extension.bind(&self.ctx, &info)?;
+        let state = functions::state(&self.ctx, now, &zone);
+        Ok(Bound {
+            search_path: names::search_path(
+                self.settings.get("search_path").unwrap_or(names::PUBLIC),
+                &self.user,
+            ),
+            at: At { rows, schema, tables },
+            history: self.settings.is_on(settings::HISTORY),
+            info,
+            state,
+            zone,
+            now,
+        })
+    }
+
+    async fn views_at(&self, snapshot: &Snapshot) -> Result<Views> {
+        let t = snapshot.t();
+        if let Some((at, views)) = self.views.lock().as_ref()
+            && *at == t
+        {
+            return Ok(Arc::clone(views));
+        }
+        let views: Views =
+            Arc::new(views::at(snapshot).await?.into_iter().map(|v| (v.name, v.sql)).collect());
+        *self.views.lock() = Some((t, Arc::clone(&views)));
+        Ok(views)
+    }
+
+    /// Checks a setting's value and sets it; a time is resolved now, once.
+    async fn assign(&mut self, name: &str, value: &str, level: Level) -> Result<()> {
+        let value = settings::check(name, value)?;
+        let lower = name.to_ascii_lowercase();
+        let t = match lower.as_str() {
+            settings::AS_OF | settings::SINCE if !value.trim().is_empty() => {
+                let zone = self.settings.get("timezone").unwrap_or("UTC");
+                let now = Utc::now();
+                let point = crate::timetravel::Point::of_text(&value, Kind::SystemTime, zone, now)?;
+                Some(point.as_of(&self.newest(), now).await?)
+            }
+            _ => None,
+        };
+        self.settings.set(name, value, t, level);
+        Ok(())
     }
 }

@@ -1,0 +1,198 @@
+//! Names of output columns as Postgres gives them: `count` for `count(*)`, `?column?` for what has no name of its own.
+//!
+//! DataFusion wants the names within one list to differ. A name that comes again gets a mark and a number, which
+//! [`shown`] takes off the result.
+
+use super::names::fold;
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::sql::sqlparser::ast::{
+    DataType, Expr, Ident, Query, Select, SelectItem, SetExpr, Statement, Value, VisitMut,
+    VisitorMut,
+};
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+const MARK: char = '\u{2}';
+const NO_NAME: &str = "?column?";
+
+/// Names every column that the statement's queries leave without a name.
+pub fn name_as_postgres(statement: &mut Statement) {
+    if let Statement::Query(query) = statement
+        && let Some(select) = leftmost(&mut query.body)
+    {
+        name_all(select, true);
+    }
+    let _ = statement.visit(&mut Names);
+}
+
+fn leftmost(body: &mut SetExpr) -> Option<&mut Select> {
+    match body {
+        SetExpr::Select(select) => Some(select),
+        SetExpr::Query(query) => leftmost(&mut query.body),
+        SetExpr::SetOperation { left, .. } => leftmost(left),
+        _ => None,
+    }
+}
+
+struct Names;
+
+impl VisitorMut for Names {
+    type Break = ();
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        name_all(select, false);
+        ControlFlow::Continue(())
+    }
+}
+
+/// `outermost`: names given twice by the user stay apart too, as nothing can refer to them.
+fn name_all(select: &mut Select, outermost: bool) {
+    let mut taken = HashSet::new();
+    let wildcard = outermost && select.projection.iter().any(is_wildcard);
+    for item in &mut select.projection {
+        match item {
+            SelectItem::UnnamedExpr(e) => {
+                let name = name_of(e).unwrap_or_else(|| NO_NAME.to_owned());
+                let column = matches!(e, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+                let free = taken.insert(name.clone());
+                if column && ((free && !wildcard) || !outermost) {
+                    continue;
+                }
+                let alias = if free && !wildcard { name } else { another(&name, &mut taken) };
+                let expr = std::mem::replace(e, Expr::value(Value::Null));
+                *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', alias) };
+            }
+            SelectItem::ExprWithAlias { alias, .. } => {
+                let name = fold(alias);
+                if !taken.insert(name.clone()) && outermost {
+                    *alias = Ident::with_quote('"', another(&name, &mut taken));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_wildcard(item: &SelectItem) -> bool {
+    matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
+}
+
+fn another(name: &str, taken: &mut HashSet<String>) -> String {
+    let mut n = 1;
+    loop {
+        let marked = format!("{name}{MARK}{n}");
+        if taken.insert(marked.clone()) {
+            return marked;
+        }
+        n += 1;
+    }
+}
+
+/// As Postgres's FigureColname.
+fn name_of(e: &Expr) -> Option<String> {
+    let fixed = |name: &str| Some(name.to_owned());
+    match e {
+        Expr::Identifier(i) => Some(fold(i)),
+        Expr::CompoundIdentifier(parts) => parts.last().map(fold),
+        Expr::Function(f) => f.name.0.last().and_then(|p| p.as_ident()).map(fold),
+        Expr::Nested(e) | Expr::Collate { expr: e, .. } => name_of(e),
+        Expr::CompoundFieldAccess { root, .. } => name_of(root),
+        Expr::Cast { expr, data_type, .. } => name_of(expr).or_else(|| Some(type_name(data_type))),
+        Expr::TypedString(t) => Some(type_name(&t.data_type)),
+        Expr::Interval(_) => fixed("interval"),
+        Expr::Case { else_result, .. } => {
+            else_result.as_deref().and_then(name_of).or_else(|| fixed("case"))
+        }
+        Expr::Exists { .. } => fixed("exists"),
+        Expr::Array(_) => fixed("array"),
+        Expr::Extract { .. } => fixed("extract"),
+        Expr::Ceil { .. } => fixed("ceil"),
+        Expr::Floor { .. } => fixed("floor"),
+        Expr::Position { .. } => fixed("position"),
+        Expr::Substring { .. } => fixed("substring"),
+        Expr::Trim { .. } => fixed("btrim"),
+        Expr::Overlay { .. } => fixed("overlay"),
+        Expr::AtTimeZone { .. } => fixed("timezone"),
+        Expr::Value(v) => matches!(v.value, Value::Boolean(_)).then(|| "bool".to_owned()),
+        Expr::Subquery(query) => first_name(query),
+        _ => None,
+    }
+}
+
+fn first_name(query: &Query) -> Option<String> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    match select.projection.first()? {
+        SelectItem::UnnamedExpr(e) => name_of(e),
+        SelectItem::ExprWithAlias { alias, .. } => Some(fold(alias)),
+        _ => None,
+    }
+}
+
+/// Postgres's own name of a type.
+fn type_name(ty: &DataType) -> String {
+    let name = match ty {
+        DataType::Int(_) | DataType::Integer(_) => "int4",
+        DataType::SmallInt(_) => "int2",
+        DataType::BigInt(_) => "int8",
+        DataType::Boolean | DataType::Bool => "bool",
+        DataType::Double(_) | DataType::DoublePrecision | DataType::Float(_) => "float8",
+        DataType::Real => "float4",
+        DataType::Varchar(_) | DataType::CharacterVarying(_) => "varchar",
+        DataType::Char(_) | DataType::Character(_) => "bpchar",
+        DataType::Decimal(_) | DataType::Dec(_) | DataType::Numeric(_) => "numeric",
+        other => {
+            let text = other.to_string().to_ascii_lowercase();
+            let word = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).next();
+            return match (word, text.contains("with time zone")) {
+                (Some("timestamp"), true) => "timestamptz".to_owned(),
+                (word, _) => word.unwrap_or(NO_NAME).to_owned(),
+            };
+        }
+    };
+    name.to_owned()
+}
+
+/// The result's schema without marks; None: there are none.
+pub fn shown(schema: &SchemaRef) -> Option<SchemaRef> {
+    if !schema.fields().iter().any(|f| f.name().contains(MARK)) {
+        return None;
+    }
+    let fields = schema.fields().iter().map(|f| match f.name().split_once(MARK) {
+        Some((name, _)) => Arc::new(Field::clone(f).with_name(name)),
+        None => Arc::clone(f),
+    });
+    Some(Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn check(sql: &str, expect: &str) {
+        let statements = super::super::parse::statements(sql).unwrap();
+        let mut statement = statements[0].ast.as_ref().clone();
+        name_as_postgres(&mut statement);
+        assert_eq!(statement.to_string().replace(MARK, "#"), expect);
+    }
+
+    #[test]
+    fn names() {
+        check("SELECT 1, 2", r#"SELECT 1 AS "?column?", 2 AS "?column?#1""#);
+        check("SELECT a, b.C FROM b", "SELECT a, b.C FROM b");
+        check("SELECT count(*) FROM t", r#"SELECT count(*) AS "count" FROM t"#);
+        check("SELECT a::text, '1'::int", r#"SELECT a::TEXT AS "a", '1'::INT AS "int4""#);
+        check("SELECT a, a", r#"SELECT a, a AS "a#1""#);
+        check("SELECT *, a FROM t", r#"SELECT *, a AS "a#1" FROM t"#);
+        check("SELECT 1 AS x, 2 AS x", r#"SELECT 1 AS x, 2 AS "x#1""#);
+        check(
+            "SELECT x FROM (SELECT max(y), 1 AS x FROM t) s",
+            r#"SELECT x FROM (SELECT max(y) AS "max", 1 AS x FROM t) s"#,
+        );
+        check("SELECT CASE WHEN a THEN 1 END", r#"SELECT CASE WHEN a THEN 1 END AS "case""#);
+        check(
+            "SELECT (SELECT max(a) FROM t)",
+            r#"SELECT (SELECT max(a) AS "max" FROM t) AS "max""#,
+        );
+    }
+}

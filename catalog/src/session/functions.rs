@@ -1,0 +1,72 @@
+//! The engine under a session: its options, and the functions that are ours.
+
+use super::SessionInfo;
+use chrono::{DateTime, Utc};
+use daodb_storage::FIRST_T;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::error::Result as DfResult;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use std::sync::Arc;
+
+/// A context for one session. It has no tables of its own: each statement's are resolved for it alone.
+pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
+    let mut config = SessionConfig::new()
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(false);
+    let options = config.options_mut();
+    options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
+    options.sql_parser.collect_spans = true;
+    options.execution.time_zone = Some("UTC".into());
+    let state = SessionStateBuilder::new_with_default_features()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .build();
+    SessionContext::new_with_state(state)
+}
+
+/// The functions that answer from the statement's snapshot.
+pub fn bind(ctx: &SessionContext, info: &SessionInfo) {
+    let t = Some(info.snapshot.t()).filter(|t| *t >= FIRST_T);
+    ctx.register_udf(ScalarUDF::from(Basis {
+        t,
+        signature: Signature::exact(vec![], Volatility::Stable),
+    }));
+}
+
+/// One statement's state: what `now()` says, and in which zone.
+pub fn state(ctx: &SessionContext, now: DateTime<Utc>, zone: &str) -> SessionState {
+    let mut state = ctx.state();
+    if state.config_options().execution.time_zone.as_deref() != Some(zone) {
+        state.config_mut().options_mut().execution.time_zone = Some(zone.to_owned());
+    }
+    state.execution_props_mut().query_execution_start_time = Some(now);
+    state
+}
+
+/// `dao_basis()`: the t that the statement reads at; null in an empty database.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Basis {
+    t: Option<i64>,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Basis {
+    fn name(&self) -> &str {
+        "dao_basis"
+    }
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+    fn return_type(&self, _: &[DataType]) -> DfResult<DataType> {
+        Ok(DataType::Int64)
+    }
+    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        Ok(ColumnarValue::Scalar(ScalarValue::Int64(self.t)))
+    }
+}

@@ -1,0 +1,177 @@
+//! Walks a statement: finds its relations and parameters, takes out version clauses, refuses what the planner would ignore.
+
+use super::relations::Name;
+use super::{errors, names};
+use crate::error::{Error, Result, SqlState};
+use crate::timetravel::clause::{self, Clause};
+use datafusion::sql::sqlparser::ast::{
+    Expr, ObjectName, Query, Spanned, Statement, TableFactor, Value, ValueWithSpan, VisitMut,
+    VisitorMut,
+};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+/// A relation with a version clause; its place in the list is the number that the syntax tree now carries.
+pub struct Versioned {
+    pub name: Name,
+    pub written: ObjectName,
+    pub clause: Clause,
+}
+
+#[derive(Default)]
+pub struct References {
+    /// Every name that stands without a version clause, also those of CTEs.
+    pub plain: BTreeSet<Name>,
+    pub versioned: Vec<Versioned>,
+    /// The largest n of `$n`.
+    pub parameters: usize,
+}
+
+/// One query's common table expressions, while it is walked.
+struct Frame {
+    /// Names that are defined so far and seen here.
+    visible: Vec<String>,
+    /// Names still to be defined, the next one last.
+    coming: Vec<String>,
+}
+
+struct Walk<'a> {
+    text: &'a str,
+    database: &'a str,
+    found: References,
+    frames: Vec<Frame>,
+}
+
+/// Takes the version clauses out of the statement and says what it refers to; `text` is what it was parsed from.
+pub fn references(statement: &mut Statement, text: &str, database: &str) -> Result<References> {
+    let mut walk = Walk { text, database, found: References::default(), frames: Vec::new() };
+    match statement.visit(&mut walk) {
+        ControlFlow::Break(e) => Err(e),
+        ControlFlow::Continue(()) => Ok(walk.found),
+    }
+}
+
+impl Walk<'_> {
+    fn is_cte(&self, name: &ObjectName) -> bool {
+        let [part] = name.0.as_slice() else { return false };
+        let Some(name) = part.as_ident().map(names::fold) else { return false };
+        self.frames.iter().any(|f| f.visible.contains(&name))
+    }
+
+    fn table(&mut self, factor: &mut TableFactor) -> Result<()> {
+        let TableFactor::Table { name, args, version, sample, with_ordinality, .. } = factor else {
+            return match factor {
+                TableFactor::Derived { sample: Some(_), .. } => Err(no_sample()),
+                _ => Ok(()),
+            };
+        };
+        if sample.is_some() {
+            return Err(no_sample());
+        }
+        if *with_ordinality {
+            return Err(unsupported("WITH ORDINALITY is not supported")
+                .hint("row_number() OVER () counts rows"));
+        }
+        match (version.as_ref(), args.is_some()) {
+            (Some(_), true) => Err(no_past(&format!("function {name}"))),
+            (Some(_), false) if self.is_cte(name) => Err(no_past(&format!("\"{name}\""))),
+            (Some(v), false) => {
+                let clause = Clause::of(v)?;
+                *version = Some(clause::resolved(self.found.versioned.len()));
+                self.found.versioned.push(Versioned {
+                    name: names::relation_name(name, self.database)?,
+                    written: name.clone(),
+                    clause,
+                });
+                Ok(())
+            }
+            (None, true) => Ok(()),
+            (None, false) => {
+                self.found.plain.insert(names::relation_name(name, self.database)?);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn unsupported(message: &str) -> Error {
+    Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
+}
+
+fn no_sample() -> Error {
+    unsupported("TABLESAMPLE is not supported").hint("write WHERE random() < 0.01")
+}
+
+fn no_past(what: &str) -> Error {
+    unsupported(&format!(
+        "{what} has no past: a version clause stands after a table's or view's name"
+    ))
+    .hint("write the clause at the tables inside")
+}
+
+impl VisitorMut for Walk<'_> {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        let (mut coming, mut visible) = (Vec::new(), Vec::new());
+        if let Some(with) = &query.with {
+            let names = with.cte_tables.iter().map(|c| names::fold(&c.alias.name));
+            coming.extend(names);
+            if with.recursive {
+                visible.clone_from(&coming);
+            }
+            coming.reverse();
+        }
+        self.frames.push(Frame { visible, coming });
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
+        self.frames.pop();
+        // The bodies of a query's CTEs are walked before all else of it, in their order.
+        if let Some(outer) = self.frames.last_mut()
+            && let Some(name) = outer.coming.pop()
+        {
+            outer.visible.push(name);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        let Err(e) = self.table(factor) else { return ControlFlow::Continue(()) };
+        let start = factor.span().start;
+        ControlFlow::Break(match errors::position(self.text, start.line, start.column) {
+            Some(position) => e.at(position),
+            None => e,
+        })
+    }
+
+    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<Error> {
+        if let Value::Placeholder(name) = &value.value {
+            match name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()) {
+                Some(n) if (1..=65_535).contains(&n) => {
+                    self.found.parameters = self.found.parameters.max(n);
+                }
+                _ => {
+                    let e = Error::new(
+                        SqlState::Code("42P02"),
+                        format!("there is no parameter {name}"),
+                    );
+                    return ControlFlow::Break(e.hint("parameters are $1 to $65535"));
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// `$1` alone, as a time.
+pub fn placeholder(e: &Expr) -> Option<usize> {
+    match e {
+        Expr::Value(v) => match &v.value {
+            Value::Placeholder(name) => name.strip_prefix('$')?.parse().ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,270 @@
+//! One statement: a query, or a command of the session; everything else is refused before it does anything.
+
+use super::explain::{self, Options};
+use super::plan::{self, Parameters};
+use super::{Description, Outcome, RowsTag, Session, Statement, copy, prepared, rows, variables};
+use crate::error::{Error, Result, SqlState};
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::ScalarValue;
+use datafusion::sql::sqlparser::ast::{self, CloseCursor, ObjectType};
+use std::sync::Arc;
+
+fn command(tag: &str) -> Result<Outcome> {
+    Ok(Outcome::Command { tag: tag.to_owned() })
+}
+
+/// Statements that write rows have a place in the design, and none in the code yet.
+pub fn writes_later(what: &str) -> Error {
+    Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("{what} is not supported yet")).hint(
+        "facts come in by transactions: `daodb import git`, or the transactor of the Rust library",
+    )
+}
+
+/// The first words of a statement, for messages: `CREATE TABLE`.
+fn what(text: &str) -> String {
+    let words: Vec<String> = text
+        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .filter(|w| !w.is_empty())
+        .take(2)
+        .map(str::to_uppercase)
+        .collect();
+    match words.first().map(String::as_str) {
+        Some("CREATE" | "ALTER" | "DROP" | "COPY") => words.join(" "),
+        Some(first) => first.to_owned(),
+        None => "this statement".to_owned(),
+    }
+}
+
+impl Session {
+    pub(super) async fn run(
+        &mut self,
+        statement: &Statement,
+        params: &[ScalarValue],
+    ) -> Result<Outcome> {
+        use ast::Statement as S;
+        let ast = Arc::clone(&statement.ast);
+        match ast.as_ref() {
+            S::Query(_) => self.run_query(&ast, statement, params).await,
+            S::Explain { .. } | S::ExplainTable { .. } => self.explain(statement, params).await,
+            S::Copy { source, to, target, options, legacy_options, .. } => {
+                let query = copy::query(source, *to, target)?;
+                let options = copy::options(options, legacy_options)?;
+                match self.run_query(&query, statement, params).await? {
+                    Outcome::Rows { schema, stream, .. } => {
+                        Ok(Outcome::CopyOut { schema, stream, options })
+                    }
+                    other => Ok(other),
+                }
+            }
+            S::Set(set) => self.set(set).await,
+            S::ShowVariable { variable } => self.show(variable),
+            S::Reset(reset) => self.reset(&reset.reset),
+            S::Discard { object_type } => self.discard(object_type),
+            S::StartTransaction { modes, begin, statements, .. } if statements.is_empty() => {
+                self.begin(modes, if *begin { "BEGIN" } else { "START TRANSACTION" }).await
+            }
+            S::Commit { chain, .. } => self.commit(*chain).await,
+            S::Rollback { chain, savepoint } => self.rollback(savepoint.as_ref(), *chain).await,
+            S::Savepoint { name } => self.set_savepoint(name),
+            S::ReleaseSavepoint { name } => self.release_savepoint(name),
+            S::Prepare { name, data_types, statement: inner } => {
+                self.prepare(statement, name, data_types, inner)
+            }
+            S::Execute { name: Some(name), parameters, .. } => {
+                let (prepared, values) = self.bound_arguments(name, parameters).await?;
+                Box::pin(self.run(&prepared, &values)).await
+            }
+            S::Deallocate { name, .. } => self.deallocate(name),
+            S::CreateView(view) => self.create_view(statement, view).await,
+            S::Drop { object_type: ObjectType::View, if_exists, names, .. } => {
+                self.drop_views(names, *if_exists).await
+            }
+            S::Close { cursor: CloseCursor::All } => command("CLOSE CURSOR ALL"),
+            S::UNLISTEN { .. } => command("UNLISTEN"),
+            _ => Err(refused(&ast, &statement.text)),
+        }
+    }
+
+    async fn run_query(
+        &self,
+        query: &ast::Statement,
+        statement: &Statement,
+        params: &[ScalarValue],
+    ) -> Result<Outcome> {
+        refuse_writes_within(query)?;
+        let bound = self.bind().await?;
+        let scope = bound.scope(self.extension.as_ref(), Parameters::Values(params));
+        let planned = plan::query(&scope, &bound.at, query.clone(), &statement.source).await?;
+        let physical = rows::physical(&bound.state, &planned.plan, &statement.source).await?;
+        let (schema, stream) = rows::start(&bound.state, physical)?;
+        Ok(Outcome::Rows { schema, stream, tag: RowsTag::Select })
+    }
+
+    async fn explain(&mut self, statement: &Statement, params: &[ScalarValue]) -> Result<Outcome> {
+        let ast::Statement::Explain { analyze, verbose, statement: inner, format, options, .. } =
+            statement.ast.as_ref()
+        else {
+            return Err(Error::new(SqlState::SYNTAX, "EXPLAIN takes a query")
+                .hint("\\d shows the columns of a table"));
+        };
+        let options = Options::of(*analyze, *verbose, format.as_ref(), options.as_ref())?;
+        let (query, values) = match inner.as_ref() {
+            ast::Statement::Query(_) => (inner.as_ref().clone(), params.to_vec()),
+            ast::Statement::Execute { name: Some(name), parameters, .. } => {
+                let (prepared, values) = self.bound_arguments(name, parameters).await?;
+                (prepared.ast.as_ref().clone(), values)
+            }
+            other => return Err(refused(other, &inner.to_string())),
+        };
+        refuse_writes_within(&query)?;
+        let bound = self.bind().await?;
+        let scope = bound.scope(self.extension.as_ref(), Parameters::Values(&values));
+        let planned = plan::query(&scope, &bound.at, query, &statement.source).await?;
+        explain::explain(&bound.state, &planned.plan, options, &statement.source).await
+    }
+
+    /// The prepared statement of an EXECUTE, and the values of its parameters.
+    async fn bound_arguments(
+        &self,
+        name: &ast::ObjectName,
+        arguments: &[ast::Expr],
+    ) -> Result<(Statement, Vec<ScalarValue>)> {
+        let prepared = self.prepared.get(&name.to_string())?.clone();
+        let types = self.describe_statement(&prepared.statement, &prepared.types).await?.parameters;
+        if types.len() != arguments.len() {
+            return Err(Error::new(
+                SqlState::SYNTAX,
+                format!("wrong number of parameters for prepared statement \"{name}\""),
+            )
+            .detail(format!(
+                "Expected {} parameters but got {}.",
+                types.len(),
+                arguments.len()
+            )));
+        }
+        let bound = self.bind().await?;
+        let scope = bound.scope(self.extension.as_ref(), Parameters::Values(&[]));
+        let mut values = Vec::with_capacity(types.len());
+        for (argument, ty) in arguments.iter().zip(&types) {
+            values.push(plan::constant_value(&scope, argument)?.cast_to(ty)?);
+        }
+        Ok((prepared.statement, values))
+    }
+
+    pub(super) async fn describe_statement(
+        &self,
+        statement: &Statement,
+        given: &[Option<DataType>],
+    ) -> Result<Description> {
+        use ast::Statement as S;
+        let none = |columns: Option<SchemaRef>| Ok(Description { parameters: vec![], columns });
+        match statement.ast.as_ref() {
+            S::Query(_) => self.describe_query(&statement.ast, statement, given, true).await,
+            S::Copy { source, to, target, .. } => {
+                let query = copy::query(source, *to, target)?;
+                self.describe_query(&query, statement, given, false).await
+            }
+            S::Explain { statement: inner, .. } => match inner.as_ref() {
+                query @ S::Query(_) => {
+                    let described = self.describe_query(query, statement, given, false).await?;
+                    Ok(Description { columns: Some(explain::schema()), ..described })
+                }
+                _ => none(Some(explain::schema())),
+            },
+            S::ShowVariable { variable } => none(Some(variables::show_columns(variable)?)),
+            S::Execute { name: Some(name), .. } => {
+                let prepared: prepared::Entry = self.prepared.get(&name.to_string())?.clone();
+                let inner = Box::pin(self.describe_statement(&prepared.statement, &prepared.types));
+                none(inner.await?.columns)
+            }
+            _ => none(None),
+        }
+    }
+
+    async fn describe_query(
+        &self,
+        query: &ast::Statement,
+        statement: &Statement,
+        given: &[Option<DataType>],
+        rows: bool,
+    ) -> Result<Description> {
+        refuse_writes_within(query)?;
+        let bound = self.bind().await?;
+        let scope = bound.scope(self.extension.as_ref(), Parameters::Types(given));
+        let planned = plan::query(&scope, &bound.at, query.clone(), &statement.source).await?;
+        let parameters: Vec<DataType> =
+            planned.parameters.into_iter().map(|t| t.unwrap_or(DataType::Utf8)).collect();
+        let columns = match rows {
+            true => {
+                Some(plan::result_schema(&scope, planned.plan, &parameters, &statement.source)?)
+            }
+            false => None,
+        };
+        Ok(Description { parameters, columns })
+    }
+}
+
+/// Writes hide in CTEs too: `WITH x AS (DELETE ...) SELECT ...`, and `SELECT ... INTO`.
+fn refuse_writes_within(statement: &ast::Statement) -> Result<()> {
+    use ast::{Query, Select, SetExpr, Visit, Visitor};
+    use std::ops::ControlFlow;
+    struct Writes;
+    impl Visitor for Writes {
+        type Break = Error;
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Error> {
+            let what = match query.body.as_ref() {
+                SetExpr::Insert(_) => "INSERT",
+                SetExpr::Update(_) => "UPDATE",
+                SetExpr::Delete(_) => "DELETE",
+                SetExpr::Merge(_) => "MERGE",
+                _ => return ControlFlow::Continue(()),
+            };
+            ControlFlow::Break(writes_later(what))
+        }
+        fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Error> {
+            match select.into {
+                Some(_) => ControlFlow::Break(writes_later("SELECT INTO")),
+                None => ControlFlow::Continue(()),
+            }
+        }
+    }
+    match statement.visit(&mut Writes) {
+        ControlFlow::Break(e) => Err(e),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+/// Why a statement is not run.
+fn refused(statement: &ast::Statement, text: &str) -> Error {
+    use ast::Statement as S;
+    let what = what(text);
+    let unsupported = |hint: &str| {
+        Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("{what} is not supported")).hint(hint)
+    };
+    match statement {
+        S::Insert(_)
+        | S::Update { .. }
+        | S::Delete(_)
+        | S::Merge { .. }
+        | S::Truncate { .. }
+        | S::CreateTable(_) => writes_later(&what),
+        S::ShowTables { .. } | S::ShowSchemas { .. } | S::ShowColumns { .. } => unsupported(
+            "\\dt lists tables, \\dn schemas, \\d a table's columns; or read information_schema",
+        ),
+        S::Declare { .. } | S::Fetch { .. } | S::Close { .. } => {
+            unsupported("a query's rows are streamed: fetch as many as you want of it")
+        }
+        S::CreateSchema { .. } | S::CreateDatabase { .. } => unsupported(
+            "a database is made by `daodb import` or `daodb demo`; its schemas are public and dao",
+        ),
+        S::CreateIndex(_) | S::Analyze { .. } | S::Vacuum { .. } => {
+            unsupported("indexes and statistics are kept by the database itself")
+        }
+        S::LISTEN { .. } | S::NOTIFY { .. } => {
+            unsupported("dao.transactions and dao.changes show what is new")
+        }
+        _ => unsupported(
+            "queries, settings, transactions, views, COPY ... TO STDOUT and EXPLAIN are",
+        ),
+    }
+}
