@@ -1,7 +1,7 @@
 //! `pg_attribute`: the columns of all relations.
 
 use super::super::builtin;
-use super::super::objects::{Column, Kind, Objects, Relation};
+use super::super::objects::{Column, Objects, Relation};
 use super::super::rows::{Cell, Rows};
 
 pub fn fill(objects: &Objects, rows: &mut Rows) {
@@ -14,14 +14,11 @@ pub fn fill(objects: &Objects, rows: &mut Rows) {
 
 fn add(relation: &Relation, i: usize, column: &Column, rows: &mut Rows) {
     let Some(ty) = builtin::type_by_oid(column.type_oid) else { return };
-    // An index keeps arrays and texts whole.
-    let storage = ty.storage;
-    let statistics = if matches!(relation.kind, Kind::View(_)) { -1 } else { -1 };
     rows.push([
         ("attrelid", relation.oid.into()),
         ("attname", column.name.as_str().into()),
         ("atttypid", ty.oid.into()),
-        ("attstattarget", Cell::Int(statistics)),
+        ("attstattarget", Cell::Int(-1)),
         ("attlen", ty.len.into()),
         ("attnum", number(i).into()),
         ("attndims", Cell::Int((ty.category == "A").into())),
@@ -29,7 +26,7 @@ fn add(relation: &Relation, i: usize, column: &Column, rows: &mut Rows) {
         ("atttypmod", Cell::Int(-1)),
         ("attbyval", ty.by_value.into()),
         ("attalign", ty.align.into()),
-        ("attstorage", storage.into()),
+        ("attstorage", ty.storage.into()),
         ("attnotnull", column.not_null.into()),
         ("attislocal", true.into()),
         ("attcollation", ty.collation.into()),
