@@ -1,5 +1,6 @@
 //! Which Postgres type shows an Arrow column, and which Arrow type takes a parameter of a Postgres type.
 
+use crate::pg::catalog::field_type;
 use crate::pg::errors::{self, Result};
 use datafusion::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use pgwire::api::Type;
@@ -11,6 +12,13 @@ pub const VALUE_TYPE: &str = "daodb:type";
 /// The Postgres type that a column is described and written as.
 pub fn of_field(field: &Field) -> Result<Type> {
     let tag = field.metadata().get(VALUE_TYPE).map(String::as_str);
+    if tag.is_some_and(|t| t.starts_with("pg:")) {
+        // Functions are known by name: nobody could use the OID that a client of regproc expects.
+        return Ok(match Type::from_oid(field_type::type_oid(field)) {
+            Some(Type::REGPROC) | None => Type::TEXT,
+            Some(ty) => ty,
+        });
+    }
     let ty = of(field.data_type())?;
     Ok(match (tag, ty) {
         (Some("uuid"), Type::TEXT | Type::BYTEA) => Type::UUID,
@@ -25,8 +33,10 @@ pub fn of(ty: &DataType) -> Result<Type> {
         DataType::Boolean => Type::BOOL,
         DataType::Int8 | DataType::UInt8 | DataType::Int16 => Type::INT2,
         DataType::UInt16 | DataType::Int32 => Type::INT4,
+        // System relations and functions have OIDs; nothing else has this type.
+        DataType::UInt32 => Type::OID,
         // row_number() and its like are unsigned in DataFusion and bigint in Postgres.
-        DataType::UInt32 | DataType::Int64 | DataType::UInt64 => Type::INT8,
+        DataType::Int64 | DataType::UInt64 => Type::INT8,
         DataType::Float16 | DataType::Float32 => Type::FLOAT4,
         DataType::Float64 => Type::FLOAT8,
         DataType::Decimal32(..)
@@ -63,7 +73,7 @@ fn no_type(ty: &DataType) -> Box<daodb_catalog::Error> {
 }
 
 /// Element types and their array types.
-const ARRAYS: [(Type, Type); 24] = [
+const ARRAYS: [(Type, Type); 26] = [
     (Type::BOOL, Type::BOOL_ARRAY),
     (Type::INT2, Type::INT2_ARRAY),
     (Type::INT4, Type::INT4_ARRAY),
@@ -88,6 +98,9 @@ const ARRAYS: [(Type, Type); 24] = [
     (Type::JSONB, Type::JSONB_ARRAY),
     (Type::XML, Type::XML_ARRAY),
     (Type::RECORD, Type::RECORD_ARRAY),
+    // After the arrays of the same elements, which are the rule.
+    (Type::INT2, Type::INT2_VECTOR),
+    (Type::OID, Type::OID_VECTOR),
 ];
 
 /// The array type of an element type; an array of arrays is one array of more dimensions.
@@ -106,9 +119,9 @@ pub fn item_of(array: &Type) -> Option<Type> {
 /// Bytes of a value as pg_type.typlen has it; -1: as long as it is.
 pub fn size(ty: &Type) -> i16 {
     match *ty {
-        Type::BOOL => 1,
+        Type::BOOL | Type::CHAR => 1,
         Type::INT2 => 2,
-        Type::INT4 | Type::FLOAT4 | Type::DATE | Type::OID => 4,
+        Type::INT4 | Type::FLOAT4 | Type::DATE | Type::OID | Type::XID | Type::CID => 4,
         Type::INT8 | Type::FLOAT8 | Type::TIMESTAMP | Type::TIMESTAMPTZ | Type::TIME => 8,
         Type::INTERVAL | Type::UUID => 16,
         Type::NAME => 64,
@@ -122,7 +135,8 @@ pub fn planned(ty: &Type) -> Option<DataType> {
         Type::BOOL => DataType::Boolean,
         Type::INT2 => DataType::Int16,
         Type::INT4 => DataType::Int32,
-        Type::INT8 | Type::OID => DataType::Int64,
+        Type::INT8 => DataType::Int64,
+        Type::OID => DataType::UInt32,
         Type::FLOAT4 => DataType::Float32,
         Type::FLOAT8 => DataType::Float64,
         Type::NUMERIC => DataType::Decimal128(38, 10),

@@ -34,7 +34,7 @@ pub fn writer(array: &ArrayRef, ty: &Type, style: &Style) -> Result<Write> {
         D::Int16 => put::<Int16Type>(array, |v, out| out.put_i16(v)),
         D::UInt16 => put::<UInt16Type>(array, |v, out| out.put_i32(v.into())),
         D::Int32 => put::<Int32Type>(array, |v, out| out.put_i32(v)),
-        D::UInt32 => put::<UInt32Type>(array, |v, out| out.put_i64(v.into())),
+        D::UInt32 => put::<UInt32Type>(array, |v, out| out.put_u32(v)),
         D::Int64 => put::<Int64Type>(array, |v, out| out.put_i64(v)),
         D::UInt64 => unsigned(array),
         D::Float16 => put::<Float16Type>(array, |v, out| out.put_f32(v.to_f32())),

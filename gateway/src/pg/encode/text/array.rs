@@ -18,11 +18,16 @@ pub fn writer(array: &ArrayRef, ty: &Type, style: &Style) -> Result<Write> {
     let write = value_writer(&values, &item, style)?;
     let nulls = values.logical_nulls();
     let plain = inner || never_quoted(&item);
+    // The vectors of the system relations print as `1 2 3`.
+    let vector = matches!(*ty, Type::INT2_VECTOR | Type::OID_VECTOR);
+    let comma = if vector { b' ' } else { b',' };
     Ok(Box::new(move |row, out| {
-        out.put_u8(b'{');
+        if !vector {
+            out.put_u8(b'{');
+        }
         for (n, i) in range(row).enumerate() {
             if n > 0 {
-                out.put_u8(b',');
+                out.put_u8(comma);
             }
             if nulls.as_ref().is_some_and(|nulls| nulls.is_null(i)) {
                 out.put_slice(b"NULL");
@@ -34,7 +39,9 @@ pub fn writer(array: &ArrayRef, ty: &Type, style: &Style) -> Result<Write> {
                 quote(start, out, |b| matches!(b, b'"' | b'\\').then_some(b'\\'));
             }
         }
-        out.put_u8(b'}');
+        if !vector {
+            out.put_u8(b'}');
+        }
         Ok(())
     }))
 }
@@ -46,6 +53,7 @@ fn never_quoted(item: &Type) -> bool {
             | Type::INT2
             | Type::INT4
             | Type::INT8
+            | Type::OID
             | Type::FLOAT4
             | Type::FLOAT8
             | Type::NUMERIC
