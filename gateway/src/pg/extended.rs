@@ -8,6 +8,8 @@ use super::frontend::{Bind, Target};
 use super::params;
 use super::portal::{Answer, Described, Portal, Prepared, Progress, State, Tag};
 use super::run::{statement_timeout, stoppable};
+use daodb_catalog::session::{Outcome, Session, Statement, TransactionStatus};
+use datafusion::common::ScalarValue;
 use pgwire::api::Type;
 use pgwire::messages::PgWireBackendMessage as Backend;
 use pgwire::messages::data::{NoData, ParameterDescription};
@@ -45,23 +47,31 @@ impl Extended {
     }
 
     /// What a command has ended besides its own work.
-    pub fn after(&mut self, sql: &str, tag: &Tag) {
+    pub fn after(&mut self, tag: &Tag) {
         match tag.0.as_str() {
             "DISCARD ALL" => {
                 self.portals.clear();
                 self.statements.clear();
             }
             "DEALLOCATE ALL" => self.statements.clear(),
-            "DEALLOCATE" => {
-                let name = sql.trim_end_matches(';').split_whitespace().next_back();
-                let name = name.unwrap_or_default();
-                match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
-                    Some(quoted) => self.statements.remove(&quoted.replace("\"\"", "\"")),
-                    None => self.statements.remove(&name.to_lowercase()),
-                };
-            }
             _ => {}
         }
+    }
+
+    /// `DEALLOCATE name`, where Parse made the statement: drivers close theirs in SQL too.
+    pub fn deallocate(&mut self, sql: &str) -> Option<Outcome> {
+        let mut words = sql.trim_end_matches(';').split_whitespace();
+        words.next().filter(|word| word.eq_ignore_ascii_case("deallocate"))?;
+        let mut name = words.next()?;
+        if name.eq_ignore_ascii_case("prepare") {
+            name = words.next()?;
+        }
+        let name = match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+            Some(quoted) => quoted.replace("\"\"", "\""),
+            None => name.to_lowercase(),
+        };
+        self.statements.remove(&name)?;
+        Some(Outcome::Command { tag: "DEALLOCATE".into() })
     }
 
     fn statement(&self, name: &str) -> Result<Option<Arc<Prepared>>> {
@@ -85,6 +95,21 @@ fn too_many(what: &str, most: usize) -> Box<daodb_catalog::Error> {
     let mut e = errors::error("53400", format!("this connection has {most} {what} open"));
     e.hint = Some("close what is no longer needed".into());
     e
+}
+
+/// Runs a statement of the session, or one that only this connection knows of.
+pub async fn run(
+    session: &mut Session,
+    extended: &mut Extended,
+    statement: &Statement,
+    params: &[ScalarValue],
+) -> Result<Outcome> {
+    if session.status() != TransactionStatus::Failed
+        && let Some(outcome) = extended.deallocate(&statement.text)
+    {
+        return Ok(outcome);
+    }
+    session.execute(statement, params).await.map_err(Box::new)
 }
 
 impl Connection<'_> {
@@ -138,7 +163,7 @@ impl Connection<'_> {
         &mut self,
         prepared: &Arc<Prepared>,
         bind: &Bind,
-    ) -> Result<Vec<datafusion::common::ScalarValue>, Failure> {
+    ) -> Result<Vec<ScalarValue>, Failure> {
         if bind.values.is_empty() && !prepared.statement.text.contains('$') {
             return Ok(vec![]);
         }
@@ -225,65 +250,58 @@ impl Connection<'_> {
     pub async fn execute(&mut self, name: &str, max_rows: i32) -> Result<(), Failure> {
         let most = u64::try_from(max_rows).ok().filter(|most| *most > 0);
         let limit = statement_timeout(&self.session);
+        // Taken out while it runs; one that fails does not come back.
         let portal = self.extended.portal(name)?;
         let Some(prepared) = portal.statement.clone() else {
             let empty = Backend::EmptyQueryResponse(EmptyQueryResponse::new());
             return Ok(self.writer.send(empty)?);
         };
-        let (session, writer) = (&mut self.session, &mut *self.writer);
+        let params = std::mem::take(&mut portal.params);
+        let formats = std::mem::take(&mut portal.formats);
+        let state = std::mem::replace(&mut portal.state, State::Ended { rows: false });
+        let (session, writer, extended) =
+            (&mut self.session, &mut *self.writer, &mut self.extended);
         let work = async {
-            if let State::Bound = portal.state {
-                // A portal that fails stays failed.
-                portal.state = State::Ended { rows: false };
-                let ran = session.execute(&prepared.statement, &portal.params).await;
-                let answer = Answer::new(ran.map_err(Box::new)?, &portal.formats, session)?;
-                if let Answer::Rows { rows, .. } = &answer {
-                    prepared.check(&rows.columns)?;
+            let mut answer = match state {
+                State::Running(answer) => answer,
+                State::Bound => {
+                    let outcome = run(session, extended, &prepared.statement, &params).await?;
+                    let answer = Answer::new(outcome, &formats, session)?;
+                    if let Answer::Rows { rows, .. } = &answer {
+                        prepared.check(&rows.columns)?;
+                    }
+                    answer
                 }
-                portal.state = State::Running(answer);
-            }
+                State::Ended { rows: true } => return Ok((Progress::no_more(), state)),
+                State::Ended { rows: false } => {
+                    let message = format!("portal \"{name}\" cannot be run");
+                    return Err(errors::error("55000", message).into());
+                }
+            };
             for notice in session.take_notices() {
                 writer.send(errors::notice(&notice))?;
             }
-            match &mut portal.state {
-                State::Running(answer) => Ok(Some(answer.send(writer, most).await?)),
-                State::Ended { rows: true } => Ok(None),
-                State::Ended { rows: false } | State::Bound => {
-                    Err(errors::error("55000", format!("portal \"{name}\" cannot be run")).into())
-                }
-            }
+            let progress = answer.send(writer, most).await?;
+            let state = match (&progress, &answer) {
+                (Progress::Suspended, _) => State::Running(answer),
+                (_, Answer::Rows { .. }) => State::Ended { rows: true },
+                _ => State::Ended { rows: false },
+            };
+            Ok((progress, state))
         };
         let running = &self.registration.running;
-        let progress = stoppable(self.reader, running, self.server, limit, work).await;
-        self.executed(name, &prepared, progress)
-    }
-
-    fn executed(
-        &mut self,
-        name: &str,
-        prepared: &Prepared,
-        progress: Result<Option<Progress>, Failure>,
-    ) -> Result<(), Failure> {
-        let state = match &progress {
-            Ok(Some(Progress::Suspended)) => None,
-            Ok(Some(Progress::Done(_))) => {
-                let state = &self.extended.portal(name)?.state;
-                let rows = matches!(state, State::Running(Answer::Rows { .. }));
-                Some(State::Ended { rows })
-            }
-            Ok(None) => Some(State::Ended { rows: true }),
-            Err(_) => Some(State::Ended { rows: false }),
-        };
-        if let (Some(state), Ok(portal)) = (state, self.extended.portal(name)) {
+        let (progress, state) = stoppable(self.reader, running, self.server, limit, work).await?;
+        // DISCARD ALL takes its own portal with it.
+        if let Ok(portal) = self.extended.portal(name) {
             portal.state = state;
+            portal.formats = formats;
         }
-        let message = match progress? {
-            Some(Progress::Suspended) => Backend::PortalSuspended(PortalSuspended::new()),
-            Some(Progress::Done(tag)) => {
-                self.extended.after(&prepared.statement.text, &tag);
+        let message = match progress {
+            Progress::Suspended => Backend::PortalSuspended(PortalSuspended::new()),
+            Progress::Done(tag) => {
+                self.extended.after(&tag);
                 tag.message()
             }
-            None => Tag("SELECT 0".into()).message(),
         };
         Ok(self.writer.send(message)?)
     }

@@ -37,6 +37,13 @@ pub enum Progress {
     Suspended,
 }
 
+impl Progress {
+    /// A query that is asked again after its last row.
+    pub fn no_more() -> Self {
+        Progress::Done(Tag::rows(RowsTag::Select, 0))
+    }
+}
+
 /// A statement that runs.
 pub enum Answer {
     Rows { rows: Box<Rows>, tag: RowsTag },

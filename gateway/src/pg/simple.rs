@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use super::encode;
 use super::errors::{self, Failure, Result};
+use super::extended::run;
 use super::portal::{Answer, Progress};
 use super::run::{statement_timeout, stoppable};
 use daodb_catalog::session::Statement;
@@ -22,7 +23,7 @@ impl Connection<'_> {
         for statement in &statements {
             let start = sql.get(from..).and_then(|rest| rest.find(&*statement.text));
             let start = start.map_or(from, |at| from + at);
-            self.run(statement).await.map_err(|failure| shifted(failure, sql, start))?;
+            self.run_one(statement).await.map_err(|failure| shifted(failure, sql, start))?;
             from = start + statement.text.len();
         }
         Ok(())
@@ -37,12 +38,12 @@ impl Connection<'_> {
         }
     }
 
-    async fn run(&mut self, statement: &Statement) -> Result<(), Failure> {
+    async fn run_one(&mut self, statement: &Statement) -> Result<(), Failure> {
         let limit = statement_timeout(&self.session);
         let (session, writer, extended) =
             (&mut self.session, &mut *self.writer, &mut self.extended);
         let work = async {
-            let outcome = session.execute(statement, &[]).await.map_err(Box::new)?;
+            let outcome = run(session, extended, statement, &[]).await?;
             for notice in session.take_notices() {
                 writer.send(errors::notice(&notice))?;
             }
@@ -52,7 +53,7 @@ impl Connection<'_> {
             }
             match answer.send(writer, None).await? {
                 Progress::Done(tag) => {
-                    extended.after(&statement.text, &tag);
+                    extended.after(&tag);
                     Ok(writer.send(tag.message())?)
                 }
                 Progress::Suspended => Ok(()),

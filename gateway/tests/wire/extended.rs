@@ -1,0 +1,135 @@
+//! Prepared statements, portals, and errors in the middle of them.
+
+use crate::raw::{Raw, bind, execute, message, parse, query, sync};
+use crate::support::{Server, db_error, rows};
+use tokio_postgres::types::Type;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prepared_statements_see_the_newest_snapshot() {
+    let server = Server::start().await;
+    server.add("Ann").await;
+    let client = server.connect().await;
+    let statement =
+        client.prepare("SELECT name FROM person WHERE name >= $1 ORDER BY 1").await.unwrap();
+    assert_eq!(statement.params(), [Type::TEXT]);
+    assert_eq!(statement.columns()[0].type_(), &Type::TEXT);
+    let names = async || {
+        let rows = client.query(&statement, &[&"A"]).await.unwrap();
+        rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>()
+    };
+    assert_eq!(names().await, ["Ann"]);
+    server.add("Bob").await;
+    assert_eq!(names().await, ["Ann", "Bob"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_that_changed_since_they_were_described() {
+    let server = Server::start().await;
+    server.add("Ann").await;
+    let client = server.connect().await;
+    let statement = client.prepare("SELECT * FROM person").await.unwrap();
+    assert_eq!(client.query(&statement, &[]).await.unwrap().len(), 1);
+    let database = server.catalog.database("music").await.unwrap();
+    let age = daodb_catalog::TxValue::Value(daodb_storage::Value::Long(7));
+    let op = daodb_catalog::Op::Map { id: None, attrs: vec![(":person/age".into(), age)] };
+    database.transact(vec![op]).await.unwrap();
+    let e = client.query(&statement, &[]).await.unwrap_err();
+    let e = db_error(&e);
+    assert_eq!(
+        (e.code().code(), e.message()),
+        ("0A000", "cached plan must not change result type")
+    );
+    let statement = client.prepare("SELECT * FROM person").await.unwrap();
+    assert_eq!(client.query(&statement, &[]).await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn portals_give_so_many_rows_at_a_time() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    let transaction = client.transaction().await.unwrap();
+    let portal =
+        transaction.bind("SELECT value FROM generate_series(1, 10) ORDER BY 1", &[]).await.unwrap();
+    let mut got = vec![];
+    for expect in [4, 4, 2, 0] {
+        let rows = transaction.query_portal(&portal, 4).await.unwrap();
+        assert_eq!(rows.len(), expect);
+        got.extend(rows.iter().map(|row| row.get::<_, i64>(0)));
+    }
+    assert_eq!(got, (1..=10).collect::<Vec<i64>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_messages_of_a_suspended_portal() {
+    let server = Server::start().await;
+    let mut raw = Raw::open(&server).await;
+    let select = parse("SELECT value FROM generate_series(1, 5)");
+    let all = [&select[..], &bind(""), &execute("", 0), &sync()].concat();
+    assert_eq!(raw.tags(&all).await, "12DDDDDCZ");
+    // Exactly as many as there are: whether there are more is not known yet.
+    let exact =
+        [&select[..], &bind(""), &execute("", 5), &execute("", 5), &execute("", 5), &sync()];
+    assert_eq!(raw.tags(&exact.concat()).await, "12DDDDDsCCZ");
+    // Portals end with their transaction.
+    let kept = [&select[..], &bind("p"), &execute("p", 2), &sync()].concat();
+    assert_eq!(raw.tags(&kept).await, "12DDsZ");
+    assert_eq!(raw.error(&[execute("p", 2), sync()].concat()).await, "34000");
+    assert_eq!(raw.tags(&query("BEGIN")).await, "CZ");
+    assert_eq!(raw.tags(&kept).await, "12DDsZ");
+    assert_eq!(raw.tags(&[execute("p", 2), sync()].concat()).await, "DDsZ");
+    assert_eq!(raw.tags(&[message(b'C', b"Pp\0"), sync()].concat()).await, "3Z");
+    assert_eq!(raw.error(&[execute("p", 2), sync()].concat()).await, "34000");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_error_everything_is_skipped_to_the_sync() {
+    let server = Server::start().await;
+    let mut raw = Raw::open(&server).await;
+    let bytes = [&parse("SELEC 1")[..], &bind(""), &execute("", 0), &query("SELECT 1"), &sync()];
+    assert_eq!(raw.tags(&bytes.concat()).await, "EZ");
+    let bytes = [&parse("SELECT 1/0")[..], &bind(""), &execute("", 0), &parse("SELECT 1"), &sync()];
+    let tags = raw.tags(&bytes.concat()).await;
+    assert!(tags.starts_with("12") && tags.ends_with("EZ") && !tags.contains('D'), "{tags}");
+    let bytes = [&parse("SELECT 1; SELECT 2")[..], &sync()].concat();
+    assert_eq!(raw.error(&bytes).await, "42601");
+    assert_eq!(raw.error(&[bind("")[..].to_vec(), sync()].concat()).await, "26000");
+    let named = message(b'P', b"s\0SELECT 1\0\0\0");
+    assert_eq!(raw.tags(&[&named[..], &sync()].concat()).await, "1Z");
+    assert_eq!(raw.error(&[&named[..], &sync()].concat()).await, "42P05");
+    assert_eq!(
+        raw.tags(&[parse(""), bind(""), message(b'D', b"P\0"), execute("", 0), sync()].concat())
+            .await,
+        "12nIZ"
+    );
+    // Flush: answers come without a Sync.
+    raw.send(&[parse("SELECT 1"), message(b'H', b"")].concat()).await;
+    assert_eq!(raw.next().await.unwrap().0, '1');
+    assert_eq!(raw.tags(&sync()).await, "Z");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_numbers_of_parameters_and_formats() {
+    let server = Server::start().await;
+    let mut raw = Raw::open(&server).await;
+    let one = parse("SELECT $1::int8");
+    assert_eq!(raw.error(&[&one[..], &bind(""), &sync()].concat()).await, "08P01");
+    let two = message(b'B', b"\0\0\0\0\0\x02\xff\xff\xff\xff\xff\xff\xff\xff\0\0");
+    assert_eq!(raw.error(&[&one[..], &two, &sync()].concat()).await, "08P01");
+    let formats = message(b'B', b"\0\0\0\0\0\x01\xff\xff\xff\xff\0\x02\0\0\0\x01");
+    assert_eq!(raw.error(&[&one[..], &formats, &execute("", 0), &sync()].concat()).await, "08P01");
+    let unknown = message(b'B', b"\0\0\0\0\0\x01\xff\xff\xff\xff\0\x01\0\x07");
+    assert_eq!(raw.error(&[&one[..], &unknown, &sync()].concat()).await, "08P01");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_are_given_back_in_sql_too() {
+    let server = Server::start().await;
+    let mut raw = Raw::open(&server).await;
+    let named = message(b'P', b"_pg3_0\0SELECT 1\0\0\0");
+    for sql in ["DEALLOCATE \"_pg3_0\"", "DEALLOCATE _pg3_0", "DEALLOCATE ALL", "DISCARD ALL"] {
+        assert_eq!(raw.tags(&[&named[..], &sync()].concat()).await, "1Z");
+        assert_eq!(raw.tags(&query(sql)).await, "CZ", "{sql}");
+    }
+    assert_eq!(raw.error(&query("DEALLOCATE _pg3_0")).await, "26000");
+    assert_eq!(rows(&server.connect().await, "SELECT 1").await, ["1"]);
+}
