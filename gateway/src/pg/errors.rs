@@ -63,11 +63,7 @@ pub fn panicked(payload: &(dyn std::any::Any + Send)) -> Box<Error> {
 
 /// An error of a running plan.
 pub fn execution(e: DataFusionError) -> Box<Error> {
-    let root = match e.find_root() {
-        DataFusionError::External(inner) => inner.downcast_ref::<Error>().cloned(),
-        _ => None,
-    };
-    Box::new(root.unwrap_or_else(|| Error::new(SqlState::INTERNAL, e.to_string())))
+    Box::new(Error::from(e))
 }
 
 pub fn response(e: &Error, fatal: bool) -> PgWireBackendMessage {

@@ -7,7 +7,7 @@ use super::errors::{self, Failure, Result};
 use super::frontend::{Bind, Target};
 use super::params;
 use super::portal::{Answer, Described, Portal, Prepared, Progress, State, Tag};
-use super::run::{statement_timeout, stoppable};
+use super::run::stoppable;
 use daodb_catalog::session::{Outcome, Session, Statement, TransactionStatus};
 use datafusion::common::ScalarValue;
 use pgwire::api::Type;
@@ -200,7 +200,7 @@ impl Connection<'_> {
         }
         let given: Vec<_> =
             prepared.given.iter().map(|ty| ty.as_ref().and_then(types::planned)).collect();
-        let limit = statement_timeout(&self.session);
+        let limit = self.session.statement_timeout();
         let session = &self.session;
         let work =
             async { Ok(session.describe(&prepared.statement, &given).await.map_err(Box::new)?) };
@@ -249,7 +249,7 @@ impl Connection<'_> {
 
     pub async fn execute(&mut self, name: &str, max_rows: i32) -> Result<(), Failure> {
         let most = u64::try_from(max_rows).ok().filter(|most| *most > 0);
-        let limit = statement_timeout(&self.session);
+        let limit = self.session.statement_timeout();
         // Taken out while it runs; one that fails does not come back.
         let portal = self.extended.portal(name)?;
         let Some(prepared) = portal.statement.clone() else {

@@ -5,7 +5,7 @@ use super::encode;
 use super::errors::{self, Failure, Result};
 use super::extended::run;
 use super::portal::{Answer, Progress};
-use super::run::{statement_timeout, stoppable};
+use super::run::stoppable;
 use daodb_catalog::session::Statement;
 use pgwire::messages::PgWireBackendMessage as Backend;
 use pgwire::messages::response::EmptyQueryResponse;
@@ -19,12 +19,8 @@ impl Connection<'_> {
             let empty = Backend::EmptyQueryResponse(EmptyQueryResponse::new());
             return Ok(self.writer.send(empty)?);
         }
-        let mut from = 0;
         for statement in &statements {
-            let start = sql.get(from..).and_then(|rest| rest.find(&*statement.text));
-            let start = start.map_or(from, |at| from + at);
-            self.run_one(statement).await.map_err(|failure| shifted(failure, sql, start))?;
-            from = start + statement.text.len();
+            self.run_one(statement).await?;
         }
         Ok(())
     }
@@ -39,7 +35,7 @@ impl Connection<'_> {
     }
 
     async fn run_one(&mut self, statement: &Statement) -> Result<(), Failure> {
-        let limit = statement_timeout(&self.session);
+        let limit = self.session.statement_timeout();
         let (session, writer, extended) =
             (&mut self.session, &mut *self.writer, &mut self.extended);
         let work = async {
@@ -60,17 +56,5 @@ impl Connection<'_> {
             }
         };
         stoppable(self.reader, &self.registration.running, self.server, limit, work).await
-    }
-}
-
-/// Positions count from the start of the whole string.
-fn shifted(failure: Failure, sql: &str, start: usize) -> Failure {
-    match failure {
-        Failure::Statement(mut e) => {
-            let before = sql.get(..start).map_or(0, |text| text.chars().count());
-            e.position = e.position.map(|position| position + before);
-            Failure::Statement(e)
-        }
-        other => other,
     }
 }

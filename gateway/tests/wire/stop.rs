@@ -104,7 +104,7 @@ async fn statement_timeout_of_the_server() {
 async fn a_client_that_reads_slowly_is_stopped_too() {
     let server = Server::start().await;
     let mut raw = Raw::open(&server).await;
-    raw.send(&query(&format!("SET statement_timeout = '300ms'"))).await;
+    raw.send(&query("SET statement_timeout = 300")).await;
     raw.until_ready().await;
     raw.send(&query(ENDLESS)).await;
     // The socket's buffers fill, the server waits to write, and its time runs out there.

@@ -56,7 +56,7 @@ async fn round(client: &Client, literal: &str, ty: Type, text: &'static str) {
     let binary: Bytes = row.get(0);
     let echo = client.prepare_typed("SELECT $1", std::slice::from_ref(&ty)).await;
     let echo = echo.unwrap_or_else(|e| panic!("parameter of {ty}: {e:?}"));
-    assert_eq!(echo.params(), [ty.clone()]);
+    assert_eq!(echo.params(), std::slice::from_ref(&ty));
     // A uuid parameter is compared as text; its column is described as text.
     let expect = match ty {
         Type::UUID => Bytes(text.as_bytes().to_vec()),
