@@ -4,12 +4,13 @@
 //! - A `sql` block alone: must run.
 //! - A `console` block: lines after `$ ` are commands, those after `demo=> ` (and `demo-> `) statements for the psql that
 //!   the last command started; the other lines are what they answer.
+//! - A `python` block with a `text` block after it: a script, and what it prints. `DAODB_PYTHON` names a Python with `duckdb`.
 //! - Other blocks are for the eye.
 //!
 //! All of it on the sample history, which is the same every time. Port 5433 stands for the one that the test has.
 //! `DAODB_DOCS=write` puts the answers of now into the documents.
 
-use super::program::{DAODB, PATIENCE, Server, both, daodb};
+use super::program::{DAODB, PATIENCE, Server, both, daodb, left_out};
 use super::psql;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -111,6 +112,10 @@ impl Run {
                     answer = Some(said);
                     block
                 }
+                ("python", _) => {
+                    answer = self.script(&block);
+                    block
+                }
                 ("text", Some(said)) => said,
                 ("console", _) => self.console(&block),
                 _ => block,
@@ -126,6 +131,23 @@ impl Run {
         let command = daodb(&self.orchard(), &["sql", "--format", "table"]);
         let (said, status) = both(command, sql);
         (trimmed(&said), status.success())
+    }
+
+    /// What a script prints; None where there is no Python that can run it.
+    fn script(&self, script: &str) -> Option<String> {
+        let python = std::env::var("DAODB_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let has = Command::new(&python).args(["-c", "import duckdb"]).output();
+        if !has.is_ok_and(|output| output.status.success()) {
+            let why =
+                format!("{python} has no duckdb (pip install duckdb; DAODB_PYTHON names another)");
+            left_out(&format!("the scripts of {}", self.document), &why);
+            return None;
+        }
+        let mut command = Command::new(python);
+        command.arg("-").current_dir(self.orchard());
+        let (said, status) = both(command, script);
+        assert!(status.success(), "{}: {script}{said}", self.document);
+        Some(trimmed(&said))
     }
 
     fn console(&mut self, block: &str) -> String {
