@@ -56,29 +56,30 @@ impl<'a> Table<'a> {
         let cells: Vec<Vec<&str>> = row.iter().map(|cell| cell.split('\n').collect()).collect();
         let height = cells.iter().map(Vec::len).max().unwrap_or(1);
         for i in 0..height {
-            let mut line = String::new();
-            for (column, lines) in cells.iter().enumerate() {
-                let text = lines.get(i).copied().unwrap_or_default();
-                let gap = " ".repeat(self.widths[column].saturating_sub(text.width()));
-                let goes_on = i + 1 < lines.len();
+            let parts = cells.iter().enumerate().map(|(column, lines)| {
                 let last = column + 1 == cells.len();
-                let right = is_number(self.schema.field(column).data_type());
-                let (before, after) = if right { (gap.as_str(), "") } else { ("", gap.as_str()) };
-                // The last column is not filled up.
-                let after = if last && !goes_on { "" } else { after };
-                line.push_str(&format!(
-                    " {before}{text}{after}{}",
-                    if goes_on { "+" } else { " " }
-                ));
-                if last {
-                    line.truncate(line.len() - usize::from(!goes_on));
-                } else {
-                    line.push('|');
-                }
-            }
+                self.part(column, lines.get(i).copied(), i + 1 < lines.len(), last)
+            });
+            let line = parts.collect::<Vec<_>>().join("|");
             writeln!(self.out, "{line}")?;
         }
         Ok(())
+    }
+
+    /// One line of one cell. The last column is filled up only where its text goes on.
+    fn part(&self, column: usize, text: Option<&str>, goes_on: bool, last: bool) -> String {
+        if last && text.is_none() {
+            return " ".to_owned();
+        }
+        let text = text.unwrap_or_default();
+        let gap = " ".repeat(self.widths[column].saturating_sub(text.width()));
+        let end = if goes_on { "+" } else { " " };
+        match is_number(self.schema.field(column).data_type()) {
+            true if last => format!(" {gap}{text}"),
+            true => format!(" {gap}{text}{end}"),
+            false if last && !goes_on => format!(" {text}"),
+            false => format!(" {text}{gap}{end}"),
+        }
     }
 }
 

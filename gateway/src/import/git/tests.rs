@@ -18,7 +18,10 @@ fn git(dir: &Path, args: &[&str], input: &str) -> Option<Vec<u8>> {
         Ok(child) => child,
         Err(e) => {
             assert!(std::env::var_os("CI").is_none(), "no git program: {e}");
-            eprintln!("LEFT OUT: no git program ({e}): plans are not compared with it");
+            let line =
+                format!("\nLEFT OUT: no git program ({e}): plans are not compared with it\n");
+            // Not eprintln: the test harness would swallow it.
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
             return None;
         }
     };
