@@ -5,6 +5,9 @@
 
 mod folder;
 mod lock;
+mod usage;
+
+pub use usage::{Pile, Usage};
 
 use crate::error::{Error, ErrorKind, Result};
 use bytes::Bytes;
