@@ -3,6 +3,7 @@
 use super::render::{Broken, Format};
 use super::{Failure, folder};
 use crate::config::{Config, Settings, Wire};
+use crate::pg::encode::text::Style;
 use clap::Args;
 use daodb_catalog::Database;
 use daodb_storage::FIRST_T;
@@ -110,7 +111,7 @@ fn print(about: &[About], format: Format, out: &mut dyn Write) -> Result<(), Bro
         columns.iter().map(|(name, c)| Field::new(*name, c.data_type().clone(), true)).collect();
     let columns = columns.into_iter().map(|(_, column)| column).collect();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-    let mut rows = format.writer(batch.schema(), out);
+    let mut rows = format.writer(&batch.schema(), &Style::default(), out)?;
     rows.batch(&batch)?;
     rows.end()
 }

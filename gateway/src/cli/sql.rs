@@ -3,10 +3,9 @@
 use super::render::{Broken, Format};
 use super::{Failure, folder};
 use crate::config::{Config, Settings, Wire};
-use crate::pg::catalog::PgCatalog;
+use crate::pg::{self, catalog::PgCatalog};
 use clap::Args;
-use daodb_catalog::{Catalog, Error, Outcome, Session, SqlState};
-use datafusion::error::DataFusionError;
+use daodb_catalog::{Catalog, Error, Outcome, Session};
 use futures::StreamExt;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -110,17 +109,6 @@ fn text(query: Option<&str>, file: Option<&Path>) -> Result<String, Failure> {
     }
 }
 
-/// The catalog's error inside of the engine's.
-pub fn engine_error(e: DataFusionError) -> Error {
-    match e {
-        DataFusionError::External(e) => match e.downcast::<Error>() {
-            Ok(e) => *e,
-            Err(e) => Error::new(SqlState::INTERNAL, e.to_string()),
-        },
-        e => Error::new(SqlState::INTERNAL, e.to_string()),
-    }
-}
-
 /// Runs the statements in order, up to the first that fails.
 pub async fn run(
     session: &mut Session,
@@ -137,9 +125,9 @@ pub async fn run(
         }
         match outcome {
             Outcome::Rows { schema, mut stream, .. } => {
-                let mut rows = format.writer(schema, out);
+                let mut rows = format.writer(&schema, &pg::style(session), out)?;
                 while let Some(batch) = stream.next().await {
-                    rows.batch(&batch.map_err(|e| told(engine_error(e)))?)?;
+                    rows.batch(&batch.map_err(|e| told(e.into()))?)?;
                 }
                 rows.end()?;
             }

@@ -10,7 +10,7 @@ pub mod catalog;
 mod cancel;
 mod connection;
 mod copy;
-mod encode;
+pub(crate) mod encode;
 mod errors;
 mod extended;
 mod frontend;
@@ -25,5 +25,6 @@ mod startup;
 mod status;
 mod wire;
 
+pub(crate) use portal::style;
 pub use server::{Limits, serve, serve_within};
 pub use status::SERVER_VERSION;

@@ -88,7 +88,7 @@ impl Answer {
 }
 
 /// How the session's settings have values written.
-fn style(session: &Session) -> Style {
+pub(crate) fn style(session: &Session) -> Style {
     let zone = session.setting("timezone").and_then(|name| Zone::parse(&name));
     let digits = session.setting("extra_float_digits").and_then(|digits| digits.parse().ok());
     let plain = Style::default();

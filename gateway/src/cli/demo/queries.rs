@@ -4,7 +4,6 @@
 //! history.
 
 use super::super::Failure;
-use super::super::sql::engine_error;
 use daodb_catalog::{Error, Outcome, Session, SqlState};
 use daodb_storage::{FIRST_T, Snapshot};
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
@@ -53,7 +52,7 @@ async fn first_rows(session: &mut Session, sql: &str) -> Result<Option<RecordBat
         let outcome = session.execute(&statement, &[]).await.map_err(of_statement)?;
         let Outcome::Rows { mut stream, .. } = outcome else { continue };
         while let Some(batch) = stream.next().await {
-            let batch = batch.map_err(|e| of_statement(engine_error(e)))?;
+            let batch = batch.map_err(|e| of_statement(e.into()))?;
             if batch.num_rows() > 0 {
                 return Ok(Some(batch));
             }

@@ -1,25 +1,24 @@
 //! CSV as `COPY ... WITH (FORMAT csv, HEADER)` writes it.
 
-use super::cell::Cells;
+use super::cell::Columns;
 use super::{Broken, Rows};
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
 use std::io::Write;
 
 pub struct Csv<'a> {
     out: &'a mut dyn Write,
-    schema: SchemaRef,
+    columns: Columns,
     headed: bool,
 }
 
 impl<'a> Csv<'a> {
-    pub fn new(schema: SchemaRef, out: &'a mut dyn Write) -> Self {
-        Self { out, schema, headed: false }
+    pub fn new(columns: Columns, out: &'a mut dyn Write) -> Self {
+        Self { out, columns, headed: false }
     }
 
     fn head(&mut self) -> Result<(), Broken> {
         if !std::mem::replace(&mut self.headed, true) {
-            let names = self.schema.fields().iter().map(|f| field(f.name()));
+            let names = self.columns.names().map(field);
             writeln!(self.out, "{}", names.collect::<Vec<_>>().join(","))?;
         }
         Ok(())
@@ -35,7 +34,7 @@ fn field(text: &str) -> String {
 impl Rows for Csv<'_> {
     fn batch(&mut self, batch: &RecordBatch) -> Result<(), Broken> {
         self.head()?;
-        let cells = Cells::of(batch)?;
+        let mut cells = self.columns.cells(batch)?;
         let mut line = String::new();
         for row in 0..batch.num_rows() {
             line.clear();
@@ -44,7 +43,7 @@ impl Rows for Csv<'_> {
                     line.push(',');
                 }
                 if let Some(text) = cells.text(column, row)? {
-                    line.push_str(&field(&text));
+                    line.push_str(&field(text));
                 }
             }
             line.push('\n');

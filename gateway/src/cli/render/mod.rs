@@ -6,10 +6,12 @@ mod json;
 mod table;
 
 use super::Failure;
+use crate::pg::encode::text::Style;
+use cell::Columns;
 use clap::ValueEnum;
 use daodb_catalog::Error;
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::Schema;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +36,18 @@ impl Format {
     }
 
     /// What writes one result into `out`.
-    pub fn writer<'a>(self, schema: SchemaRef, out: &'a mut dyn Write) -> Box<dyn Rows + 'a> {
-        match self {
-            Format::Table => Box::new(table::Table::new(schema, out)),
-            Format::Csv => Box::new(csv::Csv::new(schema, out)),
+    pub fn writer<'a>(
+        self,
+        schema: &Schema,
+        style: &Style,
+        out: &'a mut dyn Write,
+    ) -> Result<Box<dyn Rows + 'a>, Broken> {
+        Ok(match self {
+            Format::Table => Box::new(table::Table::new(Columns::of(schema, style)?, out)),
+            Format::Csv => Box::new(csv::Csv::new(Columns::of(schema, style)?, out)),
             Format::Json => Box::new(json::Json::new(out, json::Shape::Array)),
             Format::Jsonl => Box::new(json::Json::new(out, json::Shape::Lines)),
-        }
+        })
     }
 }
 
@@ -97,7 +104,7 @@ mod tests {
         ArrayRef, BooleanArray, Float64Array, Int64Array, ListBuilder, StringViewBuilder,
         TimestampMicrosecondArray,
     };
-    use datafusion::arrow::datatypes::{Field, Schema};
+    use datafusion::arrow::datatypes::Field;
     use std::sync::Arc;
 
     fn batch() -> RecordBatch {
@@ -127,7 +134,7 @@ mod tests {
 
     fn check(format: Format, expect: &str) {
         let (batch, mut out) = (batch(), Vec::new());
-        let mut rows = format.writer(batch.schema(), &mut out);
+        let mut rows = format.writer(&batch.schema(), &Style::default(), &mut out).unwrap();
         rows.batch(&batch.slice(0, 1)).unwrap();
         rows.batch(&batch.slice(1, 1)).unwrap();
         rows.end().unwrap();

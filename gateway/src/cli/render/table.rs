@@ -1,9 +1,8 @@
 //! A table as psql draws it. Widths are those of the first rows; a wider cell further down widens its column from there.
 
-use super::cell::{Cells, is_number};
+use super::cell::Columns;
 use super::{Broken, Rows};
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
 use std::io::Write;
 use unicode_width::UnicodeWidthStr;
 
@@ -12,7 +11,7 @@ const LAID_OUT: usize = 10_000;
 
 pub struct Table<'a> {
     out: &'a mut dyn Write,
-    schema: SchemaRef,
+    columns: Columns,
     widths: Vec<usize>,
     waiting: Vec<Vec<String>>,
     headed: bool,
@@ -20,9 +19,9 @@ pub struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    pub fn new(schema: SchemaRef, out: &'a mut dyn Write) -> Self {
-        let widths = schema.fields().iter().map(|f| f.name().width()).collect();
-        Self { out, schema, widths, waiting: Vec::new(), headed: false, rows: 0 }
+    pub fn new(columns: Columns, out: &'a mut dyn Write) -> Self {
+        let widths = columns.names().map(UnicodeWidthStr::width).collect();
+        Self { out, columns, widths, waiting: Vec::new(), headed: false, rows: 0 }
     }
 
     fn lay_out(&mut self) -> Result<(), Broken> {
@@ -42,9 +41,9 @@ impl<'a> Table<'a> {
 
     /// Names stand in the middle.
     fn head(&mut self) -> Result<(), Broken> {
-        let names = self.schema.fields().iter().zip(&self.widths).map(|(field, width)| {
-            let gap = width - field.name().width();
-            format!(" {}{}{} ", " ".repeat(gap / 2), field.name(), " ".repeat(gap - gap / 2))
+        let names = self.columns.names().zip(&self.widths).map(|(name, width)| {
+            let gap = width - name.width();
+            format!(" {}{name}{} ", " ".repeat(gap / 2), " ".repeat(gap - gap / 2))
         });
         writeln!(self.out, "{}", names.collect::<Vec<_>>().join("|"))?;
         let lines = self.widths.iter().map(|width| "-".repeat(width + 2));
@@ -74,7 +73,7 @@ impl<'a> Table<'a> {
         let text = text.unwrap_or_default();
         let gap = " ".repeat(self.widths[column].saturating_sub(text.width()));
         let end = if goes_on { "+" } else { " " };
-        match is_number(self.schema.field(column).data_type()) {
+        match self.columns.is_number(column) {
             true if last => format!(" {gap}{text}"),
             true => format!(" {gap}{text}{end}"),
             false if last && !goes_on => format!(" {text}"),
@@ -83,12 +82,31 @@ impl<'a> Table<'a> {
     }
 }
 
+/// As psql shows what would move the cursor: a tab goes to the next eighth column, other controls are written out.
+fn shown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut line = 0;
+    for c in text.chars() {
+        match c {
+            '\n' => {
+                out.push('\n');
+                line = out.len();
+            }
+            '\t' => out.push_str(&" ".repeat(8 - out[line..].width() % 8)),
+            '\r' => out.push_str("\\r"),
+            c if c.is_ascii_control() => out.push_str(&format!("\\x{:02X}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 impl Rows for Table<'_> {
     fn batch(&mut self, batch: &RecordBatch) -> Result<(), Broken> {
-        let cells = Cells::of(batch)?;
+        let mut cells = self.columns.cells(batch)?;
         for row in 0..batch.num_rows() {
-            let texts = (0..batch.num_columns()).map(|column| cells.text(column, row));
-            let texts = texts.map(|text| Ok(text?.unwrap_or_default().replace('\r', "\\r")));
+            let texts = (0..batch.num_columns())
+                .map(|column| Ok(shown(cells.text(column, row)?.unwrap_or_default())));
             self.waiting.push(texts.collect::<Result<_, Broken>>()?);
             self.rows += 1;
             if self.waiting.len() == LAID_OUT {
