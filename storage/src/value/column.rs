@@ -142,13 +142,13 @@ impl ValueColumn {
             }),
             Cells::Double(a) => a.is_valid(row).then(|| Value::Double(a.value(row))),
             Cells::Text(a) if a.is_null(row) => None,
-            Cells::Text(a) => Some(self.from_text(a.value(row))?),
+            Cells::Text(a) => Some(self.read_text(a.value(row))?),
             Cells::Binary(a) if a.is_null(row) => None,
-            Cells::Binary(a) => Some(self.from_binary(a.value(row))?),
+            Cells::Binary(a) => Some(self.read_binary(a.value(row))?),
         })
     }
 
-    fn from_binary(&self, bytes: &[u8]) -> Result<Value> {
+    fn read_binary(&self, bytes: &[u8]) -> Result<Value> {
         match self.value_type {
             ValueType::Bytes => Ok(Value::Bytes(bytes.into())),
             _ => match Value::from_canonical(bytes)? {
@@ -158,7 +158,7 @@ impl ValueColumn {
         }
     }
 
-    fn from_text(&self, text: &str) -> Result<Value> {
+    fn read_text(&self, text: &str) -> Result<Value> {
         let bad = |e: &dyn std::fmt::Display| {
             Error::data(format!("{} value {text:?}", self.value_type.name()), e)
         };

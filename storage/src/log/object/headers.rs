@@ -100,7 +100,7 @@ mod tests {
         for (n, instant) in instants.into_iter().enumerate() {
             let n = n as u8;
             let parents = vec![Parent { stream: "a \"b\"".into(), t: 5, hash: [n; 32] }];
-            let parents = if n % 2 == 0 { parents } else { vec![] };
+            let parents = if n.is_multiple_of(2) { parents } else { vec![] };
             let hash = [n + 100; 32];
             headers.push(Header { t: 1000, instant, parents, previous, hash, count: 3 });
             previous = hash;
