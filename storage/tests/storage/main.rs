@@ -7,6 +7,8 @@ mod damage;
 mod faults;
 mod folder;
 mod generate;
+mod histories;
+mod model;
 mod round_trip;
 
 use daodb_storage::log::{Head, Log, Transaction};
