@@ -94,7 +94,11 @@ pub fn group(rng: &mut SmallRng, t: i64, mut instant: i64) -> Vec<NewTransaction
     let transaction = |t: i64| {
         instant += rng.random_range(0..3_000_000);
         let datoms = rng.random_range(0..12);
-        NewTransaction { instant, datoms: (0..datoms).map(|_| datom(rng, t)).collect() }
+        let mut datoms: Vec<_> = (0..datoms).map(|_| datom(rng, t)).collect();
+        // One transaction does not contradict itself.
+        datoms.sort_by(|a, b| (a.e, &a.a, &a.v).cmp(&(b.e, &b.a, &b.v)));
+        datoms.dedup_by(|a, b| (a.e, &a.a, &a.v) == (b.e, &b.a, &b.v));
+        NewTransaction { instant, datoms }
     };
     (t..t + n).map(transaction).collect()
 }

@@ -92,22 +92,26 @@ fn what_no_reader_would_accept_is_not_written() {
         m: META_ASSERTED,
         added: true,
     };
-    let refused = |instant: i64, datom: Datom| {
+    let refuses = |instant: i64, datoms: Vec<Datom>| {
         run(async {
             let store = Store::memory();
-            let group = vec![NewTransaction { instant, datoms: vec![datom] }];
+            let group = vec![NewTransaction { instant, datoms }];
             let error = log_on(&store).append(&Head::START, group).await.unwrap_err();
             assert_eq!(error.kind, ErrorKind::Internal);
             assert!(store.list(&Default::default()).await.unwrap().is_empty());
         });
     };
+    let refused = |instant, datom| refuses(instant, vec![good.clone(), datom]);
     refused(0, Datom { t: 1001, ..good.clone() });
     refused(0, Datom { added: false, ..good.clone() });
     refused(0, Datom { m: 0, ..good.clone() });
     refused(0, Datom { m: 7, ..good.clone() });
     refused(0, Datom { m: -1, ..good.clone() });
     refused(0, Datom { a: Attr::new(":"), ..good.clone() });
-    refused(i64::MAX, good);
+    refused(0, Datom { m: 0, added: false, ..good.clone() });
+    refused(0, Datom { m: 1000, added: false, ..good.clone() });
+    refuses(i64::MAX, vec![good.clone()]);
+    refuses(i64::MIN, vec![good]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The bytes of an object back to its transactions, every claim of the headers checked.
 
-use super::encode::op_agrees;
+use super::accept::op_agrees;
 use super::headers::{from_json, unhex};
 use super::{
     FORMAT, KEY_FORMAT, KEY_PREVIOUS, KEY_PUT, KEY_STREAM, KEY_TRANSACTIONS, KEY_WRITER, LOST,

@@ -1,15 +1,16 @@
 //! A group of transactions to the bytes of an object.
 
+use super::accept::accept;
 use super::headers::{hex, instant_text, to_json};
 use super::{
     FORMAT, KEY_FORMAT, KEY_PREVIOUS, KEY_PUT, KEY_STREAM, KEY_TRANSACTIONS, KEY_WRITER, Origin,
 };
-use crate::datom::{Datom, FIRST_USER_META, META_DERIVED, META_RETRACTED};
+use crate::datom::Datom;
 use crate::error::{Error, Result};
 use crate::log::hash::TransactionHasher;
 use crate::log::{Head, Header, Transaction, seal};
 use crate::stream::NewTransaction;
-use crate::value::{Value, ValueType};
+use crate::value::ValueType;
 use bytes::Bytes;
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringViewArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -70,7 +71,7 @@ fn chain(head: &Head, group: Vec<NewTransaction>) -> Result<Vec<Transaction>> {
                 "transaction {t} at {instant} µs is older than the one before, or outside the calendar"
             )));
         }
-        datoms.iter_mut().try_for_each(|datom| check(datom, t))?;
+        accept(&mut datoms, t)?;
         let (parents, previous, count) = (Vec::new(), head.hash, datoms.len() as u64);
         let mut header = Header { t, instant, parents, previous, hash: [0; 32], count };
         header.hash = hasher.hash(&header, &datoms);
@@ -78,32 +79,6 @@ fn chain(head: &Head, group: Vec<NewTransaction>) -> Result<Vec<Transaction>> {
         transactions.push(Transaction { header, datoms: datoms.into() });
     }
     Ok(transactions)
-}
-
-/// Refuses what no reader would accept; every NaN becomes the one that has canonical bytes.
-fn check(datom: &mut Datom, t: i64) -> Result<()> {
-    if let Value::Double(d) = &mut datom.v
-        && d.is_nan()
-    {
-        *d = f64::NAN;
-    }
-    let named = datom.a.as_str().len() > 1;
-    match op_agrees(datom.m, datom.added) && datom.t == t && named {
-        true => Ok(()),
-        false => Err(Error::internal(format!(
-            "transaction {t} holds {datom} (added: {}), whose attribute, t or m is wrong",
-            datom.added
-        ))),
-    }
-}
-
-/// Whether `m` may stand beside this op.
-pub(super) fn op_agrees(m: i64, added: bool) -> bool {
-    match m {
-        META_RETRACTED => !added,
-        1..=META_DERIVED => added,
-        m => m >= FIRST_USER_META,
-    }
 }
 
 fn occurring_types(datoms: &[&Datom]) -> Vec<ValueType> {

@@ -11,6 +11,7 @@
 //! | `daodb.previous` | hash of the transaction before the first one, hex; zeros for the first of the stream |
 //! | `daodb.transactions` | JSON: `[{"t":1000,"instant":"2026-01-01T00:00:00Z","count":3,"hash":"..."}, ...]`, with `parents` where there are any |
 
+mod accept;
 mod decode;
 mod encode;
 mod headers;
