@@ -5,6 +5,7 @@
 mod bench;
 mod corrupt;
 mod crash;
+mod duckdb;
 mod fuzz;
 mod git_oracle;
 mod oracle;

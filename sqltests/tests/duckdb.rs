@@ -1,0 +1,220 @@
+//! A stranger reads our files: DuckDB, from PyPI, finds in every log object and segment what our own reader finds.
+//!
+//! `DAODB_PYTHON` names the Python to use (`python3` where it is not set); it needs `pip install duckdb`.
+
+use bigdecimal::{BigDecimal, num_bigint::BigInt};
+use daodb_sqltests::left_out;
+use daodb_storage::log::{Head, Header, Log};
+use daodb_storage::stream::StreamOptions;
+use daodb_storage::{
+    Attr, Datom, FIRST_ENTITY, META_ASSERTED, META_DERIVED, META_RETRACTED, NewTransaction, Store,
+    Stream, Value, ValueType,
+};
+use futures::TryStreamExt;
+use serde_json::{Value as Json, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/suites/duckdb/read.py");
+const STREAM: &str = "db/streams/main";
+
+fn python() -> Option<String> {
+    let python = std::env::var("DAODB_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let asked = Command::new(&python).args(["-c", "import duckdb"]).output();
+    match asked {
+        Ok(answer) if answer.status.success() => Some(python),
+        _ => {
+            left_out(
+                "DuckDB reads our files",
+                &format!("{python} cannot import duckdb (DAODB_PYTHON names another)"),
+            );
+            None
+        }
+    }
+}
+
+/// The script's lines.
+fn duckdb(python: &str, what: &str, files: &[PathBuf]) -> Vec<Json> {
+    let run = Command::new(python).arg(SCRIPT).arg(what).args(files).output().unwrap();
+    assert!(run.status.success(), "{what}: {}", String::from_utf8_lossy(&run.stderr));
+    let lines = String::from_utf8(run.stdout).unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// As read.py prints a value.
+fn text(v: &Value) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    match v {
+        Value::Boolean(b) => b.to_string(),
+        Value::Long(n) | Value::Ref(n) | Value::Instant(n) => n.to_string(),
+        Value::Double(d) => hex(&d.to_bits().to_be_bytes()),
+        Value::Bigint(n) => n.to_string(),
+        Value::Bigdec(d) => daodb_storage::value::bigdec_text(d),
+        Value::String(s) | Value::Keyword(s) | Value::Symbol(s) | Value::Uri(s) => s.to_string(),
+        Value::Uuid(u) => u.to_string(),
+        Value::Bytes(b) => hex(b),
+        Value::Tuple(_) => {
+            let mut bytes = Vec::new();
+            v.write_canonical(&mut bytes);
+            hex(&bytes)
+        }
+    }
+}
+
+/// Two values of every type.
+fn values(ty: ValueType) -> [Value; 2] {
+    let bigint = |n: &str| n.parse::<BigInt>().unwrap();
+    let bigdec =
+        |digits, scale| Value::Bigdec(Arc::new(BigDecimal::new(BigInt::from(digits), scale)));
+    match ty {
+        ValueType::Boolean => [Value::Boolean(true), Value::Boolean(false)],
+        ValueType::Long => [Value::Long(i64::MIN), Value::Long(i64::MAX)],
+        ValueType::Bigint => {
+            ["-123456789012345678901234567890", "7"].map(|n| Value::Bigint(Arc::new(bigint(n))))
+        }
+        ValueType::Double => [Value::Double(-0.0), Value::Double(1e300)],
+        ValueType::Bigdec => [bigdec(100, 2), bigdec(-5, 20)],
+        ValueType::Instant => [Value::Instant(-1), Value::Instant(1_767_225_600_123_456)],
+        ValueType::Ref => [Value::Ref(FIRST_ENTITY), Value::Ref(1000)],
+        ValueType::String => ["", "naïve \"\u{1F600}\"\n"].map(Value::string),
+        ValueType::Keyword => ["a/b", "c"].map(Value::keyword),
+        ValueType::Symbol => ["x", "y"].map(|s| Value::Symbol(s.into())),
+        ValueType::Uri => ["http://a", "urn:b"].map(|s| Value::Uri(s.into())),
+        ValueType::Uuid => [1, u128::MAX].map(|n| Value::Uuid(uuid::Uuid::from_u128(n))),
+        ValueType::Bytes => [&[][..], &[0, 255]].map(|b| Value::Bytes(b.into())),
+        ValueType::Tuple => [
+            Value::Tuple([Some(Value::Long(1)), None].into()),
+            Value::Tuple([Some(Value::string("x"))].into()),
+        ],
+    }
+}
+
+/// Every value type, retractions and every kind of m; then a group that is large enough to be compressed.
+fn history() -> Vec<Vec<NewTransaction>> {
+    let datom = |e, a: &str, v, t, m, added| Datom { e, a: Attr::new(a), v, t, m, added };
+    let mut all = Vec::new();
+    let mut first = Vec::new();
+    let mut second = Vec::new();
+    for (n, ty) in ValueType::ALL.into_iter().enumerate() {
+        let a = format!(":thing/{}", ty.name());
+        let [old, new] = values(ty);
+        let e = FIRST_ENTITY + n as i64;
+        let m = if n.is_multiple_of(2) { META_ASSERTED } else { META_DERIVED };
+        first.push(datom(e, &a, old.clone(), 1000, m, true));
+        let m = if n.is_multiple_of(3) { 1001 } else { META_RETRACTED };
+        second.push(datom(e, &a, old, 1001, m, false));
+        second.push(datom(e, &a, new, 1001, META_ASSERTED, true));
+    }
+    all.push(vec![NewTransaction { instant: 5, datoms: first }]);
+    all.push(vec![NewTransaction { instant: 1_767_225_600_000_000, datoms: second }]);
+    let person = |n: i64, t| {
+        let name = Value::string(format!("person {n}"));
+        [
+            datom(FIRST_ENTITY + 100 + n, ":person/name", name, t, META_ASSERTED, true),
+            datom(
+                FIRST_ENTITY + 100 + n,
+                ":person/age",
+                Value::Long(n % 90),
+                t,
+                META_ASSERTED,
+                true,
+            ),
+        ]
+    };
+    let people = (0..5).map(|i| {
+        let t = 1002 + i;
+        let datoms = (i * 1000..(i + 1) * 1000).flat_map(|n| person(n, t)).collect();
+        NewTransaction { instant: 1_767_225_600_000_000 + i, datoms }
+    });
+    all.push(people.collect());
+    all
+}
+
+fn options() -> StreamOptions {
+    StreamOptions { tail_datoms: 1 << 20, cache_bytes: 1 << 20, clock: Arc::new(|| 0) }
+}
+
+/// All Parquet files under `folder`, by name.
+fn parquet_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "parquet") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+async fn write(store: &Store) -> Arc<Stream> {
+    let stream = Stream::create(store.clone(), STREAM.into(), options()).await.unwrap();
+    for group in history() {
+        stream.append(group).await.unwrap();
+    }
+    stream
+}
+
+#[tokio::test]
+async fn duckdb_reads_the_log_as_we_do() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::folder(folder.path()).unwrap();
+    write(&store).await.close().await.unwrap();
+    let files = parquet_files(&folder.path().join(STREAM).join("log"));
+    assert_eq!(files.len(), 3);
+    let log = Log::new(store, STREAM.into(), stream_name(&python, &files));
+    let read = log.read_after(Head::START).try_collect::<Vec<_>>().await.unwrap();
+    let expected: Vec<Json> = read
+        .iter()
+        .flat_map(|t| t.datoms.iter())
+        .map(|d| json!([d.e, d.a.as_str(), d.v.value_type().name(), text(&d.v), d.t, d.m, d.added]))
+        .collect();
+    let found = duckdb(&python, "log", &files);
+    assert_eq!(found.len(), expected.len());
+    for (f, e) in found.iter().zip(&expected) {
+        assert_eq!(f, e);
+    }
+    let found: Vec<_> = duckdb(&python, "metadata", &files).iter().flat_map(headers).collect();
+    let expected: Vec<_> = read.iter().map(|t| header(&t.header)).collect();
+    assert_eq!(found, expected);
+}
+
+/// What the files say is the name of their stream.
+fn stream_name(python: &str, files: &[PathBuf]) -> String {
+    let metadata = duckdb(python, "metadata", &files[..1]);
+    metadata[0]["daodb.stream"].as_str().unwrap().to_owned()
+}
+
+fn hex(hash: &[u8; 32]) -> String {
+    hash.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// (t, instant, count, previous, hash)
+type HeaderText = (i64, String, u64, String, String);
+
+fn header(h: &Header) -> HeaderText {
+    let instant = daodb_storage::value::instant_text(h.instant);
+    (h.t, instant, h.count, hex(&h.previous), hex(&h.hash))
+}
+
+/// The headers in one file's metadata, the previous hash of each from the one before.
+fn headers(metadata: &Json) -> Vec<HeaderText> {
+    let mut previous = metadata["daodb.previous"].as_str().unwrap().to_owned();
+    let headers: Vec<Json> =
+        serde_json::from_str(metadata["daodb.transactions"].as_str().unwrap()).unwrap();
+    let mut found = Vec::new();
+    for h in headers {
+        let text = |key: &str| h[key].as_str().unwrap().to_owned();
+        let before = std::mem::replace(&mut previous, text("hash"));
+        let (t, count) = (h["t"].as_i64().unwrap(), h["count"].as_u64().unwrap());
+        found.push((t, text("instant"), count, before, text("hash")));
+    }
+    found
+}
