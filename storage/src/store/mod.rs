@@ -156,3 +156,26 @@ fn out_of_space(e: &object_store::Error) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(e: io::ErrorKind, expect: ErrorKind) {
+        let source = Box::new(io::Error::from(e));
+        let error = failed(
+            &Path::from("db/log/x"),
+            object_store::Error::Generic { store: "folder", source },
+        );
+        assert_eq!(error.kind, expect, "{error}");
+        assert!(error.message.starts_with("db/log/x: "), "{error}");
+    }
+
+    #[test]
+    fn a_full_disk_is_busy_and_other_failures_are_io() {
+        check(io::ErrorKind::StorageFull, ErrorKind::Busy);
+        check(io::ErrorKind::QuotaExceeded, ErrorKind::Busy);
+        check(io::ErrorKind::Other, ErrorKind::Io);
+        check(io::ErrorKind::ReadOnlyFilesystem, ErrorKind::Io);
+    }
+}
