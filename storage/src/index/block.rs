@@ -125,7 +125,11 @@ pub fn resolve(order: Order, ty: ValueType, parts: Vec<(Kind, Rows)>) -> Result<
         let want = if kind == Kind::Current { Want::OPEN } else { Want::ALL };
         match out[kind as usize].as_slice() {
             [] => Ok(Rows::empty(ty, want)),
-            places => Ok(Rows::interleave(&parts, places)?.select(want)),
+            places => {
+                // First: closed facts have ends, and the open ones would have none to give.
+                let parts: Vec<Rows> = parts.iter().map(|p| p.select(want)).collect();
+                Rows::interleave(&parts, places)
+            }
         }
     };
     Ok([rows(Kind::Current)?, rows(Kind::History)?, rows(Kind::Closings)?])
