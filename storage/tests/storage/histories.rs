@@ -169,7 +169,7 @@ async fn dies(seed: u64, fault: crate::faults::Fault, at: u64) {
     };
     let snapshot = stream.snapshot();
     assert!(snapshot.newest().t >= model.newest_t(), "{fault:?} at {at}: a transaction is lost");
-    check_views(&mut rng, &model, &snapshot.as_of(model.newest_t().max(1000))).await;
+    check_views(&mut rng, &model, &snapshot.as_of(model.newest_t())).await;
     stream.close().await.unwrap();
 }
 
@@ -279,7 +279,7 @@ async fn check(rng: &mut SmallRng, model: &Model, snapshot: &Snapshot, view: Vie
 async fn check_entities(rng: &mut SmallRng, seen: &Snapshot, a: &Attr, facts: &[Fact]) {
     let es: Vec<_> = (0..rng.random_range(0..8)).map(|_| entity(rng)).collect();
     let expected: Vec<_> = facts.iter().filter(|f| es.contains(&f.e)).cloned().collect();
-    assert_eq!(seen.facts(a, &es).await.unwrap(), expected, "{a} of {es:?}");
+    assert_eq!(seen.facts(a, &es).await.unwrap(), expected, "{a} of {es:?} in {:?}", seen.view());
 }
 
 async fn check_lookup(rng: &mut SmallRng, seen: &Snapshot, a: &Attr, facts: &[Fact]) {
@@ -291,7 +291,8 @@ async fn check_lookup(rng: &mut SmallRng, seen: &Snapshot, a: &Attr, facts: &[Fa
     }
     let mut expected: Vec<_> = facts.iter().filter(|f| values.contains(&f.v)).cloned().collect();
     expected.sort_by(|f, g| (&f.v, f.e, f.t_from).cmp(&(&g.v, g.e, g.t_from)));
-    assert_eq!(seen.lookup(a, &values).await.unwrap(), expected, "{a} with {values:?}");
+    let found = seen.lookup(a, &values).await.unwrap();
+    assert_eq!(found, expected, "{a} with {values:?} in {:?}", seen.view());
 }
 
 /// Ranges that cover all, sliced with all columns and with few.
@@ -323,7 +324,7 @@ async fn check_slices(rng: &mut SmallRng, seen: &Snapshot, facts: &[(Attr, Fact)
             found.extend(facts);
         }
         found.sort_by(|f, g| (f.e, &f.v, f.t_from).cmp(&(g.e, &g.v, g.t_from)));
-        assert_eq!(found, expected, "slices of {a} over {ranges:?}, touched {touched:?}");
+        assert_eq!(found, expected, "{a} over {ranges:?}, {touched:?}, {:?}", seen.view());
     }
     check_same_entities(seen, &names, &ranges, facts);
 }
