@@ -20,6 +20,8 @@ use tokio::sync::OnceCell;
 /// The create-only object that makes a folder a database.
 const MARKER: &str = "database.json";
 const FORMAT: u32 = 1;
+/// The founding stream, from the database's folder.
+const STREAM: [&str; 2] = ["streams", "0"];
 /// Under the root; no database can have that name.
 const SPILL: &str = ".spill";
 const MAX_NAME: usize = 63;
@@ -146,7 +148,8 @@ impl Catalog {
         self.check_marker(&prefix.clone().join(MARKER)).await?;
         let (store, options) = (self.store.clone(), self.options.stream.clone());
         let clock = Arc::clone(&options.clock);
-        let stream = Stream::open(store, prefix, options).await?;
+        let stream = STREAM.into_iter().fold(prefix, |path, part| path.join(part));
+        let stream = Stream::open(store, stream, options).await?;
         Database::start(name, stream, clock).await
     }
 
