@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 /// Bases whose tables are remembered.
 const TABLES_KEPT: usize = 16;
@@ -30,6 +31,8 @@ pub struct Database {
     /// By t.
     tables: Mutex<BTreeMap<i64, Tables>>,
     calls: mpsc::Sender<Message>,
+    /// None once it is closed.
+    writer: Mutex<Option<JoinHandle<()>>>,
     clock: Clock,
 }
 
@@ -41,9 +44,9 @@ impl Database {
         let (calls, queue) = mpsc::channel(QUEUE);
         let writer =
             Writer::new(Arc::clone(&stream), Arc::clone(&schemas), schema, Arc::clone(&clock));
-        tokio::spawn(writer.run(queue));
-        let tables = Mutex::default();
-        Ok(Arc::new(Database { name: name.to_owned(), stream, schemas, tables, calls, clock }))
+        let writer = Mutex::new(Some(tokio::spawn(writer.run(queue))));
+        let (name, tables) = (name.to_owned(), Mutex::default());
+        Ok(Arc::new(Database { name, stream, schemas, tables, calls, writer, clock }))
     }
 
     pub fn name(&self) -> &str {
@@ -93,10 +96,13 @@ impl Database {
     }
     /// Writes what waits, and ends background work.
     async fn close(&self) -> Result<()> {
-        let (done, closed) = oneshot::channel();
-        if self.calls.send(Message::Close { done }).await.is_ok() {
+        let writer = self.writer.lock().take();
+        if let Some(writer) = writer {
             // An error is a writer that is gone already.
-            let _ = closed.await;
+            let _ = self.calls.send(Message::Close).await;
+            if let Err(e) = writer.await {
+                tracing::error!("the writer of database {} failed: {e}", self.name);
+            }
         }
         Ok(self.stream.close().await?)
     }

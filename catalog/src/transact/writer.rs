@@ -24,8 +24,12 @@ const DATOMS_A_GROUP: usize = 100_000;
 const TRANSACTIONS_A_GROUP: usize = 1024;
 
 pub enum Message {
-    Transact { ops: Vec<Op>, reply: Reply },
-    Close { done: oneshot::Sender<()> },
+    Transact {
+        ops: Vec<Op>,
+        reply: Reply,
+    },
+    /// Writes what was taken before, and ends.
+    Close,
 }
 
 type Reply = oneshot::Sender<Result<TxReport>>;
@@ -51,6 +55,8 @@ pub struct Writer {
     gathered_datoms: usize,
     waiting: Vec<Waiting>,
     on_the_way: Option<(Writing, Vec<Waiting>)>,
+    /// Why nothing can be written any more.
+    broken: Option<Error>,
 }
 
 impl Writer {
@@ -75,6 +81,7 @@ impl Writer {
             gathered_datoms: 0,
             waiting: Vec::new(),
             on_the_way: None,
+            broken: None,
         }
     }
 
@@ -94,28 +101,19 @@ impl Writer {
                             break;
                         }
                     }
-                    Some(Message::Close { done }) => {
-                        self.flush().await;
-                        let _ = done.send(());
-                        break;
-                    }
-                    None => break,
+                    Some(Message::Close) | None => break,
                 },
             }
         }
         self.flush().await;
     }
 
-    /// Takes what waits now. True: it was told to close, and has.
+    /// Takes what waits now. True: it was told to close.
     async fn take_waiting(&mut self, calls: &mut mpsc::Receiver<Message>) -> bool {
         while self.has_room() {
             match calls.try_recv() {
                 Ok(Message::Transact { ops, reply }) => self.take(ops, reply).await,
-                Ok(Message::Close { done }) => {
-                    self.flush().await;
-                    let _ = done.send(());
-                    return true;
-                }
+                Ok(Message::Close) => return true,
                 Err(_) => break,
             }
         }
@@ -135,6 +133,9 @@ impl Writer {
     }
 
     async fn prepare(&mut self, ops: &[Op]) -> Result<Prepared> {
+        if let Some(e) = &self.broken {
+            return Err(e.clone());
+        }
         let place = Place { t: self.t + 1, previous: self.instant, now: (self.clock)() };
         let schema = Arc::clone(&self.schema);
         let prepared = prepare(&mut self.db, &schema, ops, place).await?;
@@ -229,8 +230,11 @@ impl Writer {
                 self.schema = Arc::new(schema);
                 (self.t, self.instant) = (newest.t, newest.instant);
             }
-            // Without a schema nothing may be written: the next call is refused by the stream, whose t differs.
-            Err(e) => tracing::error!("the schema could not be read again: {e}"),
+            Err(e) => {
+                tracing::error!("the schema could not be read again: {e}");
+                let hint = "start the server again";
+                self.broken = Some(Error { hint: Some(hint.to_owned()), ..e });
+            }
         }
     }
 }
