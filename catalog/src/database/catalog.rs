@@ -3,7 +3,7 @@
 use super::Database;
 use crate::error::{Error, Result, SqlState};
 use crate::nearest::nearest;
-use daodb_storage::{Store, Stream, StreamOptions};
+use daodb_storage::{Store, Stream, StreamOptions, Usage};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -167,6 +167,11 @@ impl Catalog {
                 .hint("use the newer program that wrote it"));
         }
         Ok(())
+    }
+
+    /// What a database takes in the store.
+    pub async fn usage(&self, name: &str) -> Result<Usage> {
+        Ok(self.store.usage(&self.prefix(name)).await?)
     }
 
     /// One pool of memory and spill files for all sessions.

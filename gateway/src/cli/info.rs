@@ -5,8 +5,8 @@ use super::{Failure, folder};
 use crate::config::{Config, Settings, Wire};
 use crate::pg::encode::text::Style;
 use clap::Args;
-use daodb_catalog::Database;
-use daodb_storage::FIRST_T;
+use daodb_catalog::Catalog;
+use daodb_storage::{FIRST_T, Usage};
 use datafusion::arrow::array::{
     ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
@@ -47,7 +47,7 @@ impl Info {
         };
         let mut about = Vec::new();
         for name in names {
-            about.push(About::of(catalog.database(&name).await?.as_ref()).await?);
+            about.push(About::of(&catalog, &name).await?);
         }
         catalog.close().await?;
         let mut out = std::io::stdout().lock();
@@ -67,10 +67,12 @@ struct About {
     open: u64,
     attributes: usize,
     tables: usize,
+    usage: Usage,
 }
 
 impl About {
-    async fn of(database: &Database) -> Result<About, Failure> {
+    async fn of(catalog: &Catalog, name: &str) -> Result<About, Failure> {
+        let database = catalog.database(name).await?;
         let snapshot = database.snapshot();
         let newest = snapshot.newest();
         let some = newest.t >= FIRST_T;
@@ -86,6 +88,7 @@ impl About {
             open: stats.iter().map(|s| s.open).sum(),
             attributes: names.len(),
             tables: database.tables(&snapshot).await?.len(),
+            usage: catalog.usage(name).await?,
         })
     }
 }
@@ -106,6 +109,9 @@ fn print(about: &[About], format: Format, out: &mut dyn Write) -> Result<(), Bro
         ("hold_now", long(&|a| i64::try_from(a.open).ok())),
         ("attributes", long(&|a| count(a.attributes))),
         ("tables", long(&|a| count(a.tables))),
+        ("log_objects", long(&|a| i64::try_from(a.usage.log.objects).ok())),
+        ("segments", long(&|a| i64::try_from(a.usage.segments.objects).ok())),
+        ("bytes", long(&|a| i64::try_from(a.usage.bytes()).ok())),
     ];
     let fields: Vec<Field> =
         columns.iter().map(|(name, c)| Field::new(*name, c.data_type().clone(), true)).collect();

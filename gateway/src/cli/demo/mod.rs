@@ -54,9 +54,13 @@ impl Demo {
         }
         let psql = listen::psql(address, DATABASE);
         say(&format!("serving {} on {address}\n\n  {psql}\n\n", config.data.display()))?;
-        let told = tokio::spawn(tell(Arc::clone(&catalog), database, stop.clone()));
-        serve::until_stopped(listener, catalog, &config, stop).await?;
-        told.await.unwrap_or(Ok(()))
+        let telling = tell(Arc::clone(&catalog), database, stop.clone());
+        tokio::spawn(async move {
+            if let Err(failure) = telling.await {
+                failure.report();
+            }
+        });
+        serve::until_stopped(listener, catalog, &config, stop).await
     }
 }
 

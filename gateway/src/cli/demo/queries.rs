@@ -35,9 +35,14 @@ pub async fn worth_trying(
     for candidates in history.candidates() {
         let mut found = None;
         for candidate in candidates {
-            if first_rows(session, &candidate.sql).await?.is_some() {
-                found = Some(candidate);
-                break;
+            match first_rows(session, &candidate.sql).await {
+                Ok(Some(_)) => {
+                    found = Some(candidate);
+                    break;
+                }
+                Ok(None) => {}
+                // The others are worth trying all the same.
+                Err(failure) => tracing::warn!("a query of the demo fails: {failure}"),
             }
         }
         chosen.extend(found);
