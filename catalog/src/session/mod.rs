@@ -22,8 +22,6 @@ mod transaction;
 mod variables;
 mod views;
 
-pub use views::schema as view_schema;
-
 use crate::database::{Catalog, Database};
 use crate::error::Result;
 use crate::timetravel::clause::Kind;

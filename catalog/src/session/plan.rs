@@ -93,9 +93,8 @@ pub async fn query(
     text: &str,
 ) -> Result<Planned> {
     let mut statement = statement;
-    // Names first: they are those of what the client wrote.
-    columns::name_as_postgres(&mut statement);
     scope.extension.rewrite(&mut statement, scope.info)?;
+    columns::name_as_postgres(&mut statement);
     let found = references::references(&mut statement, text, scope.info.database.name())?;
     let mut types = scope.parameters.fields();
     types.resize(types.len().max(found.parameters), None);

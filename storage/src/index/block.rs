@@ -6,11 +6,13 @@ use super::stat::{Hashes, Stat};
 use crate::error::Result;
 use crate::value::ValueType;
 use datafusion::arrow::array::ArrayRef;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// What became of a fact within its source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Asserted here, and not ended here.
     Current,

@@ -1,9 +1,17 @@
 //! Covered indexes: facts as sorted columns, in memory and as Parquet segments named by a root.
 //!
-//! From small to large: [`rows`] are facts as columns, ordered by [`order`]; a [`block`] holds the open and closed facts of one
-//! attribute and value type, and the closings of facts that older sources opened; [`stat`] describes it.
+//! From small to large: [`rows`] are facts as columns, sorted in an [`order`]; a [`block`] holds the open and closed facts of
+//! one attribute and value type, and the closings of facts that older sources opened; [`stat`] describes it. A [`segment`] is
+//! a file of such facts, read through the [`cache`]; segments make a [`run`]; a [`root`] names the runs. [`write`] makes
+//! segments, [`build`] lays the tail down as a run and merges runs.
 
 pub mod block;
+pub mod build;
+pub mod cache;
 pub mod order;
+pub mod root;
 pub mod rows;
+pub mod run;
+pub mod segment;
 pub mod stat;
+pub mod write;

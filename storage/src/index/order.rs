@@ -8,10 +8,12 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::buffer::ScalarBuffer;
 use datafusion::arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
 /// How the facts of one attribute and value type are sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Order {
     /// By (e, v, t_from).
     Aevt,
@@ -42,6 +44,18 @@ pub enum Values {
 }
 
 impl Values {
+    /// From row `at` on.
+    fn after(&self, at: usize) -> Values {
+        match self {
+            Values::Boolean(a) => Values::Boolean(a.slice(at, a.len() - at)),
+            Values::Integer(a) => Values::Integer(a.slice(at, a.len() - at)),
+            Values::Double(a) => Values::Double(a.slice(at, a.len() - at)),
+            Values::Text(a) => Values::Text(a.slice(at, a.len() - at)),
+            Values::Binary(a) => Values::Binary(a.slice(at, a.len() - at)),
+            Values::Other(a) => Values::Other(a[at..].to_vec()),
+        }
+    }
+
     pub fn new(ty: ValueType, array: &ArrayRef) -> Result<Values> {
         Ok(match ty {
             ValueType::Boolean => Values::Boolean(array.as_boolean().clone()),
@@ -99,6 +113,17 @@ impl Keys {
         self.e.len()
     }
 
+    /// From row `at` on.
+    pub fn after(&self, at: usize) -> Keys {
+        let rest = |column: &ScalarBuffer<i64>| column.slice(at, column.len() - at);
+        Keys {
+            e: rest(&self.e),
+            v: self.v.as_ref().map(|v| v.after(at)),
+            t_from: self.t_from.as_ref().map(rest),
+            order: self.order,
+        }
+    }
+
     pub fn cmp(&self, i: usize, other: &Keys, j: usize) -> Ordering {
         let e = || self.e[i].cmp(&other.e[j]);
         let v = || match (&self.v, &other.v) {
@@ -144,7 +169,14 @@ fn merge_two(keys: &[Keys], a: Vec<Place>, b: Vec<Place>) -> Vec<Place> {
     let (Some(last_a), Some(first_b)) = (a.last(), b.first()) else {
         return if a.is_empty() { b } else { a };
     };
-    let after = |x: &Place, y: &Place| keys[x.0].cmp(x.1, &keys[y.0], y.1).is_gt();
+    let after = |x: &Place, y: &Place| {
+        let (a, b) = (&keys[x.0], &keys[y.0]);
+        match a.order == Order::Aevt && a.e[x.1] != b.e[y.1] {
+            // Mostly that decides, without a look at values.
+            true => a.e[x.1] > b.e[y.1],
+            false => a.cmp(x.1, b, y.1).is_gt(),
+        }
+    };
     let mut out = Vec::with_capacity(a.len() + b.len());
     if !after(last_a, first_b) {
         out.extend_from_slice(&a);

@@ -120,6 +120,14 @@ impl Rows {
         self.map(|array| take(array, rows, None))
     }
 
+    /// In another order.
+    pub fn sorted(&self, order: Order, ty: ValueType) -> Result<Rows> {
+        let keys = Keys::new(order, ty, self)?;
+        let mut rows: Vec<u32> = (0..self.len() as u32).collect();
+        rows.sort_unstable_by(|x, y| keys.cmp(*x as usize, &keys, *y as usize));
+        self.take(&UInt32Array::from(rows))
+    }
+
     /// The same columns of several parts, one after the other.
     pub fn concat(parts: &[Rows]) -> Result<Rows> {
         match parts {

@@ -6,8 +6,10 @@ use crate::error::Result;
 use crate::value::{Value, ValueColumn, ValueType};
 use datafusion::arrow::array::{Array, ArrayRef};
 
-/// Hashes that a sketch keeps: the estimate of a count is then within about 6 %.
-const SKETCH: usize = 256;
+/// Hashes that a sketch keeps: the estimate of a count is then within about a tenth.
+const SKETCH: usize = 64;
+/// Of longer texts a bound keeps the begin.
+const BOUND_BYTES: usize = 128;
 /// Values that a sample keeps.
 const SAMPLE: usize = 32;
 
@@ -115,9 +117,10 @@ impl Stat {
             }
         }
         let column = ValueColumn::new(ty, v)?;
-        self.extend(column.value(low)?, column.value(high)?);
+        let (low, high) = (column.value(low)?, column.value(high)?);
+        self.extend(low.map(|v| shortened(v, false)), high.map(|v| shortened(v, true)));
         for row in (0..v.len()).step_by(v.len().div_ceil(SAMPLE)) {
-            self.sample.extend(column.value(row)?);
+            self.sample.extend(column.value(row)?.map(|v| shortened(v, false)));
         }
         self.thin();
         Ok(())
@@ -151,9 +154,20 @@ impl Stat {
         self.sample.extend(other.sample.iter().cloned());
         self.thin();
     }
+}
 
-    pub fn open(&self) -> u64 {
-        self.facts.saturating_sub(self.ended)
+/// Of a long text its begin, as a bound: not above it, or not below it.
+fn shortened(v: Value, above: bool) -> Value {
+    let Some(text) = v.as_str().filter(|s| s.len() > BOUND_BYTES) else { return v };
+    let mut short = text[..text.floor_char_boundary(BOUND_BYTES)].to_owned();
+    if above {
+        short.push(char::MAX);
+    }
+    match v {
+        Value::Keyword(_) => Value::Keyword(short.into()),
+        Value::Symbol(_) => Value::Symbol(short.into()),
+        Value::Uri(_) => Value::Uri(short.into()),
+        _ => Value::String(short.into()),
     }
 }
 
@@ -218,7 +232,7 @@ mod tests {
             let mut sketch = Sketch::of((0..n / 2).map(mix));
             sketch.merge(&Sketch::of((n / 3..n).map(mix)));
             let got = sketch.estimate() as f64;
-            assert!((got - n as f64).abs() <= n as f64 * 0.2, "{n} was estimated as {got}");
+            assert!((got - n as f64).abs() <= n as f64 * 0.4, "{n} was estimated as {got}");
         }
     }
 }

@@ -20,11 +20,20 @@ pub struct Ended {
     pub m_to: i64,
 }
 
-/// Where the entities of a part's first or last rows have further rows in other parts.
+/// Whether a loaded part has all rows of its source about its entities.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Shared {
+    /// The entities of its first and last rows, where they have further rows in other parts.
     pub first: Option<i64>,
     pub last: Option<i64>,
+    /// Rows were picked by their value, so any entity may have further ones.
+    pub all: bool,
+}
+
+impl Shared {
+    fn has(self, e: i64) -> bool {
+        self.all || self.first == Some(e) || self.last == Some(e)
+    }
 }
 
 impl Closings {
@@ -65,7 +74,7 @@ impl Closings {
             }
             at = seek(e, at, entity);
             let rows = e[at..].iter().take_while(|x| **x == entity).count();
-            let alone = rows == 1 && shared.first != Some(entity) && shared.last != Some(entity);
+            let alone = rows == 1 && !shared.has(entity);
             let row = if alone {
                 Some(at)
             } else if rows > 0 {

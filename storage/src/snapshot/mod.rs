@@ -7,14 +7,16 @@ mod read;
 mod source;
 mod span;
 
-use crate::datom::{Attr, FIRST_T};
+use crate::datom::Attr;
 use crate::error::Result;
-use crate::index::rows::Rows;
+use crate::index::root::Root;
+use crate::index::segment::Files;
+use crate::index::stat::Stat;
 use crate::tail::{Fresh, Tail};
 use crate::value::{Value, ValueType};
 use datafusion::arrow::array::ArrayRef;
 use read::{Reading, Sight};
-use source::Group;
+use source::{Group, Of};
 use span::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -90,32 +92,62 @@ pub struct Slice {
     pub touched: Option<(i64, i64)>,
 }
 
+/// One segment of the covered indexes, as `dao.segments` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentInfo {
+    pub path: String,
+    /// `aevt` or `avet`.
+    pub order: &'static str,
+    /// `current`, `history` or `closings`.
+    pub kind: &'static str,
+    /// Its run's place among the runs, 0 the oldest.
+    pub run: usize,
+    pub rows: u64,
+    pub bytes: u64,
+    pub row_groups: usize,
+    /// Distinct ones, ascending.
+    pub attributes: Vec<Attr>,
+    /// The transactions of its run, both inclusive.
+    pub first_t: i64,
+    pub last_t: i64,
+}
+
 /// All that a stream holds at one moment. Never changes.
 pub(crate) struct State {
+    pub files: Arc<Files>,
+    pub root: Arc<Root>,
     pub tail: Tail,
     pub basis: Basis,
     pub fresh: Fresh,
-    pub attributes: OnceLock<Vec<AttributeStat>>,
+    /// Made when it is first asked for.
+    attributes: OnceLock<Vec<AttributeStat>>,
 }
 
 impl State {
-    pub fn empty() -> State {
-        State {
-            tail: Tail::default(),
-            basis: Basis { t: FIRST_T - 1, instant: i64::MIN, hash: [0; 32] },
-            fresh: Fresh::default(),
-            attributes: OnceLock::new(),
-        }
+    pub fn new(
+        files: Arc<Files>,
+        root: Arc<Root>,
+        tail: Tail,
+        basis: Basis,
+        fresh: Fresh,
+    ) -> State {
+        State { files, root, tail, basis, fresh, attributes: OnceLock::new() }
     }
 
     /// What the sources hold of one attribute, oldest first, apart by type.
     fn groups(&self, a: &Attr) -> BTreeMap<ValueType, Vec<Group<'_>>> {
         let all = (a.clone(), ValueType::ALL[0])..=(a.clone(), ValueType::ALL[13]);
         let mut groups: BTreeMap<ValueType, Vec<Group<'_>>> = BTreeMap::new();
+        for run in &self.root.runs {
+            for ((_, ty), of) in run.groups.range(all.clone()) {
+                let ts = run.entry.first_t..=run.entry.last_t;
+                groups.entry(*ty).or_default().push(Group { ts, of: Of::Run(of) });
+            }
+        }
         for batch in self.tail.batches() {
             for ((_, ty), block) in batch.blocks.range(all.clone()) {
-                let group = Group { ts: batch.first_t..=batch.last_t, block };
-                groups.entry(*ty).or_default().push(group);
+                let ts = batch.first_t..=batch.last_t;
+                groups.entry(*ty).or_default().push(Group { ts, of: Of::Tail(block) });
             }
         }
         groups
@@ -123,36 +155,53 @@ impl State {
 
     fn attributes(&self) -> &[AttributeStat] {
         self.attributes.get_or_init(|| {
-            let mut all: BTreeMap<&(Attr, ValueType), (AttributeStat, u64)> = BTreeMap::new();
-            for (key, block) in self.tail.batches().flat_map(|b| &b.blocks) {
-                let (stat, ended) = all.entry(key).or_insert_with(|| {
-                    let stat = AttributeStat {
-                        a: key.0.clone(),
-                        value_type: key.1,
-                        facts: 0,
-                        open: 0,
-                        first_t: i64::MAX,
-                        min: None,
-                        max: None,
-                    };
-                    (stat, 0)
-                });
-                stat.facts += block.stat.facts;
-                *ended += block.stat.ended;
-                stat.first_t = stat.first_t.min(block.stat.first_t);
-                if block.stat.max > stat.max {
-                    stat.max = block.stat.max.clone();
-                }
-                if block.stat.min.is_some() && (stat.min.is_none() || block.stat.min < stat.min) {
-                    stat.min = block.stat.min.clone();
-                }
+            let mut all: BTreeMap<&(Attr, ValueType), AttributeSum> = BTreeMap::new();
+            for (key, stat) in &self.root.stats {
+                all.entry(key).or_default().add(stat);
             }
-            let finish = |(mut stat, ended): (AttributeStat, u64)| {
-                stat.open = stat.facts.saturating_sub(ended);
-                stat
-            };
-            all.into_values().map(finish).collect()
+            for (key, block) in self.tail.batches().flat_map(|b| &b.blocks) {
+                all.entry(key).or_default().add(&block.stat);
+            }
+            all.into_iter().map(|(key, sum)| sum.finish(key)).collect()
         })
+    }
+}
+
+/// The counts of an attribute and type over all sources.
+#[derive(Default)]
+struct AttributeSum<'a> {
+    facts: u64,
+    ended: u64,
+    first_t: Option<i64>,
+    min: Option<&'a Value>,
+    max: Option<&'a Value>,
+}
+
+impl<'a> AttributeSum<'a> {
+    fn add(&mut self, stat: &'a Stat) {
+        self.facts += stat.facts;
+        self.ended += stat.ended;
+        if stat.facts == 0 {
+            return;
+        }
+        self.first_t = Some(self.first_t.map_or(stat.first_t, |t| t.min(stat.first_t)));
+        self.max = self.max.max(stat.max.as_ref());
+        self.min = match (self.min, stat.min.as_ref()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+
+    fn finish(self, (a, value_type): &(Attr, ValueType)) -> AttributeStat {
+        AttributeStat {
+            a: a.clone(),
+            value_type: *value_type,
+            facts: self.facts,
+            open: self.facts.saturating_sub(self.ended),
+            first_t: self.first_t.unwrap_or(i64::MAX),
+            min: self.min.cloned(),
+            max: self.max.cloned(),
+        }
     }
 }
 
@@ -196,6 +245,15 @@ impl Snapshot {
         self.state.attributes().iter().filter(|s| s.first_t <= t).cloned().collect()
     }
 
+    /// About how many distinct entities and values the facts of an attribute and type have, open and closed.
+    pub fn distinct(&self, a: &Attr, ty: ValueType) -> (u64, u64) {
+        let key = (a.clone(), ty);
+        let mut all = Stat::default();
+        let tail = self.state.tail.batches().filter_map(|b| b.blocks.get(&key)).map(|b| &b.stat);
+        self.state.root.stats.get(&key).into_iter().chain(tail).for_each(|stat| all.merge(stat));
+        (all.entities.estimate(), all.values.estimate())
+    }
+
     fn sight(&self) -> Sight {
         Sight {
             as_of: self.view.as_of.filter(|t| *t < self.state.basis.t),
@@ -209,10 +267,8 @@ impl Snapshot {
     /// they follow the row groups of the largest run, so that a range reads few of them. Empty where there are no facts.
     pub fn ranges(&self, attributes: &[Attr], rows: usize) -> Vec<Range<i64>> {
         let wanted: BTreeSet<&Attr> = attributes.iter().collect();
-        let groups: Vec<_> = wanted
-            .iter()
-            .flat_map(|a| self.state.groups(a).into_values().flatten().collect::<Vec<_>>())
-            .collect();
+        let groups: Vec<Vec<Group<'_>>> =
+            wanted.iter().flat_map(|a| self.state.groups(a).into_values()).collect();
         ranges::of(&groups, rows)
     }
     /// The facts of a slice, one [`FactColumns`] for each value type that has any. Without a history view: those that
@@ -234,9 +290,18 @@ impl Snapshot {
         }
         Ok(out)
     }
+    /// The segments of the covered indexes, by run; what the tail holds is in none yet.
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        let runs = self.state.root.runs.iter().enumerate();
+        runs.flat_map(|(i, run)| run.infos(i)).collect()
+    }
+
     /// Equal for two attributes only if their visible facts within the range are about the same entities, as many facts
     /// each; known without reading their columns. None: not known.
-    pub fn same_entities(&self, _a: &Attr, _e: &Range<i64>) -> Option<u128> {
-        None
+    pub fn same_entities(&self, a: &Attr, e: &Range<i64>) -> Option<u128> {
+        let sight = self.sight();
+        self.state.groups(a).iter().try_fold(0u128, |sum, (ty, groups)| {
+            Some(sum.wrapping_add(read::fingerprint(*ty, groups, &sight, e)?))
+        })
     }
 }

@@ -71,6 +71,10 @@ impl Snapshot {
         for v in vs {
             wanted.entry(v.value_type()).or_default().insert(v);
         }
+        let files = &self.state.files;
+        if !files.is_wanted_by_value(a) && !wanted.keys().all(|ty| *ty == ValueType::Ref) {
+            files.want_by_value([a.as_str().to_owned()]);
+        }
         let mut groups = self.state.groups(a);
         let mut facts = Vec::new();
         for (ty, values) in wanted {

@@ -9,7 +9,7 @@
 //!
 //! Columns of t are loaded only for parts whose bounds do not decide; parts that nothing touches pass as they are.
 
-use super::closings::{Closings, Ended};
+use super::closings::{Closings, Ended, Shared};
 use super::source::{Group, Part};
 use super::span::Span;
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ use crate::index::rows::{Rows, Want};
 use crate::value::ValueType;
 use datafusion::arrow::array::{BooleanArray, Int64Array};
 use datafusion::arrow::buffer::BooleanBuffer;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 /// Which facts a view shows. `None` means no bound, not even one that all facts pass.
 #[derive(Debug, Clone, Copy, Default)]
@@ -69,12 +69,49 @@ impl Sight {
     }
 }
 
+/// The fingerprint of the visible entities of an attribute within bounds. Sums over sets that are joined add up, and what a
+/// closing takes away is subtracted, so it is known wherever each source's part is. None: something would have to be read.
+pub fn fingerprint(
+    ty: ValueType,
+    groups: &[Group<'_>],
+    sight: &Sight,
+    range: &Range<i64>,
+) -> Option<u128> {
+    if sight.history || sight.since.is_some() {
+        return None;
+    }
+    let span = Span::Range(range.clone());
+    let mut sum: u128 = 0;
+    for group in groups {
+        for part in group.parts(ty, Kind::Current, &span).iter().filter(|p| !sight.hides(&p.t_from))
+        {
+            if sight.checks_from(&part.t_from) {
+                return None;
+            }
+            sum = sum.wrapping_add(part.entities_within(range)?);
+        }
+        for part in group.parts(ty, Kind::Closings, &span) {
+            match sight.as_of {
+                Some(t) if *part.t_to.start() > t => {}
+                Some(t) if *part.t_to.end() > t => return None,
+                _ => sum = sum.wrapping_sub(part.entities_within(range)?),
+            }
+        }
+        let Some(t) = sight.as_of else { continue };
+        let held = |p: &Part<'_>| *p.t_from.start() <= t && t < *p.t_to.end();
+        if group.parts(ty, Kind::History, &span).iter().any(held) {
+            return None;
+        }
+    }
+    Some(sum)
+}
+
 impl Reading<'_> {
     /// `groups`, oldest first, are all that sources hold of the attribute and type.
     pub async fn read(&self, groups: &[Group<'_>]) -> Result<Rows> {
         let mut parts = Vec::new();
         for group in groups {
-            for part in group.parts(Kind::Current, &self.span) {
+            for part in group.parts(self.ty, Kind::Current, &self.span) {
                 if !self.sight.hides(&part.t_from) {
                     let rows = part.load(self.ty, &self.span, self.want_current(&part)).await?;
                     if !rows.is_empty() {
@@ -140,7 +177,7 @@ impl Reading<'_> {
             if self.sight.as_of.is_some_and(|t| *group.ts.start() > t) {
                 continue;
             }
-            for part in group.parts(Kind::Closings, span) {
+            for part in group.parts(self.ty, Kind::Closings, span) {
                 let mut rows = part.load(self.ty, span, Want::ALL).await?;
                 if self.sight.as_of.is_some_and(|t| *part.t_to.end() > t) {
                     rows = rows.filter(&mask(&rows.t_to, |t| self.sight.sees_end(t))?)?;
@@ -164,14 +201,15 @@ impl Reading<'_> {
         mut rows: Rows,
         closings: Option<&Closings>,
     ) -> Result<Rows> {
+        let shared = Shared { all: matches!(self.span, Span::Values(_)), ..part.shared };
         let ended = match closings {
             None => Vec::new(),
-            Some(closings) => match closings.of(self.ty, &rows, &group.ts, part.shared)? {
+            Some(closings) => match closings.of(self.ty, &rows, &group.ts, shared)? {
                 Some(ended) => ended,
                 None => {
                     let want = Want { v: true, ..self.want_current(part) };
                     rows = part.load(self.ty, &self.span, want).await?;
-                    closings.of(self.ty, &rows, &group.ts, part.shared)?.unwrap_or_default()
+                    closings.of(self.ty, &rows, &group.ts, shared)?.unwrap_or_default()
                 }
             },
         };
@@ -229,7 +267,7 @@ impl Reading<'_> {
     async fn history(&self, group: &Group<'_>) -> Result<Vec<Rows>> {
         let sight = &self.sight;
         let mut out = Vec::new();
-        for part in group.parts(Kind::History, &self.span) {
+        for part in group.parts(self.ty, Kind::History, &self.span) {
             let over = !sight.history && sight.as_of.is_some_and(|t| *part.t_to.end() <= t);
             if over || sight.hides(&part.t_from) {
                 continue;

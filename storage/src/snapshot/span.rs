@@ -22,13 +22,6 @@ pub enum Picked {
 }
 
 impl Picked {
-    pub fn len(&self) -> usize {
-        match self {
-            Picked::Slice(range) => range.len(),
-            Picked::Rows(rows) => rows.len(),
-        }
-    }
-
     pub fn of(&self, rows: &Rows) -> Result<Rows> {
         match self {
             Picked::Slice(range) => Ok(rows.slice(range.start, range.len())),

@@ -78,9 +78,9 @@ impl Tail {
         self.live.iter().map(|b| b.rows).sum()
     }
 
-    pub fn push(&self, batch: Batch) -> Result<Tail> {
+    pub fn push(&self, batch: Arc<Batch>) -> Result<Tail> {
         let mut live = self.live.to_vec();
-        live.push(Arc::new(batch));
+        live.push(batch);
         let mut merged = live.len() - 1;
         let mut rows = live[merged].rows;
         while merged > 0 && live[merged - 1].rows < 2 * rows {

@@ -1,0 +1,215 @@
+//! From the tail to a run, and from several runs to one.
+//!
+//! Merging streams: of every run and kind one row group is in memory. In each round all rows up to the least of the last
+//! rows that are in memory are taken, closings meet their facts, and what comes out is written.
+
+use super::block::{Kind, resolve};
+use super::order::{Keys, Order};
+use super::rows::{Rows, Want};
+use super::run::{Run, RunEntry, is_by_value};
+use super::segment::{Files, Load, RowGroup};
+use super::write::RunWriter;
+use crate::datom::Attr;
+use crate::error::{Error, Result};
+use crate::tail::Batch;
+use crate::value::ValueType;
+use std::collections::BTreeSet;
+
+type Key = (Attr, ValueType);
+
+/// Attributes with more rows than this are not sorted by value after the fact: that is done in memory.
+const SORTED_ROWS: usize = 8 << 20;
+
+/// Where runs are written to.
+pub struct Builder<'a> {
+    pub files: &'a Files,
+    pub stream: &'a str,
+}
+
+impl Builder<'_> {
+    fn writers(&self, order: Order, basis: i64, types: &BTreeSet<ValueType>) -> [RunWriter<'_>; 3] {
+        Kind::ALL.map(|kind| RunWriter::new(self.files, self.stream, (order, kind), basis, types))
+    }
+
+    /// Lays a batch down as a run.
+    pub async fn run(&self, batch: &Batch, by_value: &BTreeSet<String>) -> Result<RunEntry> {
+        let mut segments = Vec::new();
+        for order in Order::ALL {
+            let kept = |(a, ty): &Key| order == Order::Aevt || is_by_value(by_value, a, *ty);
+            let types = batch.blocks.keys().filter(|k| kept(k)).map(|k| k.1).collect();
+            let mut writers = self.writers(order, batch.last_t, &types);
+            for (key, block) in batch.blocks.iter().filter(|(key, _)| kept(key)) {
+                for kind in Kind::ALL {
+                    let rows = match order {
+                        Order::Aevt => block.rows(kind).clone(),
+                        Order::Avet => block.rows(kind).sorted(order, key.1)?,
+                    };
+                    writers[kind as usize].push(&key.0, key.1, rows).await?;
+                }
+            }
+            for writer in writers {
+                segments.extend(writer.finish().await?);
+            }
+        }
+        Ok(RunEntry {
+            first_t: batch.first_t,
+            last_t: batch.last_t,
+            by_value: by_value.clone(),
+            segments,
+        })
+    }
+
+    /// Adjoining runs, oldest first, as one.
+    pub async fn merge(&self, runs: &[&Run]) -> Result<RunEntry> {
+        let (Some(first), Some(last)) = (runs.first(), runs.last()) else {
+            return Err(Error::internal("no runs to merge"));
+        };
+        // What one of them does not have by value the result has not either; it is added later.
+        let mut by_value = first.entry.by_value.clone();
+        for run in runs {
+            by_value.retain(|a| run.entry.by_value.contains(a));
+        }
+        let keys: BTreeSet<&Key> = runs.iter().flat_map(|r| r.groups.keys()).collect();
+        let mut segments = Vec::new();
+        for order in Order::ALL {
+            let kept = |key: &&&Key| order == Order::Aevt || is_by_value(&by_value, &key.0, key.1);
+            let types = keys.iter().filter(kept).map(|k| k.1).collect();
+            let mut writers = self.writers(order, last.entry.last_t, &types);
+            for key in keys.iter().filter(kept) {
+                merge_group(runs, key, order, &mut writers).await?;
+            }
+            for writer in writers {
+                segments.extend(writer.finish().await?);
+            }
+        }
+        let (first_t, last_t) = (first.entry.first_t, last.entry.last_t);
+        Ok(RunEntry { first_t, last_t, by_value, segments })
+    }
+
+    /// The same run, with further attributes by value. Attributes that are too large stay as they are.
+    pub async fn sort_by_value(&self, run: &Run, wanted: &BTreeSet<String>) -> Result<RunEntry> {
+        let mut entry = run.entry.clone();
+        let missing: BTreeSet<String> = wanted.difference(&entry.by_value).cloned().collect();
+        let small = |group: &super::run::RunGroup| {
+            let of = Kind::ALL.iter().flat_map(|k| group.row_groups(Order::Aevt, *k));
+            of.map(|g| g.rows).sum::<usize>() <= SORTED_ROWS
+        };
+        let keys: Vec<&Key> = run
+            .groups
+            .iter()
+            .filter(|((a, ty), g)| {
+                missing.contains(a.as_str()) && *ty != ValueType::Ref && small(g)
+            })
+            .map(|(key, _)| key)
+            .collect();
+        let types = keys.iter().map(|k| k.1).collect();
+        let mut writers = self.writers(Order::Avet, entry.last_t, &types);
+        for key in keys {
+            let Some(group) = run.groups.get(key) else { continue };
+            for kind in Kind::ALL {
+                let mut parts = Vec::new();
+                for row_group in group.row_groups(Order::Aevt, kind) {
+                    parts.push(row_group.load(key.1, want(kind), &Load::Once).await?);
+                }
+                if !parts.is_empty() {
+                    let rows = Rows::concat(&parts)?.sorted(Order::Avet, key.1)?;
+                    writers[kind as usize].push(&key.0, key.1, rows).await?;
+                }
+            }
+        }
+        for writer in writers {
+            entry.segments.extend(writer.finish().await?);
+        }
+        let large = |a: &String| {
+            run.groups.iter().any(|((of, _), group)| of.as_str() == a && !small(group))
+        };
+        entry.by_value.extend(missing.into_iter().filter(|a| !large(a)));
+        Ok(entry)
+    }
+}
+
+fn want(kind: Kind) -> Want {
+    if kind == Kind::Current { Want::OPEN } else { Want::ALL }
+}
+
+/// One run's rows of one kind, of which the row group at hand is in memory.
+struct Cursor<'a> {
+    kind: Kind,
+    row_groups: std::slice::Iter<'a, RowGroup>,
+    rows: Rows,
+    keys: Keys,
+}
+
+async fn merge_group(
+    runs: &[&Run],
+    (a, ty): &Key,
+    order: Order,
+    writers: &mut [RunWriter<'_>; 3],
+) -> Result<()> {
+    let mut cursors = Vec::new();
+    for group in runs.iter().filter_map(|r| r.groups.get(&(a.clone(), *ty))) {
+        for kind in Kind::ALL {
+            let row_groups = group.row_groups(order, kind).iter();
+            let rows = Rows::empty(*ty, want(kind));
+            let keys = Keys::new(order, *ty, &rows)?;
+            cursors.push(Cursor { kind, row_groups, rows, keys });
+        }
+    }
+    loop {
+        for cursor in &mut cursors {
+            if !cursor.rows.is_empty() {
+                continue;
+            }
+            if let Some(next) = cursor.row_groups.next() {
+                cursor.rows = next.load(*ty, want(cursor.kind), &Load::Once).await?;
+                cursor.keys = Keys::new(order, *ty, &cursor.rows)?;
+            }
+        }
+        cursors.retain(|c| !c.rows.is_empty());
+        if cursors.is_empty() {
+            return Ok(());
+        }
+        let ends = round(&cursors);
+        let mut parts = Vec::with_capacity(cursors.len());
+        for (cursor, end) in cursors.iter_mut().zip(ends) {
+            parts.push((cursor.kind, cursor.rows.slice(0, end)));
+            cursor.rows = cursor.rows.slice(end, cursor.rows.len() - end);
+            cursor.keys = cursor.keys.after(end);
+        }
+        parts.retain(|(_, rows)| !rows.is_empty());
+        let out = match parts.as_slice() {
+            // Nothing meets: as it is.
+            [(kind, rows)] => {
+                writers[*kind as usize].push(a, *ty, rows.clone()).await?;
+                continue;
+            }
+            _ => resolve(order, *ty, parts)?,
+        };
+        for (writer, rows) in writers.iter_mut().zip(out) {
+            writer.push(a, *ty, rows).await?;
+        }
+    }
+}
+
+/// How many rows of each cursor come before all rows that are not in memory.
+fn round(cursors: &[Cursor<'_>]) -> Vec<usize> {
+    let last = |c: &Cursor<'_>| c.rows.len() - 1;
+    let unfinished = cursors.iter().filter(|c| !c.row_groups.as_slice().is_empty());
+    let bound = unfinished.reduce(|x, y| match x.keys.cmp(last(x), &y.keys, last(y)).is_le() {
+        true => x,
+        false => y,
+    });
+    let Some(bound) = bound else { return cursors.iter().map(|c| c.rows.len()).collect() };
+    let up_to = |c: &Cursor<'_>| {
+        let (mut low, mut high) = (0, c.rows.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match c.keys.cmp(middle, &bound.keys, last(bound)).is_le() {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low
+    };
+    cursors.iter().map(up_to).collect()
+}

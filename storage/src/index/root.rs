@@ -1,0 +1,272 @@
+//! Index roots: which runs there are at a basis. Create-only, numbered; the newest readable one counts.
+//!
+//! A root that is lost or damaged, or whose segments are, costs time and no data: an older one, or none at all, and the log
+//! after it, give the same facts.
+
+use super::run::{Run, RunEntry};
+use super::segment::Files;
+use super::stat::{Sketch, Stat};
+use crate::datom::{Attr, FIRST_T};
+use crate::error::{Error, Result};
+use crate::snapshot::Basis;
+use crate::tail::Fresh;
+use crate::value::{Value, ValueType};
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt, PutMode, PutOptions};
+use serde::{Deserialize, Serialize};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt::Write;
+use std::sync::Arc;
+
+const FORMAT: u32 = 1;
+
+/// The runs at a basis, oldest first.
+pub struct Root {
+    /// 0 where nothing was laid down yet.
+    pub n: u64,
+    pub basis: Basis,
+    pub fresh: Fresh,
+    pub by_value: BTreeSet<String>,
+    pub runs: Vec<Arc<Run>>,
+    pub stats: BTreeMap<(Attr, ValueType), Stat>,
+}
+
+impl Root {
+    pub fn empty() -> Root {
+        Root {
+            n: 0,
+            basis: Basis { t: FIRST_T - 1, instant: i64::MIN, hash: [0; 32] },
+            fresh: Fresh::default(),
+            by_value: BTreeSet::new(),
+            runs: Vec::new(),
+            stats: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    /// Of `root` as compact JSON with sorted keys.
+    blake3: String,
+    root: serde_json::Value,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RootEntry {
+    format: u32,
+    stream: String,
+    t: i64,
+    instant: i64,
+    hash: String,
+    next_entity: i64,
+    next_transaction: i64,
+    by_value: BTreeSet<String>,
+    runs: Vec<RunEntry>,
+    attributes: Vec<StatEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StatEntry {
+    a: String,
+    value_type: String,
+    facts: u64,
+    ended: u64,
+    first_t: i64,
+    /// Canonical bytes in hexadecimal, as all values here.
+    min: Option<String>,
+    max: Option<String>,
+    entities: Vec<u64>,
+    values: Vec<u64>,
+    sample: Vec<String>,
+}
+
+pub fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut s, b| {
+        // Writing to a String never fails.
+        let _ = write!(s, "{b:02x}");
+        s
+    })
+}
+
+fn value_to_hex(v: &Value) -> String {
+    let mut bytes = Vec::new();
+    v.write_canonical(&mut bytes);
+    to_hex(&bytes)
+}
+
+fn value_from_hex(hex: &str) -> Option<Value> {
+    Value::from_canonical(&super::segment::parse_hex(hex)?).ok()
+}
+
+impl StatEntry {
+    fn new(a: &Attr, ty: ValueType, stat: &Stat) -> StatEntry {
+        StatEntry {
+            a: a.as_str().to_owned(),
+            value_type: ty.name().to_owned(),
+            facts: stat.facts,
+            ended: stat.ended,
+            first_t: stat.first_t,
+            min: stat.min.as_ref().map(value_to_hex),
+            max: stat.max.as_ref().map(value_to_hex),
+            entities: stat.entities.lowest.clone(),
+            values: stat.values.lowest.clone(),
+            sample: stat.sample.iter().map(value_to_hex).collect(),
+        }
+    }
+
+    fn stat(self) -> Option<((Attr, ValueType), Stat)> {
+        let value = |hex: Option<String>| match hex {
+            Some(hex) => value_from_hex(&hex).map(Some),
+            None => Some(None),
+        };
+        let stat = Stat {
+            facts: self.facts,
+            ended: self.ended,
+            first_t: self.first_t,
+            min: value(self.min)?,
+            max: value(self.max)?,
+            entities: Sketch { lowest: self.entities },
+            values: Sketch { lowest: self.values },
+            sample: self.sample.iter().map(|v| value_from_hex(v)).collect::<Option<_>>()?,
+        };
+        Some(((Attr::new(&self.a), ValueType::parse(&self.value_type)?), stat))
+    }
+}
+
+fn folder(files: &Files) -> Path {
+    files.prefix.clone().join("index")
+}
+
+fn path(files: &Files, n: u64) -> Path {
+    folder(files).join(format!("{n:020}.json"))
+}
+
+/// Stores a root; its segments lie there already.
+pub async fn write(files: &Files, stream: &str, root: &Root) -> Result<()> {
+    let entry = RootEntry {
+        format: FORMAT,
+        stream: stream.to_owned(),
+        t: root.basis.t,
+        instant: root.basis.instant,
+        hash: to_hex(&root.basis.hash),
+        next_entity: root.fresh.entity,
+        next_transaction: root.fresh.transaction,
+        by_value: root.by_value.clone(),
+        runs: root.runs.iter().map(|r| r.entry.clone()).collect(),
+        attributes: root.stats.iter().map(|(k, s)| StatEntry::new(&k.0, k.1, s)).collect(),
+    };
+    let internal = |e: serde_json::Error| Error::internal(format!("writing a root: {e}"));
+    let root_json = serde_json::to_value(&entry).map_err(internal)?;
+    let blake3 = blake3::hash(root_json.to_string().as_bytes()).to_hex().to_string();
+    let bytes = serde_json::to_vec(&File { blake3, root: root_json }).map_err(internal)?;
+    let path = path(files, root.n);
+    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+    let put = files.store.objects.put_opts(&path, bytes.into(), options).await;
+    put.map_err(|e| Error::io(&path, e))?;
+    Ok(())
+}
+
+/// The newest root that is whole, with all its segments; else an empty one. And the highest number that is taken.
+pub async fn newest(files: &Arc<Files>) -> Result<(Root, u64)> {
+    let mut numbers = numbers(files).await?;
+    numbers.sort_unstable();
+    let highest = numbers.last().copied().unwrap_or(0);
+    for n in numbers.into_iter().rev() {
+        match read(files, n).await {
+            Ok(root) => return Ok((root, highest)),
+            Err(e) => tracing::warn!("an index root is passed over: {e}"),
+        }
+    }
+    Ok((Root::empty(), highest))
+}
+
+async fn numbers(files: &Files) -> Result<Vec<u64>> {
+    let folder = folder(files);
+    let objects: Vec<ObjectMeta> =
+        files.store.objects.list(Some(&folder)).try_collect().await.map_err(Error::from)?;
+    let number = |o: &ObjectMeta| o.location.filename()?.strip_suffix(".json")?.parse().ok();
+    Ok(objects.iter().filter_map(number).collect())
+}
+
+async fn read(files: &Arc<Files>, n: u64) -> Result<Root> {
+    let path = path(files, n);
+    let bad = |what: &dyn std::fmt::Display| Error::data(&path, what);
+    let object = files.store.objects.get(&path).await.map_err(|e| Error::io(&path, e))?;
+    let bytes = object.bytes().await.map_err(|e| Error::io(&path, e))?;
+    let file: File = serde_json::from_slice(&bytes).map_err(|e| bad(&e))?;
+    let json = file.root.to_string();
+    if blake3::hash(json.as_bytes()).to_hex().as_str() != file.blake3 {
+        return Err(bad(&"its contents are not those that were written"));
+    }
+    let entry: RootEntry = serde_json::from_value(file.root).map_err(|e| bad(&e))?;
+    if entry.format != FORMAT {
+        return Err(bad(&format!("format {} is not known", entry.format)));
+    }
+    let hash = super::segment::parse_hex(&entry.hash).and_then(|h| h.try_into().ok());
+    let mut runs = Vec::with_capacity(entry.runs.len());
+    for run in entry.runs {
+        runs.push(Arc::new(Run::open(files, run).await?));
+    }
+    let stats = entry.attributes.into_iter().map(StatEntry::stat).collect::<Option<_>>();
+    Ok(Root {
+        n,
+        basis: Basis {
+            t: entry.t,
+            instant: entry.instant,
+            hash: hash.ok_or_else(|| bad(&"its hash is none"))?,
+        },
+        fresh: Fresh { entity: entry.next_entity, transaction: entry.next_transaction },
+        by_value: entry.by_value,
+        runs,
+        stats: stats.ok_or_else(|| bad(&"its statistics cannot be read"))?,
+    })
+}
+
+/// Removes other roots, and segments that `root` does not name. Only the stream's one owner may call it, at its start.
+pub async fn collect(files: &Files, root: &Root) -> Result<()> {
+    remove_older(files, root.n).await?;
+    let entries = root.runs.iter().flat_map(|r| &r.entry.segments);
+    let named: HashSet<String> = entries.map(|s| format!("{}.parquet", s.name)).collect();
+    let folder = files.prefix.clone().join("segments");
+    let objects: Vec<ObjectMeta> =
+        files.store.objects.list(Some(&folder)).try_collect().await.map_err(Error::from)?;
+    let lost = |o: &&ObjectMeta| o.location.filename().is_some_and(|f| !named.contains(f));
+    for object in objects.iter().filter(lost) {
+        remove(files, &object.location).await?;
+    }
+    Ok(())
+}
+
+/// Removes roots older than `n`.
+pub async fn remove_older(files: &Files, n: u64) -> Result<()> {
+    for older in numbers(files).await?.into_iter().filter(|older| *older < n) {
+        remove(files, &path(files, older)).await?;
+    }
+    Ok(())
+}
+
+pub async fn remove(files: &Files, path: &Path) -> Result<()> {
+    match files.store.objects.delete(path).await {
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+        Err(e) => Err(Error::io(path, e)),
+    }
+}
+
+/// Statistics of what a new run adds to what a root knows.
+pub fn add_stats(
+    stats: &BTreeMap<(Attr, ValueType), Stat>,
+    more: Vec<((Attr, ValueType), &Stat)>,
+) -> BTreeMap<(Attr, ValueType), Stat> {
+    let mut all = stats.clone();
+    for (key, stat) in more {
+        match all.entry(key) {
+            Entry::Occupied(mut known) => known.get_mut().merge(stat),
+            Entry::Vacant(new) => {
+                new.insert(stat.clone());
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,278 @@
+//! A stream: one log with its covered indexes, one writer, any number of snapshots.
+//!
+//! Appending: the events are checked against what holds, become a batch of the tail, and once the log has them durably the
+//! next state is published. A background task lays the tail down as runs and merges runs; it publishes states too, so whoever
+//! publishes derives from the state that is current at that moment.
+
+mod indexer;
+#[cfg(test)]
+mod tests;
+
+use crate::datom::Datom;
+use crate::error::{Error, ErrorKind, Result};
+use crate::index::cache::Cache;
+use crate::index::root;
+use crate::index::segment::Files;
+use crate::log::{Head, Log, Transaction};
+use crate::snapshot::{Basis, Snapshot, State};
+use crate::store::Store;
+use crate::tail::{Batch, Events, Fresh, Tail};
+use crate::value::Clock;
+use futures::StreamExt;
+use indexer::Indexer;
+use object_store::path::Path;
+use parking_lot::RwLock;
+use std::sync::Arc;
+
+/// Transactions of about so many datoms are replayed at once.
+const REPLAYED_DATOMS: usize = 16_384;
+/// Above so many times the wanted size of the tail an append waits for the indexer.
+const TAIL_LIMIT: usize = 4;
+
+/// A transaction ready to be written: its t is the newest t + 1 (and so on for the following ones of a group).
+#[derive(Debug, Clone)]
+pub struct NewTransaction {
+    /// Microseconds, UTC; not before the instant of the transaction before.
+    pub instant: i64,
+    /// All with the transaction's t; includes its `:db/txInstant`.
+    pub datoms: Vec<Datom>,
+}
+
+#[derive(Clone)]
+pub struct StreamOptions {
+    /// The indexer starts when the tail holds this many datoms.
+    pub tail_datoms: usize,
+    /// Bytes of decoded segment columns kept in memory.
+    pub cache_bytes: usize,
+    pub clock: Clock,
+}
+
+/// A group that is durable.
+#[derive(Clone)]
+pub struct Appended {
+    /// As the log holds them, with their headers, in the order given.
+    pub transactions: Vec<Transaction>,
+    /// The snapshot after the last of them.
+    pub snapshot: Snapshot,
+}
+
+pub struct Stream {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    log: Log,
+    files: Arc<Files>,
+    tail_datoms: usize,
+    state: RwLock<Arc<State>>,
+    /// One append at a time.
+    writing: tokio::sync::Mutex<()>,
+    indexer: Indexer,
+}
+
+impl Stream {
+    /// Starts a new stream under `prefix`; an error where there is one.
+    pub async fn create(store: Store, prefix: Path, options: StreamOptions) -> Result<Arc<Stream>> {
+        let mut there = store.objects.list(Some(&prefix));
+        if let Some(object) = there.next().await {
+            let location = object.map_err(Error::from)?.location;
+            return Err(Error::user(format!("there is a stream under {prefix} already"))
+                .hint(format!("open it, or remove what lies there ({location})")));
+        }
+        drop(there);
+        Stream::open(store, prefix, options).await
+    }
+
+    /// Reads the newest root and the log after it.
+    pub async fn open(store: Store, prefix: Path, options: StreamOptions) -> Result<Arc<Stream>> {
+        let name = prefix.filename().unwrap_or_default().to_owned();
+        let log = Log::new(store.clone(), prefix.clone(), name.clone());
+        let files = Arc::new(Files::new(store, prefix, Cache::new(options.cache_bytes)));
+        let (root, highest) = root::newest(&files).await?;
+        files.want_by_value(root.by_value.iter().cloned());
+        let (basis, fresh) = (root.basis.clone(), root.fresh);
+        let state = State::new(Arc::clone(&files), Arc::new(root), Tail::default(), basis, fresh);
+        let inner = Arc::new(Inner {
+            name,
+            log,
+            files,
+            tail_datoms: options.tail_datoms.max(1),
+            state: RwLock::new(Arc::new(state)),
+            writing: tokio::sync::Mutex::default(),
+            indexer: Indexer::new(highest),
+        });
+        inner.collect_lost().await?;
+        inner.replay().await?;
+        indexer::start(&inner);
+        Ok(Arc::new(Stream { inner }))
+    }
+
+    /// The newest snapshot.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(self.inner.state())
+    }
+
+    /// Writes a group of transactions as one log object. Returns once it is durable, with the snapshot after it.
+    pub async fn append(&self, group: Vec<NewTransaction>) -> Result<Appended> {
+        let inner = Arc::clone(&self.inner);
+        // A caller that goes away must not leave the state behind the log.
+        let task = tokio::spawn(async move { inner.append(group).await });
+        task.await.map_err(|e| Error::internal(format!("appending: {e}")))?
+    }
+
+    /// Lays the whole tail down as a run now, and waits for it.
+    pub async fn index_now(&self) -> Result<()> {
+        indexer::pass(Arc::clone(&self.inner)).await
+    }
+
+    /// Keeps these attributes by value from now on, so that looking values up does not read all of them. An attribute that
+    /// was looked up once is kept so too.
+    pub fn keep_by_value(&self, attributes: impl IntoIterator<Item = crate::Attr>) {
+        self.inner.files.want_by_value(attributes.into_iter().map(|a| a.as_str().to_owned()));
+    }
+
+    /// Stops the background indexer and waits for it.
+    pub async fn close(&self) -> Result<()> {
+        indexer::stop(&self.inner).await;
+        self.inner.collect_retired().await
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.inner.indexer.tell_to_stop();
+    }
+}
+
+fn head(basis: &Basis) -> Head {
+    Head { t: basis.t, instant: basis.instant, hash: basis.hash }
+}
+
+/// What transactions add to a state.
+struct Added {
+    batch: Batch,
+    fresh: Fresh,
+}
+
+impl Inner {
+    fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state.read())
+    }
+
+    /// Makes the next state from the current one; again where another was published meanwhile.
+    fn publish(&self, next: impl Fn(&State) -> Result<State>) -> Result<Arc<State>> {
+        loop {
+            let current = self.state();
+            let state = Arc::new(next(&current)?);
+            let mut published = self.state.write();
+            if Arc::ptr_eq(&published, &current) {
+                *published = Arc::clone(&state);
+                return Ok(state);
+            }
+        }
+    }
+
+    async fn append(&self, group: Vec<NewTransaction>) -> Result<Appended> {
+        let _one = self.writing.lock().await;
+        self.wait_for_room().await?;
+        let state = self.state();
+        if group.is_empty() {
+            return Ok(Appended { transactions: Vec::new(), snapshot: Snapshot::new(state) });
+        }
+        check(&state.basis, &group)?;
+        let datoms = || group.iter().flat_map(|tx| &tx.datoms);
+        let added = state.added(datoms, state.basis.t + group.len() as i64).await?;
+        let transactions = self.log.append(&head(&state.basis), group).await?;
+        let state = self.add(added, &transactions)?;
+        Ok(Appended { transactions, snapshot: Snapshot::new(state) })
+    }
+
+    /// Publishes what the log holds.
+    fn add(&self, added: Added, transactions: &[Transaction]) -> Result<Arc<State>> {
+        let Some(last) = transactions.last().map(|tx| &tx.header) else {
+            return Err(Error::internal("no transactions to add"));
+        };
+        let basis = Basis { t: last.t, instant: last.instant, hash: last.hash };
+        let batch = Arc::new(added.batch);
+        let state = self.publish(|current| {
+            let tail = current.tail.push(Arc::clone(&batch))?;
+            let (files, root) = (Arc::clone(&current.files), Arc::clone(&current.root));
+            Ok(State::new(files, root, tail, basis.clone(), added.fresh))
+        })?;
+        if state.tail.live_rows() >= self.tail_datoms {
+            self.indexer.wake();
+        }
+        Ok(state)
+    }
+
+    /// The tail is bounded: where the indexer does not keep up, writers wait; where it cannot work, they are told why.
+    async fn wait_for_room(&self) -> Result<()> {
+        let limit = self.tail_datoms.saturating_mul(TAIL_LIMIT);
+        loop {
+            let progress = self.indexer.progress();
+            if self.state().tail.rows() < limit {
+                return Ok(());
+            }
+            if let Some(why) = self.indexer.failure() {
+                let text = format!("{limit} datoms wait to be indexed, and indexing fails: {why}");
+                return Err(Error::new(ErrorKind::Busy, text)
+                    .hint("reading goes on; indexing is tried again every few seconds"));
+            }
+            self.indexer.wake();
+            progress.await;
+        }
+    }
+
+    /// Reads what the log holds after the state's basis.
+    async fn replay(self: &Arc<Self>) -> Result<()> {
+        let mut transactions = self.log.read_after(head(&self.state().basis));
+        let (mut group, mut datoms) = (Vec::new(), 0);
+        while let Some(transaction) = transactions.next().await {
+            let transaction = transaction?;
+            datoms += transaction.datoms.len();
+            group.push(transaction);
+            if datoms >= REPLAYED_DATOMS {
+                self.replay_group(&std::mem::take(&mut group)).await?;
+                datoms = 0;
+            }
+        }
+        self.replay_group(&group).await
+    }
+
+    async fn replay_group(self: &Arc<Self>, group: &[Transaction]) -> Result<()> {
+        let Some(last) = group.last() else { return Ok(()) };
+        let state = self.state();
+        let datoms = || group.iter().flat_map(|tx| tx.datoms.iter());
+        let added = state.added(datoms, last.header.t).await?;
+        let state = self.add(added, group)?;
+        if state.tail.rows() >= self.tail_datoms.saturating_mul(TAIL_LIMIT) {
+            indexer::pass(Arc::clone(self)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Every datom must bear the t of its transaction.
+fn check(basis: &Basis, group: &[NewTransaction]) -> Result<()> {
+    for (t, transaction) in (basis.t + 1..).zip(group) {
+        if let Some(datom) = transaction.datoms.iter().find(|d| d.t != t) {
+            return Err(Error::user(format!("{datom} is part of transaction {t}"))
+                .hint("all datoms of a transaction bear its t"));
+        }
+    }
+    Ok(())
+}
+
+impl State {
+    /// What further transactions, up to `last_t`, add to this state.
+    async fn added<'a, I: Iterator<Item = &'a Datom>>(
+        &self,
+        datoms: impl Fn() -> I,
+        last_t: i64,
+    ) -> Result<Added> {
+        let events = Events::new(datoms(), self.basis.t + 1, last_t)?;
+        let held = self.all_held(events.doubtful(self.fresh)).await?;
+        Ok(Added { batch: events.batch(&held)?, fresh: self.fresh.after(datoms()) })
+    }
+}
