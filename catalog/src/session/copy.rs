@@ -177,9 +177,9 @@ impl Read {
         };
         let one_byte =
             [options.delimiter, options.quote, options.escape].iter().all(char::is_ascii);
-        let clear = !matches!(options.delimiter, '\n' | '\r' | '\\')
-            && !(csv && options.delimiter == quote);
-        match one_byte && clear {
+        let unclear =
+            matches!(options.delimiter, '\n' | '\r' | '\\') || (csv && options.delimiter == quote);
+        match one_byte && !unclear {
             true => Ok(options),
             false => Err(Error::new(
                 SqlState::INVALID_PARAMETER_VALUE,

@@ -2,6 +2,7 @@
 //! and the place in the text.
 
 use crate::error::{Error, SqlState};
+use crate::nearest::nearest;
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Column, SchemaError};
 use datafusion::error::DataFusionError;
@@ -365,26 +366,6 @@ fn clean(m: &str) -> String {
     m.trim().to_owned()
 }
 
-/// The name that was perhaps meant: at most a third of its letters away.
-pub fn nearest<'a>(name: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = name.to_lowercase();
-    among
-        .map(|n| {
-            (
-                datafusion::common::utils::datafusion_strsim::levenshtein(
-                    &lower,
-                    &n.to_lowercase(),
-                ),
-                n,
-            )
-        })
-        .min()
-        .filter(|(distance, n)| {
-            *distance <= (name.chars().count().max(n.chars().count()) / 3).max(1)
-        })
-        .map(|(_, n)| n)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -450,13 +431,5 @@ mod tests {
             (ours.message.as_str(), ours.position),
             ("syntax error at end of input", Some(7))
         );
-    }
-
-    #[test]
-    fn nearest_names() {
-        let names = ["person", "file", "commit"];
-        assert_eq!(nearest("persons", names.into_iter()), Some("person"));
-        assert_eq!(nearest("Commit", names.into_iter()), Some("commit"));
-        assert_eq!(nearest("invoice", names.into_iter()), None);
     }
 }

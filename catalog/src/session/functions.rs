@@ -26,6 +26,7 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
     let state = SessionStateBuilder::new_with_default_features()
         .with_config(config)
         .with_runtime_env(runtime)
+        .with_analyzer_rule(Arc::new(super::checked::CheckedArithmetic::new()))
         .build();
     SessionContext::new_with_state(state)
 }

@@ -4,6 +4,7 @@
 //! [`references`] of a query, resolves each to a [`relations`] at one moment, and plans; [`rows`] runs the plan. [`errors`]
 //! turns whatever fails into one of our errors with its SQLSTATE and place.
 
+mod checked;
 mod columns;
 mod copy;
 mod errors;
@@ -24,6 +25,7 @@ mod views;
 
 use crate::database::{Catalog, Database};
 use crate::error::Result;
+use crate::timetravel::bound;
 use crate::timetravel::clause::Kind;
 use chrono::{DateTime, Utc};
 use daodb_storage::Snapshot;
@@ -301,6 +303,11 @@ impl Session {
         }
     }
 
+    /// The database's clock.
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.database.now()).unwrap_or_default()
+    }
+
     /// Everything that planning a statement needs, at one snapshot.
     async fn bind(&self) -> Result<Bound> {
         let newest = self.newest();
@@ -322,7 +329,7 @@ impl Session {
             settings: Arc::clone(self.settings.shown()),
             views: self.views_at(&schema).await?,
         };
-        let now = self.transaction.started().unwrap_or_else(Utc::now);
+        let now = self.transaction.started().unwrap_or_else(|| self.now());
         let zone = self.settings.get("timezone").unwrap_or("UTC").to_owned();
         functions::bind(&self.ctx, &info);
         self.extension.bind(&self.ctx, &info)?;
@@ -361,9 +368,8 @@ impl Session {
         let t = match lower.as_str() {
             settings::AS_OF | settings::SINCE if !value.trim().is_empty() => {
                 let zone = self.settings.get("timezone").unwrap_or("UTC");
-                let now = Utc::now();
-                let point = crate::timetravel::Point::of_text(&value, Kind::SystemTime, zone, now)?;
-                Some(point.as_of(&self.newest(), now).await?)
+                let moment = bound::of_text(&value, Kind::SystemTime, zone)?;
+                Some(bound::as_of(moment, &self.newest(), self.database.now()).await?)
             }
             _ => None,
         };

@@ -3,9 +3,11 @@
 use super::references::{self, References, Versioned};
 use super::relations::{self, At, Name};
 use super::{Extension, SessionInfo, columns, errors, names, parse};
+use crate::basis::Moment;
 use crate::error::{Error, Result, SqlState};
 use crate::table::VersionRange;
-use crate::timetravel::bound::{self, Moment, Point};
+use crate::timetravel::When;
+use crate::timetravel::bound;
 use crate::timetravel::clause::{Clause, Kind};
 use crate::timetravel::planner::VersionPlanner;
 use chrono::{DateTime, Utc};
@@ -13,9 +15,9 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, SchemaRef, TimeUni
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::file_options::file_type::FileType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, ParamValues, ScalarValue, TableReference};
+use datafusion::common::{Column, DFSchema, ParamValues, ScalarValue, TableReference};
 use datafusion::datasource::cte_worktable::CteWorkTable;
-use datafusion::datasource::{TableProvider, provider_as_source};
+use datafusion::datasource::{TableProvider, ViewTable, provider_as_source};
 use datafusion::error::Result as DfResult;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::planner::{
@@ -23,7 +25,8 @@ use datafusion::logical_expr::planner::{
 };
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
-    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
+    AggregateUDF, Cast, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF,
+    TableSource, WindowUDF,
 };
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
@@ -214,27 +217,44 @@ async fn sources<'a>(
     let mut plain = HashMap::with_capacity(found.plain.len());
     for name in &found.plain {
         // A name that is no relation may be that of a CTE: an error only if the planner asks for it.
-        let source = relations::relation(scope, at, name, None).await.map(|t| shown(scope, t));
+        let source = relations::relation(scope, at, name, None).await;
+        let source = source.and_then(|t| shown(scope, t));
         plain.insert(name.clone(), source);
     }
     let mut tables = Vec::with_capacity(found.versioned.len());
     for v in &found.versioned {
-        let moment = moment(scope, at, v).await.map_err(|e| placed(e, v, text))?;
-        let table = relations::relation(scope, at, &v.name, moment).await;
+        let when = when(scope, at, v).await.map_err(|e| placed(e, v, text))?;
+        let table = relations::relation(scope, at, &v.name, when).await;
         let table = table.map_err(|e| placed(e, v, text))?;
         let reference = match &v.name.schema {
             Some(schema) => TableReference::partial(schema.as_str(), v.name.relation.as_str()),
             None => TableReference::bare(v.name.relation.as_str()),
         };
-        tables.push((reference, shown(scope, table)));
+        tables.push((reference, shown(scope, table)?));
     }
     let mut planners: Vec<Arc<dyn RelationPlanner>> = vec![Arc::new(VersionPlanner { tables })];
     planners.extend(scope.state.relation_planners().iter().cloned());
     Ok(Provider { state: scope.state, plain, planners })
 }
 
-fn shown(_scope: &Scope<'_>, table: Arc<dyn TableProvider>) -> Arc<dyn TableSource> {
-    provider_as_source(table)
+/// The table as this session sees it: its instants in the session's zone, so that dates, hours and texts are taken there.
+fn shown(scope: &Scope<'_>, table: Arc<dyn TableProvider>) -> Result<Arc<dyn TableSource>> {
+    let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let schema = table.schema();
+    let source = provider_as_source(table);
+    if scope.zone == "UTC" || schema.fields().iter().all(|f| *f.data_type() != utc) {
+        return Ok(source);
+    }
+    let zoned = DataType::Timestamp(TimeUnit::Microsecond, Some(scope.zone.into()));
+    let columns = schema.fields().iter().map(|f| {
+        let column = Expr::Column(Column::from_name(f.name()));
+        match *f.data_type() == utc {
+            true => Expr::Cast(Cast::new(Box::new(column), zoned.clone())).alias(f.name()),
+            false => column,
+        }
+    });
+    let plan = LogicalPlanBuilder::scan("t", source, None)?.project(columns)?.build()?;
+    Ok(provider_as_source(Arc::new(ViewTable::new(plan, None))))
 }
 
 /// An error about a relation points at its name.
@@ -248,19 +268,22 @@ fn placed(e: Error, v: &Versioned, text: &str) -> Error {
 }
 
 /// When a version clause is; None: not known before its parameters are.
-async fn moment(scope: &Scope<'_>, at: &At, v: &Versioned) -> Result<Option<Moment>> {
-    let all = Some(Moment::Versions(VersionRange::ALL));
+async fn when(scope: &Scope<'_>, at: &At, v: &Versioned) -> Result<Option<When>> {
+    let all = Some(When::Versions(VersionRange::ALL));
     Ok(match &v.clause {
         Clause::All => all,
-        Clause::AsOf(kind, e) => match point(scope, *kind, e)? {
-            Some(p) => Some(Moment::AsOf(p.as_of(&at.schema, scope.now).await?)),
+        Clause::AsOf(kind, e) => match moment(scope, *kind, e)? {
+            Some(m) => {
+                let now = scope.now.timestamp_micros();
+                Some(When::AsOf(bound::as_of(m, &at.schema, now).await?))
+            }
             None => None,
         },
         Clause::Range(kind, x, y) => {
-            let points = (point(scope, Kind::SystemTime, x)?, point(scope, Kind::SystemTime, y)?);
-            match points {
+            let ends = (moment(scope, Kind::SystemTime, x)?, moment(scope, Kind::SystemTime, y)?);
+            match ends {
                 (Some(x), Some(y)) => {
-                    Some(Moment::Versions(bound::versions(*kind, x, y, &at.schema).await?))
+                    Some(When::Versions(bound::versions(*kind, x, y, &at.schema).await?))
                 }
                 _ => all,
             }
@@ -269,7 +292,7 @@ async fn moment(scope: &Scope<'_>, at: &At, v: &Versioned) -> Result<Option<Mome
 }
 
 /// The value of a bound; None: it has a parameter, and the statement is only described.
-fn point(scope: &Scope<'_>, kind: Kind, e: &ast::Expr) -> Result<Option<Point>> {
+fn moment(scope: &Scope<'_>, kind: Kind, e: &ast::Expr) -> Result<Option<Moment>> {
     if matches!(e, ast::Expr::Subquery(_) | ast::Expr::Exists { .. }) {
         return Err(bound::not_constant("a subquery is none"));
     }
@@ -282,7 +305,7 @@ fn point(scope: &Scope<'_>, kind: Kind, e: &ast::Expr) -> Result<Option<Point>> 
         .map_err(|e| bound::not_constant(&Error::from(e).message))?;
     let Some(expr) = with_values(expr, scope.parameters)? else { return Ok(None) };
     match constant(scope, expr)? {
-        Expr::Literal(value, _) => Point::of(&value, kind, scope.zone, scope.now).map(Some),
+        Expr::Literal(value, _) => bound::of_value(&value, kind, scope.zone).map(Some),
         other => Err(bound::not_constant(&format!("{other} is none"))),
     }
 }

@@ -1,10 +1,11 @@
 //! The relations that a statement names, each resolved at one moment of the database.
 
+use super::names;
 use super::plan::{self, Scope};
-use super::{errors, names};
 use crate::error::{Error, Result, SqlState};
+use crate::nearest::nearest;
 use crate::table::{self, HISTORY_SUFFIX, TableDef, VersionRange};
-use crate::timetravel::bound::Moment;
+use crate::timetravel::When;
 use daodb_storage::Snapshot;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::ViewTable;
@@ -61,27 +62,22 @@ pub async fn relation(
     scope: &Scope<'_>,
     at: &At,
     name: &Name,
-    moment: Option<Moment>,
+    when: Option<When>,
 ) -> Result<Arc<dyn TableProvider>> {
-    let found = match (&name.schema, moment) {
-        (Some(schema), moment) => in_schema(scope, at, schema, &name.relation, moment).await?,
-        (None, moment) => on_path(scope, at, &name.relation, moment).await?,
+    let found = match (&name.schema, when) {
+        (Some(schema), when) => in_schema(scope, at, schema, &name.relation, when).await?,
+        (None, when) => on_path(scope, at, &name.relation, when).await?,
     };
     match found {
         Some(found) => Ok(found),
-        None => Err(missing(scope, at, name, moment).await?),
+        None => Err(missing(scope, at, name, when).await?),
     }
 }
 
 /// `pg_catalog` is searched first, as in Postgres; all its names begin with `pg_`.
-async fn on_path(
-    scope: &Scope<'_>,
-    at: &At,
-    relation: &str,
-    moment: Option<Moment>,
-) -> Result<Found> {
+async fn on_path(scope: &Scope<'_>, at: &At, relation: &str, when: Option<When>) -> Result<Found> {
     if relation.starts_with("pg_")
-        && let Some(found) = in_schema(scope, at, "pg_catalog", relation, moment).await?
+        && let Some(found) = in_schema(scope, at, "pg_catalog", relation, when).await?
     {
         return Ok(Some(found));
     }
@@ -89,7 +85,7 @@ async fn on_path(
         if !scope.schema_exists(schema) {
             continue;
         }
-        if let Some(found) = in_schema(scope, at, schema, relation, moment).await? {
+        if let Some(found) = in_schema(scope, at, schema, relation, when).await? {
             return Ok(Some(found));
         }
     }
@@ -101,22 +97,22 @@ async fn in_schema(
     at: &At,
     schema: &str,
     relation: &str,
-    moment: Option<Moment>,
+    when: Option<When>,
 ) -> Result<Found> {
     match schema {
-        names::PUBLIC => in_public(scope, at, relation, moment).await,
-        names::DAO => match moment {
+        names::PUBLIC => in_public(scope, at, relation, when).await,
+        names::DAO => match when {
             None => table::dao_table(relation, &scope.info.database, &at.rows),
-            Some(Moment::AsOf(t)) => {
+            Some(When::AsOf(t)) => {
                 let rows = at.rows.as_of(t);
                 table::dao_table(relation, &scope.info.database, &rows)
             }
-            Some(Moment::Versions(_)) => Err(no_versions(&format!("dao.{relation}"))
+            Some(When::Versions(_)) => Err(no_versions(&format!("dao.{relation}"))
                 .hint("it has columns of t and of instants: compare those")),
         },
         schema if scope.schema_exists(schema) => {
             let found = scope.extension.relation(schema, relation, scope.info)?;
-            match (found, moment) {
+            match (found, when) {
                 (Some(_), Some(_)) => Err(Error::new(
                     SqlState::FEATURE_NOT_SUPPORTED,
                     format!("{schema}.{relation} has no past of its own"),
@@ -136,18 +132,18 @@ async fn in_public(
     scope: &Scope<'_>,
     at: &At,
     relation: &str,
-    moment: Option<Moment>,
+    when: Option<When>,
 ) -> Result<Found> {
     let moved;
-    let at = match moment {
-        Some(Moment::AsOf(t)) => {
+    let at = match when {
+        Some(When::AsOf(t)) => {
             moved = at.as_of(t, scope).await?;
             &moved
         }
         _ => at,
     };
-    let range = match moment {
-        Some(Moment::Versions(range)) => Some(range),
+    let range = match when {
+        Some(When::Versions(range)) => Some(range),
         _ => None,
     };
     if let Some(def) = at.table(relation) {
@@ -177,9 +173,9 @@ fn no_versions(what: &str) -> Error {
     Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("{what} has no versions to range over"))
 }
 
-async fn missing(scope: &Scope<'_>, at: &At, name: &Name, moment: Option<Moment>) -> Result<Error> {
-    let as_of = match moment {
-        Some(Moment::AsOf(t)) => Some(t),
+async fn missing(scope: &Scope<'_>, at: &At, name: &Name, when: Option<When>) -> Result<Error> {
+    let as_of = match when {
+        Some(When::AsOf(t)) => Some(t),
         _ => at.schema.view().as_of,
     };
     let message = match as_of {
@@ -197,7 +193,7 @@ async fn missing(scope: &Scope<'_>, at: &At, name: &Name, moment: Option<Moment>
     let tables = at.tables.iter().map(|d| d.name.as_str());
     let views = scope.info.views.iter().map(|(name, _)| name.as_str());
     let known = tables.chain(views).chain(table::DAO_RELATIONS);
-    Ok(match errors::nearest(&name.relation, known) {
+    Ok(match nearest(&name.relation, known) {
         Some(near) if table::DAO_RELATIONS.contains(&near) => {
             e.hint(format!("perhaps you meant dao.{near}"))
         }

@@ -161,7 +161,7 @@ fn find(name: &str) -> Result<Option<&'static Known>> {
         SqlState::UNDEFINED_OBJECT,
         format!("unrecognized configuration parameter \"{name}\""),
     );
-    let nearest = super::errors::nearest(&lower, KNOWN.iter().map(|k| k.name));
+    let nearest = crate::nearest::nearest(&lower, KNOWN.iter().map(|k| k.name));
     Err(match nearest {
         Some(near) => e.hint(format!("perhaps you meant \"{near}\"")),
         None => e.hint("SHOW ALL lists them"),

@@ -97,7 +97,7 @@ impl Session {
             self.settings.begin();
             let snapshot = self.database.snapshot();
             self.transaction.0 =
-                Some(Open { snapshot, started: Utc::now(), failed: false, savepoints: vec![] });
+                Some(Open { snapshot, started: self.now(), failed: false, savepoints: vec![] });
             for what in ["read_only", "isolation", "deferrable"] {
                 let default = self.setting(&format!("default_transaction_{what}"));
                 self.assign(

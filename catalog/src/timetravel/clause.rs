@@ -35,8 +35,8 @@ pub enum RangeKind {
 /// What a version clause asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Clause {
-    AsOf(Kind, Expr),
-    Range(RangeKind, Expr, Expr),
+    AsOf(Kind, Box<Expr>),
+    Range(RangeKind, Box<Expr>, Box<Expr>),
     All,
 }
 
@@ -214,8 +214,10 @@ impl Clause {
             return Err(unsupported());
         };
         match (Marker::of(&word.value), bounds) {
-            (Some(Marker::AsOf(kind)), [at]) => Ok(Clause::AsOf(kind, at.clone())),
-            (Some(Marker::Range(kind)), [x, y]) => Ok(Clause::Range(kind, x.clone(), y.clone())),
+            (Some(Marker::AsOf(kind)), [at]) => Ok(Clause::AsOf(kind, Box::new(at.clone()))),
+            (Some(Marker::Range(kind)), [x, y]) => {
+                Ok(Clause::Range(kind, Box::new(x.clone()), Box::new(y.clone())))
+            }
             (Some(Marker::All), []) => Ok(Clause::All),
             _ => Err(unsupported()),
         }

@@ -12,6 +12,6 @@ pub mod clause;
 pub mod dialect;
 pub mod planner;
 
-pub use bound::{Moment, Point};
+pub use bound::When;
 pub use clause::Clause;
 pub use dialect::DaoDialect;

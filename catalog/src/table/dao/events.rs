@@ -299,12 +299,14 @@ impl EventScan {
     }
 
     fn datoms(&self, a: &Attr, facts: &[Held], texts: &[StringViewArray]) -> Vec<ArrayRef> {
-        let mut rows: Vec<(&Held, i64, i64, bool)> = Vec::new();
+        /// A fact's beginning or end: its t, its m, and whether it was asserted there.
+        type Event<'a> = (&'a Held, i64, i64, bool);
+        let mut rows: Vec<Event<'_>> = Vec::new();
         for fact in facts {
             rows.extend(self.within(fact.t_from).then_some((fact, fact.t_from, fact.m_from, true)));
             rows.extend(self.within(fact.t_to).then_some((fact, fact.t_to, fact.m_to, false)));
         }
-        let long = |f: &dyn Fn(&(&Held, i64, i64, bool)) -> i64| -> ArrayRef {
+        let long = |f: &dyn Fn(&Event<'_>) -> i64| -> ArrayRef {
             Arc::new(rows.iter().map(f).collect::<Int64Array>())
         };
         let text = |f: &dyn Fn(&Held) -> &'static str| -> ArrayRef {

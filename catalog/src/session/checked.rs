@@ -1,0 +1,143 @@
+//! Integer arithmetic that fails where the result does not fit, as in Postgres: DataFusion's own wraps around.
+
+use datafusion::arrow::compute::kernels::numeric;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, ExprSchema};
+use datafusion::error::Result;
+use datafusion::logical_expr::expr::{BinaryExpr, ScalarFunction};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::physical_expr_common::datum::apply;
+use std::sync::Arc;
+
+/// Replaces `+`, `-` and `*` of integers. Runs after types are settled.
+#[derive(Debug)]
+pub struct CheckedArithmetic {
+    plus: Arc<ScalarUDF>,
+    minus: Arc<ScalarUDF>,
+    times: Arc<ScalarUDF>,
+}
+
+impl CheckedArithmetic {
+    pub fn new() -> Self {
+        let udf = |op| Arc::new(ScalarUDF::from(Checked::new(op)));
+        CheckedArithmetic {
+            plus: udf(Operator::Plus),
+            minus: udf(Operator::Minus),
+            times: udf(Operator::Multiply),
+        }
+    }
+
+    fn replace(&self, e: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> {
+        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = &e else {
+            return Ok(Transformed::no(e));
+        };
+        let udf = match op {
+            Operator::Plus => &self.plus,
+            Operator::Minus => &self.minus,
+            Operator::Multiply => &self.times,
+            _ => return Ok(Transformed::no(e)),
+        };
+        let (l, r) = (left.get_type(schema)?, right.get_type(schema)?);
+        if !l.is_integer() || l != r {
+            return Ok(Transformed::no(e));
+        }
+        let args = vec![left.as_ref().clone(), right.as_ref().clone()];
+        let function = ScalarFunction::new_udf(Arc::clone(udf), args);
+        Ok(Transformed::yes(Expr::ScalarFunction(function)))
+    }
+}
+
+impl AnalyzerRule for CheckedArithmetic {
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(|plan| {
+            let mut found = false;
+            plan.apply_expressions(|e| {
+                e.apply(|e| {
+                    let is = matches!(e, Expr::BinaryExpr(b) if matches!(b.op,
+                        Operator::Plus | Operator::Minus | Operator::Multiply));
+                    found |= is;
+                    Ok(if is { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+                })
+            })?;
+            if !found {
+                return Ok(Transformed::no(plan));
+            }
+            let mut schema = DFSchema::empty();
+            for input in plan.inputs() {
+                schema.merge(input.schema());
+            }
+            if let LogicalPlan::TableScan(scan) = &plan {
+                schema.merge(&scan.projected_schema);
+            }
+            let names = NamePreserver::new(&plan);
+            let rewritten = plan.map_expressions(|e| {
+                let name = names.save(&e);
+                let e = e.transform_up(|e| self.replace(e, &schema))?;
+                Ok(e.update_data(|e| name.restore(e)))
+            })?;
+            rewritten.map_data(LogicalPlan::recompute_schema)
+        })
+        .map(|t| t.data)
+    }
+    fn name(&self) -> &str {
+        "checked_arithmetic"
+    }
+}
+
+/// One operator as a function that prints as the operator.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Checked {
+    op: Operator,
+    signature: Signature,
+}
+
+impl Checked {
+    fn new(op: Operator) -> Self {
+        Checked { op, signature: Signature::any(2, Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for Checked {
+    fn name(&self) -> &str {
+        match self.op {
+            Operator::Plus => "checked_plus",
+            Operator::Minus => "checked_minus",
+            _ => "checked_times",
+        }
+    }
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+    fn return_type(&self, args: &[DataType]) -> Result<DataType> {
+        Ok(args.first().cloned().unwrap_or(DataType::Int64))
+    }
+    fn display_name(&self, args: &[Expr]) -> Result<String> {
+        Ok(match args {
+            [l, r] => format!("{l} {} {r}", self.op),
+            _ => self.name().to_owned(),
+        })
+    }
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        Ok(match args {
+            [l, r] => format!("{} {} {}", l.schema_name(), self.op, r.schema_name()),
+            _ => self.name().to_owned(),
+        })
+    }
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [l, r] = args.args.as_slice() else {
+            return datafusion::common::internal_err!("{} takes two arguments", self.name());
+        };
+        match self.op {
+            Operator::Plus => apply(l, r, numeric::add),
+            Operator::Minus => apply(l, r, numeric::sub),
+            _ => apply(l, r, numeric::mul),
+        }
+    }
+}
