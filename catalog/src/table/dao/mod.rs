@@ -4,6 +4,7 @@
 
 mod attributes;
 mod events;
+mod segments;
 mod streams;
 mod transactions;
 
@@ -22,7 +23,8 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The relations of schema `dao`.
-pub const DAO_RELATIONS: [&str; 5] = ["attributes", "changes", "datoms", "streams", "transactions"];
+pub const DAO_RELATIONS: [&str; 6] =
+    ["attributes", "changes", "datoms", "segments", "streams", "transactions"];
 
 /// The founding stream's number; a database has no other yet.
 const FOUNDING_STREAM: i64 = 0;
@@ -37,6 +39,7 @@ pub fn dao_table(
         |relation| Small { relation, database: Arc::clone(database), snapshot: snapshot.clone() };
     Ok(Some(match name {
         "attributes" => Arc::new(small(Relation::Attributes)),
+        "segments" => Arc::new(small(Relation::Segments)),
         "streams" => Arc::new(small(Relation::Streams)),
         "transactions" => Arc::new(small(Relation::Transactions)),
         "datoms" => Arc::new(events::EventTable::datoms(database, snapshot)),
@@ -48,6 +51,7 @@ pub fn dao_table(
 #[derive(Debug, Clone, Copy)]
 enum Relation {
     Attributes,
+    Segments,
     Streams,
     Transactions,
 }
@@ -70,6 +74,7 @@ impl TableProvider for Small {
     fn schema(&self) -> SchemaRef {
         match self.relation {
             Relation::Attributes => attributes::schema(),
+            Relation::Segments => segments::schema(),
             Relation::Streams => streams::schema(),
             Relation::Transactions => transactions::schema(),
         }
@@ -86,6 +91,7 @@ impl TableProvider for Small {
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         let batch: RecordBatch = match self.relation {
             Relation::Attributes => attributes::rows(&self.database, &self.snapshot).await?,
+            Relation::Segments => segments::rows(&self.snapshot)?,
             Relation::Streams => streams::rows(&self.snapshot)?,
             Relation::Transactions => transactions::rows(&self.snapshot).await?,
         };
