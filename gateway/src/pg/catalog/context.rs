@@ -25,6 +25,11 @@ static STATE: LazyLock<SessionState> = LazyLock::new(|| {
     SessionStateBuilder::new().with_config(config).with_default_features().build()
 });
 
+/// The engine with its functions, and none of ours.
+pub fn engine() -> &'static SessionState {
+    &STATE
+}
+
 pub fn context(bound: &Arc<Bound>) -> SessionContext {
     let mut state = STATE.clone();
     ArrayPlanner::register(&mut state);

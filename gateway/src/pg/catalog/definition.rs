@@ -1,6 +1,7 @@
 //! Objects as the SQL that would make them, in PostgreSQL's own spelling.
 
 use super::builtin;
+use super::callable::Callable;
 use super::objects::{Kind, Objects, Relation};
 
 /// A type's SQL name; None for OID 0. A modifier (length, precision) is printed where the type has one.
@@ -172,6 +173,22 @@ pub fn constraint_definition(objects: &Objects, constraint: u32) -> Option<Strin
     let column = quote_identifier(&relation.columns.first()?.name);
     let kind = if relation.index()?.primary { "PRIMARY KEY" } else { "UNIQUE" };
     Some(format!("{kind} ({column})"))
+}
+
+/// `text`, `SETOF bigint`.
+pub fn function_result(f: &Callable) -> String {
+    let ty = format_type(f.returns, None).unwrap_or_default();
+    if f.returns_set { format!("SETOF {ty}") } else { ty }
+}
+
+/// `text, integer`, `VARIADIC "any"`.
+pub fn function_arguments(f: &Callable) -> String {
+    let last = f.args.len().saturating_sub(1);
+    let argument = |(i, oid): (usize, &u32)| {
+        let ty = format_type(*oid, None).unwrap_or_default();
+        if f.variadic != 0 && i == last { format!("VARIADIC {ty}") } else { ty }
+    };
+    f.args.iter().enumerate().map(argument).collect::<Vec<_>>().join(", ")
 }
 
 /// A view's SQL with a semicolon at its end.

@@ -105,6 +105,22 @@ fn list(element: &str) -> DataType {
     DataType::List(Arc::new(Field::new_list_field(arrow_type(element), true)))
 }
 
+/// A field of lists of what another field shows. The lists' items say nothing of it: arrays are compared with their types.
+pub fn list_field(name: &str, item: &Field) -> Field {
+    let ty = DataType::List(Arc::new(Field::new_list_field(item.data_type().clone(), true)));
+    let field = Field::new(name, ty, true);
+    match item.metadata().get(KEY) {
+        Some(tag) => {
+            let tag = match tag.strip_prefix(PREFIX) {
+                Some(pg) => format!("{PREFIX}_{pg}"),
+                None => tag.clone(),
+            };
+            field.with_metadata(HashMap::from([(KEY.to_owned(), tag)]))
+        }
+        None => field,
+    }
+}
+
 /// Whether the first element of this array is number 0 (the vectors of the system relations), not 1.
 pub fn is_zero_based(field: &Field) -> bool {
     let tag = field.metadata().get(KEY).map(String::as_str);

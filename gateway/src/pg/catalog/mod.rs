@@ -5,6 +5,7 @@
 //! shows them as relations beside what every PostgreSQL 15 has ([`builtin`]), [`function`] answers about them.
 
 mod builtin;
+mod callable;
 mod context;
 mod definition;
 pub mod field_type;

@@ -1,10 +1,12 @@
 //! Names and definitions of objects: `format_type`, `pg_get_*def`, `quote_*`.
 
+use super::super::callable;
 use super::super::definition as sql;
 use super::super::objects::{OWNER, Relation};
 use super::super::relation_roles;
 use super::regs::relation_argument;
 use super::{Call1, Definition, lenient, maybe_utf8, strict, utf8};
+use daodb_catalog::{Error, SqlState};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 
@@ -46,6 +48,19 @@ pub const FUNCTIONS: &[Definition] = &[
     lenient("pg_typeof", 1..=1, "text", |call| {
         let oid = call.fields.first().map(|f| super::super::field_type::type_oid(f));
         maybe_utf8(oid.and_then(|oid| sql::format_type(oid, None)))
+    }),
+    lenient("format", 1..=100, "text", |call| {
+        let arg = |i: usize| call.text(i + 1);
+        call.text(0).map_or_else(|| maybe_utf8(None), |f| utf8(format(&f, arg)?))
+    }),
+    strict("pg_get_function_result", 1..=1, "text", |call| {
+        maybe_utf8(call.oid(0).and_then(callable::by_oid).map(sql::function_result))
+    }),
+    strict("pg_get_function_arguments", 1..=1, "text", |call| {
+        maybe_utf8(call.oid(0).and_then(callable::by_oid).map(sql::function_arguments))
+    }),
+    strict("pg_get_function_identity_arguments", 1..=1, "text", |call| {
+        maybe_utf8(call.oid(0).and_then(callable::by_oid).map(sql::function_arguments))
     }),
     // There are none of these, so nothing has their definitions.
     lenient("pg_get_expr", 2..=3, "text", nothing),
@@ -89,6 +104,42 @@ fn index(call: &Call1) -> Result<ScalarValue> {
         Some(n) if n > 0 => Some(column(relation, n).unwrap_or_default()),
         _ => sql::index_definition(&objects, relation),
     }))
+}
+
+/// `%s`, `%I`, `%L` and `%%`, each with the next argument.
+fn format(text: &str, arg: impl Fn(usize) -> Option<String>) -> Result<String> {
+    let mut out = String::new();
+    let mut next = 0;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '%' {
+            out.push(c);
+            continue;
+        }
+        let kind = chars.next();
+        if kind == Some('%') {
+            out.push('%');
+            continue;
+        }
+        let value = arg(next);
+        next += 1;
+        match (kind, value) {
+            (Some('s'), value) => out.push_str(&value.unwrap_or_default()),
+            (Some('I'), Some(value)) => out.push_str(&sql::quote_identifier(&value)),
+            (Some('L'), value) => {
+                out.push_str(&value.map_or_else(|| "NULL".to_owned(), quote_literal));
+            }
+            (kind, _) => {
+                let kind = kind.map_or_else(String::new, String::from);
+                let message = format!("format() cannot take \"%{kind}\" here");
+                let e = Error::new(SqlState::INVALID_PARAMETER_VALUE, message);
+                return Err(e
+                    .hint("%s, %I (of a value that is not null), %L and %% are known")
+                    .into());
+            }
+        }
+    }
+    Ok(out)
 }
 
 fn quote_literal(text: String) -> String {

@@ -20,7 +20,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     TypeSignature, Volatility,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::RangeInclusive;
@@ -66,6 +66,14 @@ const fn lenient(
     call: Call,
 ) -> Definition {
     Definition { name, args, returns, strict: false, call }
+}
+
+/// The names of ours that a client may call.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let casts: HashSet<&str> = regs::FUNCTIONS.iter().map(|d| d.name).collect();
+    let own = definitions().map(|d| d.name);
+    let own = own.filter(move |n| !casts.contains(n) || n.starts_with("to_"));
+    own.chain(["array_lower", "array_upper"])
 }
 
 /// All functions, bound to a statement.

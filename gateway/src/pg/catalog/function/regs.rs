@@ -3,10 +3,10 @@
 //! A cast in SQL becomes a call: `'file'::regclass` is `regclassin('file')`, an OID; shown or cast to text it is
 //! `regclassout(...)`, a name.
 
-use super::super::builtin;
 use super::super::definition::{format_type, quote_identifier, relation_name};
 use super::super::objects::{OWNER, Objects, Relation};
 use super::super::relation_roles;
+use super::super::{builtin, callable};
 use super::{Call1, Definition, maybe_utf8, strict, utf8};
 use daodb_catalog::{Error, SqlState};
 use datafusion::common::ScalarValue;
@@ -61,6 +61,18 @@ pub const FUNCTIONS: &[Definition] = &[
         let name = call.text(0).unwrap_or_default();
         utf8(name.strip_prefix("pg_catalog.").unwrap_or(&name))
     }),
+    strict("regprocoid", 1..=1, "oid", |call| {
+        let name = call.text(0).unwrap_or_default();
+        let mut named = callable::all().iter().filter(|f| f.name == name);
+        match (named.next(), named.next()) {
+            (Some(one), None) => Ok(ScalarValue::UInt32(Some(one.oid))),
+            (found, _) => {
+                let wrong = if found.is_some() { "more than one" } else { "no" };
+                let message = format!("{wrong} function named \"{name}\"");
+                Err(Error::new(SqlState::UNDEFINED_FUNCTION, message).into())
+            }
+        }
+    }),
     strict("regnamespacein", 1..=1, "oid", |call| {
         let objects = call.bound.objects()?;
         let name = call.text(0).unwrap_or_default();
@@ -87,6 +99,11 @@ pub const FUNCTIONS: &[Definition] = &[
         let predefined = relation_roles().iter().find(|r| r.0 == oid).map(|r| r.1.to_owned());
         let owner = (oid == OWNER).then(|| quote_identifier(&call.bound.info.user));
         utf8(owner.or(predefined).unwrap_or_else(|| number(call)))
+    }),
+    strict("to_regproc", 1..=1, "regproc", |call| {
+        let name = call.text(0).unwrap_or_default();
+        let name = name.strip_prefix("pg_catalog.").unwrap_or(&name).to_owned();
+        maybe_utf8(callable::all().iter().any(|f| f.name == name).then_some(name))
     }),
     strict("to_regrole", 1..=1, "oid", |call| {
         let name = call.text(0).unwrap_or_default();

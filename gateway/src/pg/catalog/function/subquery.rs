@@ -6,6 +6,7 @@
 //! columns; here each is a function that answers the row's value.
 
 use super::super::context::context;
+use super::super::field_type::list_field;
 use super::super::statement::Bound;
 use super::each_row;
 use daodb_catalog::{Error, SqlState};
@@ -93,9 +94,7 @@ impl ScalarUDFImpl for Subquery {
         let plan = self.plan(&ctx, sql, &nulls, outer)?;
         let field = Arc::clone(plan.schema().field(0));
         Ok(if kind == ARRAY {
-            let item = Field::new_list_field(field.data_type().clone(), true)
-                .with_metadata(field.metadata().clone());
-            Arc::new(Field::new(NAME, DataType::List(Arc::new(item)), true))
+            Arc::new(list_field(NAME, &field))
         } else {
             Arc::new(field.as_ref().clone().with_nullable(true))
         })

@@ -13,6 +13,7 @@ mod pg_description;
 mod pg_index;
 mod pg_language;
 mod pg_namespace;
+mod pg_proc;
 mod pg_settings;
 mod pg_stat;
 mod pg_tables;
@@ -104,6 +105,7 @@ pub fn rows(relation: &'static SystemRelation, objects: &Objects) -> Rows {
         (_, "pg_indexes") => pg_index::indexes,
         (_, "pg_language") => pg_language::fill,
         (_, "pg_namespace") => pg_namespace::fill,
+        (_, "pg_proc") => pg_proc::fill,
         (_, "pg_settings") => pg_settings::fill,
         (_, "pg_stat_user_tables" | "pg_stat_all_tables") => pg_stat::tables,
         (_, "pg_stat_database") => pg_stat::databases,

@@ -19,10 +19,11 @@ pub fn rewrite(expr: &mut Expr) -> Result<()> {
         return Ok(());
     }
     if matches!(name.as_deref(), Some("oid" | "xid" | "cid")) {
-        *expr = call("oidin", vec![take(inner)]);
+        let function = called(inner).is_some_and(|(name, _)| name == "regprocin");
+        *expr = call(if function { "regprocoid" } else { "oidin" }, vec![take(inner)]);
         return Ok(());
     }
-    if matches!(name.as_deref(), Some("regproc" | "regprocedure")) {
+    if matches!(name.as_deref(), Some("regproc" | "regprocedure" | "regoper" | "regoperator")) {
         *expr = call("regprocin", vec![take(inner)]);
         return Ok(());
     }

@@ -11,6 +11,7 @@ mod output;
 mod relation;
 mod scope;
 mod subquery;
+mod system_column;
 
 use daodb_catalog::Result;
 use datafusion::sql::sqlparser::ast::{Expr, Select, Statement, TableFactor, VisitMut, VisitorMut};
@@ -43,6 +44,7 @@ impl VisitorMut for Local {
     }
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         relation::unnest_projection(select);
+        system_column::rewrite(select);
         ControlFlow::Continue(())
     }
 }

@@ -3,8 +3,8 @@
 use super::super::function::{EXPAND_ARRAY, SUBSCRIPTS};
 use super::build::{call, called, system_name, take};
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Select, SelectItem, TableAlias,
-    TableAliasColumnDef, TableFactor, VisitMut, VisitorMut,
+    CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Select, SelectItem,
+    TableAlias, TableAliasColumnDef, TableFactor, VisitMut, VisitorMut,
 };
 use std::ops::ControlFlow;
 
@@ -25,6 +25,9 @@ pub fn rewrite(factor: &mut TableFactor) {
         name_column(alias, &function);
     }
     *name = ObjectName::from(vec![Ident::new(&function)]);
+    if function == "generate_series" {
+        args.args.iter_mut().for_each(as_bigint);
+    }
     let arrays: Option<Vec<Expr>> = args.args.iter().map(plain_argument).collect();
     let (Some(arrays), false) = (arrays, *with_ordinality) else { return };
     let array_exprs = match function.as_str() {
@@ -39,6 +42,23 @@ pub fn rewrite(factor: &mut TableFactor) {
         with_offset_alias: None,
         with_ordinality: false,
     };
+}
+
+/// The engine's generate_series takes bigints only; bounds of arrays are narrower.
+fn as_bigint(arg: &mut FunctionArg) {
+    let FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) = arg else { return };
+    let bound = called(e).is_some_and(|(name, _)| {
+        matches!(name.as_str(), "array_upper" | "array_lower" | "array_length" | "cardinality")
+    });
+    if bound {
+        *e = Expr::Cast {
+            kind: CastKind::Cast,
+            expr: Box::new(take(e)),
+            data_type: DataType::BigInt(None),
+            array: false,
+            format: None,
+        };
+    }
 }
 
 fn plain_argument(arg: &FunctionArg) -> Option<Expr> {
