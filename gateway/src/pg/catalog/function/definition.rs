@@ -53,6 +53,7 @@ pub const FUNCTIONS: &[Definition] = &[
         let arg = |i: usize| call.text(i + 1);
         call.text(0).map_or_else(|| maybe_utf8(None), |f| utf8(format(&f, arg)?))
     }),
+    lenient("json_build_object", 0..=100, "json", json_object),
     strict("pg_get_function_result", 1..=1, "text", |call| {
         maybe_utf8(call.oid(0).and_then(callable::by_oid).map(sql::function_result))
     }),
@@ -104,6 +105,46 @@ fn index(call: &Call1) -> Result<ScalarValue> {
         Some(n) if n > 0 => Some(column(relation, n).unwrap_or_default()),
         _ => sql::index_definition(&objects, relation),
     }))
+}
+
+/// From keys and values in turn.
+fn json_object(call: &Call1) -> Result<ScalarValue> {
+    let mut out = String::from("{");
+    for i in (0..call.args.len()).step_by(2) {
+        let Some(key) = call.text(i) else {
+            let message = format!("argument {} cannot be null", i + 1);
+            return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message).into());
+        };
+        let value = match call.args.get(i + 1) {
+            Some(v @ (ScalarValue::Boolean(Some(_)) | ScalarValue::Float64(Some(_)))) => {
+                v.to_string()
+            }
+            Some(v) if v.data_type().is_integer() && !v.is_null() => v.to_string(),
+            Some(_) => call.text(i + 1).map_or_else(|| "null".to_owned(), |v| json_text(&v)),
+            None => {
+                let message = "argument list must have even number of elements";
+                return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message).into());
+            }
+        };
+        let comma = if i > 0 { ", " } else { "" };
+        out.push_str(&format!("{comma}{} : {value}", json_text(&key)));
+    }
+    out.push('}');
+    utf8(out)
+}
+
+fn json_text(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if u32::from(c) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// `%s`, `%I`, `%L` and `%%`, each with the next argument.

@@ -1,8 +1,8 @@
 //! Operators and functions by their qualified names, collations, words that are functions.
 
-use super::build::{call, fold, system_name, take};
+use super::build::{call, fold, system_name, take, text};
 use daodb_catalog::{Error, Result, SqlState};
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Ident, ObjectName};
+use datafusion::sql::sqlparser::ast::{AccessExpr, BinaryOperator, Expr, Ident, ObjectName};
 
 pub fn rewrite(expr: &mut Expr) -> Result<()> {
     match expr {
@@ -20,6 +20,14 @@ pub fn rewrite(expr: &mut Expr) -> Result<()> {
             let word = fold(ident);
             if matches!(word.as_str(), "current_schema" | "current_role") {
                 *expr = call(&word, Vec::new());
+            }
+        }
+        Expr::CompoundFieldAccess { access_chain, .. } => {
+            for access in access_chain {
+                // `(composite).field`
+                if let AccessExpr::Dot(Expr::Identifier(field)) = access {
+                    *access = AccessExpr::Dot(text(fold(field)));
+                }
             }
         }
         Expr::Function(function) => {

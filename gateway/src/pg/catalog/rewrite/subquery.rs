@@ -3,12 +3,13 @@
 //! EXISTS and IN in a WHERE clause are left to DataFusion, which makes joins of them; so is all that reads the user's tables.
 
 use super::super::function::{ARRAY, EXISTS, SCALAR, SUBQUERY, argument_name};
-use super::build::{call, system_name, take, text};
+use super::build::{call, fold, system_name, take, text};
 use super::scope::{Scope, relation};
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArguments, ObjectName, Query, Select, SelectItem, Visit, VisitMut, Visitor,
     VisitorMut,
 };
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 /// Innermost first, so that a subquery's own subqueries name only its columns.
@@ -78,16 +79,23 @@ fn called(kind: &str, query: &mut Box<Query>) -> Option<Expr> {
 }
 
 fn reads_system_only(query: &Query) -> bool {
-    struct Relations;
+    /// With the names of the query's own common table expressions.
+    struct Relations(HashSet<String>);
     impl Visitor for Relations {
         type Break = ();
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+            let own = query.with.iter().flat_map(|w| &w.cte_tables);
+            self.0.extend(own.map(|c| fold(&c.alias.name)));
+            ControlFlow::Continue(())
+        }
         fn pre_visit_table_factor(
             &mut self,
             factor: &datafusion::sql::sqlparser::ast::TableFactor,
         ) -> ControlFlow<()> {
             use datafusion::sql::sqlparser::ast::TableFactor as T;
             match factor {
-                T::Table { name, args: None, version: None, .. } if is_system(name) => {}
+                T::Table { name, args: None, version: None, .. }
+                    if relation(name).is_some() || self.is_own(name) => {}
                 T::Table { args: Some(_), .. } => {}
                 T::Derived { .. } | T::NestedJoin { .. } | T::UNNEST { .. } => {}
                 _ => return ControlFlow::Break(()),
@@ -95,10 +103,12 @@ fn reads_system_only(query: &Query) -> bool {
             ControlFlow::Continue(())
         }
     }
-    fn is_system(name: &ObjectName) -> bool {
-        relation(name).is_some()
+    impl Relations {
+        fn is_own(&self, name: &ObjectName) -> bool {
+            system_name(name).is_some_and(|name| self.0.contains(&name))
+        }
     }
-    query.visit(&mut Relations).is_continue()
+    query.visit(&mut Relations(HashSet::new())).is_continue()
 }
 
 /// Finds references to outer columns and puts `pg_arg_i()` in their places.
