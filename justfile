@@ -25,7 +25,7 @@ deny:
 
 # Shows what a document's commands answer now, in place of what the document says.
 docs:
-    DAODB_DOCS=write cargo test --release -p daodb-gateway --test main docs
+    DAODB_DOCS=write cargo test --release -p daodb-gateway --test commands documents
 
 # All of it, as CI does.
 ci:

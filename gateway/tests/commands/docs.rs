@@ -10,7 +10,7 @@
 //! All of it on the sample history, which is the same every time. Port 5433 stands for the one that the test has.
 //! `DAODB_DOCS=write` puts the answers of now into the documents.
 
-use super::program::{DAODB, PATIENCE, Server, both, daodb, left_out};
+use super::program::{DAODB, PATIENCE, Server, both, daodb, left_out, without_settings};
 use super::psql;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -173,7 +173,7 @@ impl Run {
                         let rest = psql::session(&shown, &mut lines);
                         out.push_str(&self.psql(&arguments, &rest));
                     }
-                    None => out.push_str(&self.command(&command)),
+                    None => out.push_str(&self.command(&command, shown)),
                 }
             }
         }
@@ -189,19 +189,27 @@ impl Run {
         as_documented(&session.run(&arguments.replace("5433", &port.to_string())), port)
     }
 
-    fn command(&mut self, command: &str) -> String {
-        let command = command.replacen("cargo run --release -- ", "daodb ", 1);
+    /// What a shell answers; as `shown` where there is no program for it.
+    fn command(&mut self, command: &str, shown: String) -> String {
+        let mut command = command.replacen("cargo run --release -- ", "daodb ", 1);
         if command.trim_end() == "daodb demo" {
             return self.demo();
         }
-        let mut shell = daodb(&self.orchard(), &[]);
+        let mut port = 5433;
+        if command.contains("psql ") {
+            if !psql::is_there(self.document) {
+                return shown;
+            }
+            port = self.server().address.port();
+            command = command.replace("-p 5433", &format!("-p {port}"));
+        }
         let program = Path::new(DAODB).parent().unwrap();
         let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
         let mut sh = Command::new("sh");
-        sh.args(["-c", &command]).current_dir(shell.get_current_dir().unwrap()).env("PATH", path);
-        std::mem::swap(&mut sh, &mut shell);
-        let (said, _) = both(shell, "");
-        trimmed(&said).replace(&self.home.path().display().to_string(), "/home/me")
+        sh.args(["-c", &command]).current_dir(self.orchard()).env("PATH", path);
+        let (said, _) = both(psql::quiet(without_settings(sh)), "");
+        as_documented(&trimmed(&said), port)
+            .replace(&self.home.path().display().to_string(), "/home/me")
     }
 
     /// All that the demo says before it waits, on both streams.

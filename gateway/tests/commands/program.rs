@@ -33,13 +33,17 @@ pub fn is_there(program: &str, suite: &str) -> bool {
 /// The program in a folder, apart from the settings of whoever runs the test.
 pub fn daodb(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(DAODB);
-    command.args(arguments).current_dir(dir);
+    command.args(arguments).current_dir(dir).env("NO_COLOR", "1");
+    without_settings(command)
+}
+
+/// Apart from the settings of whoever runs the test.
+pub fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("DAODB_") {
             command.env_remove(name);
         }
     }
-    command.env("NO_COLOR", "1");
     command
 }
 

@@ -12,6 +12,13 @@ pub fn is_there(document: &str) -> bool {
     program::is_there("psql", &format!("the psql sessions of {document}"))
 }
 
+/// psql apart from the settings of whoever runs the test.
+pub fn quiet(mut command: Command) -> Command {
+    command.env("PSQLRC", "/dev/null").env("PGUSER", "me").env("PGCONNECT_TIMEOUT", "10");
+    command.env_remove("PGOPTIONS").env_remove("PGTZ").env_remove("PGCLIENTENCODING");
+    command
+}
+
 /// The arguments of a command that starts a psql without a statement of its own.
 pub fn arguments(command: &str) -> Option<String> {
     let arguments = command.strip_prefix("psql ")?;
@@ -69,9 +76,8 @@ impl Session {
             input.push_str(&format!("{}\\echo {MARK}\n", exchange.statement));
         }
         let mut command = Command::new("sh");
-        command.args(["-c", &format!("psql -X -U me {arguments}")]);
-        command.env("PGOPTIONS", "").env("PGCONNECT_TIMEOUT", "10");
-        let (said, _) = program::both(command, &input);
+        command.args(["-c", &format!("psql {arguments}")]);
+        let (said, _) = program::both(quiet(command), &input);
         let answers: Vec<&str> = said.split(&format!("{MARK}\n")).collect();
         assert_eq!(answers.len(), self.exchanges.len() + 1, "psql {arguments}: {said}");
         let shown = self.exchanges.iter().zip(answers).map(|(exchange, answer)| {
