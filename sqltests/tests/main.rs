@@ -9,5 +9,6 @@ mod duckdb;
 mod fuzz;
 mod git_oracle;
 mod oracle;
+mod python;
 mod slt;
 mod wire;

@@ -49,6 +49,7 @@ async fn after(limit: Option<Duration>) {
 }
 
 async fn left(reader: &mut Reader) {
-    reader.gone().await;
-    sleep(HALF_CLOSED).await;
+    if reader.gone().await.is_ok() {
+        sleep(HALF_CLOSED).await;
+    }
 }

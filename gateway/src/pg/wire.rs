@@ -90,11 +90,11 @@ impl Reader {
         self.discard.is_none() && self.buffer.len() > header.get_u32() as usize
     }
 
-    /// Reads ahead, a little, and returns when the client went away.
-    pub async fn gone(&mut self) {
+    /// Reads ahead, a little, and returns when the client sends no more: Ok where it closed in order.
+    pub async fn gone(&mut self) -> io::Result<()> {
         while self.buffer.len() < READ_AHEAD {
-            if !matches!(self.fill().await, Ok(true)) {
-                return;
+            if !self.fill().await? {
+                return Ok(());
             }
         }
         std::future::pending().await

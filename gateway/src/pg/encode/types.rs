@@ -13,10 +13,10 @@ pub const VALUE_TYPE: &str = "daodb:type";
 pub fn of_field(field: &Field) -> Result<Type> {
     let tag = field.metadata().get(VALUE_TYPE).map(String::as_str);
     if tag.is_some_and(|t| t.starts_with("pg:")) {
-        // Functions are known by name: nobody could use the OID that a client of regproc expects.
+        // What is named by an OID in Postgres is text here, and nobody could use that as the OID that binary wants.
         return Ok(match Type::from_oid(field_type::type_oid(field)) {
-            Some(Type::REGPROC) | None => Type::TEXT,
-            Some(ty) => ty,
+            Some(ty) if !is_reg(&ty) => ty,
+            _ => Type::TEXT,
         });
     }
     let ty = of(field.data_type())?;
@@ -25,6 +25,10 @@ pub fn of_field(field: &Field) -> Result<Type> {
         (Some("uuid"), Type::TEXT_ARRAY | Type::BYTEA_ARRAY) => Type::UUID_ARRAY,
         (_, ty) => ty,
     })
+}
+
+fn is_reg(ty: &Type) -> bool {
+    ty.name().starts_with("reg")
 }
 
 /// The same without a field's metadata: parameters.
