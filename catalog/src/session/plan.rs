@@ -102,6 +102,7 @@ pub async fn query(
     let mut types = scope.parameters.fields();
     types.resize(types.len().max(found.parameters), None);
     time_parameters(&found, &mut types);
+    cast_parameters(&found, &mut types);
     check_given(scope, &found)?;
     let provider = sources(scope, at, &found, text).await?;
     let planner = SqlToRel::new_with_options(&provider, parser_options(scope.state));
@@ -176,6 +177,15 @@ fn time_parameters(found: &References, types: &mut [Option<FieldRef>]) {
                 is_time(Kind::SystemTime, y);
             }
             Clause::All => {}
+        }
+    }
+}
+
+/// A parameter that is cast is sent as what it is cast to, as in Postgres; the first cast decides.
+fn cast_parameters(found: &References, types: &mut [Option<FieldRef>]) {
+    for (n, ty) in &found.casts {
+        if let Some(slot @ None) = types.get_mut(n - 1) {
+            *slot = Some(Arc::new(Field::new("p", ty.clone(), true)));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Outcome, Session, Statement, names};
 use crate::error::{Error, Result, SqlState};
-use datafusion::arrow::datatypes::{DataType, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use datafusion::sql::sqlparser::ast;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -73,8 +73,8 @@ impl Session {
     }
 }
 
-/// The type of a parameter as PREPARE names it.
-fn arrow_type(ty: &ast::DataType) -> Result<DataType> {
+/// The type of a parameter as PREPARE or a cast names it.
+pub fn arrow_type(ty: &ast::DataType) -> Result<DataType> {
     use ast::DataType as T;
     Ok(match ty {
         T::Int(_) | T::Integer(_) | T::Int4(_) => DataType::Int32,
@@ -96,7 +96,12 @@ fn arrow_type(ty: &ast::DataType) -> Result<DataType> {
             let zoned = text.contains("WITH TIME ZONE") || text == "TZ";
             DataType::Timestamp(TimeUnit::Microsecond, zoned.then(|| "UTC".into()))
         }
+        T::Time(..) => DataType::Time64(TimeUnit::Microsecond),
+        T::Interval { .. } => DataType::Interval(IntervalUnit::MonthDayNano),
         T::Bytea => DataType::Binary,
+        T::Array(ast::ArrayElemTypeDef::SquareBracket(item, _)) => {
+            DataType::List(Arc::new(Field::new_list_field(arrow_type(item)?, true)))
+        }
         other => {
             return Err(Error::new(
                 SqlState::FEATURE_NOT_SUPPORTED,

@@ -1,9 +1,10 @@
 //! Walks a statement: finds its relations and parameters, takes out version clauses, refuses what the planner would ignore.
 
 use super::relations::Name;
-use super::{errors, names};
+use super::{errors, names, prepared};
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::sql::sqlparser::ast::{
     Expr, ObjectName, Query, Spanned, Statement, TableFactor, Value, ValueWithSpan, VisitMut,
     VisitorMut,
@@ -25,6 +26,8 @@ pub struct References {
     pub versioned: Vec<Versioned>,
     /// The largest n of `$n`.
     pub parameters: usize,
+    /// The types that parameters are cast to: `$1::int4` is an int4.
+    pub casts: Vec<(usize, DataType)>,
 }
 
 /// One query's common table expressions, while it is walked.
@@ -144,6 +147,16 @@ impl VisitorMut for Walk<'_> {
             Some(position) => e.at(position),
             None => e,
         })
+    }
+
+    fn pre_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<Error> {
+        if let Expr::Cast { expr, data_type, .. } = e
+            && let Some(n) = placeholder(expr)
+            && let Ok(ty) = prepared::arrow_type(data_type)
+        {
+            self.found.casts.push((n, ty));
+        }
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<Error> {

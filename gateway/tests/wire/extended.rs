@@ -48,8 +48,10 @@ async fn portals_give_so_many_rows_at_a_time() {
     let server = Server::start().await;
     let mut client = server.connect().await;
     let transaction = client.transaction().await.unwrap();
-    let portal =
-        transaction.bind("SELECT value FROM generate_series(1, 10) ORDER BY 1", &[]).await.unwrap();
+    let portal = transaction
+        .bind("SELECT n FROM generate_series(1, 10) AS g(n) ORDER BY 1", &[])
+        .await
+        .unwrap();
     let mut got = vec![];
     for expect in [4, 4, 2, 0] {
         let rows = transaction.query_portal(&portal, 4).await.unwrap();
@@ -63,7 +65,7 @@ async fn portals_give_so_many_rows_at_a_time() {
 async fn the_messages_of_a_suspended_portal() {
     let server = Server::start().await;
     let mut raw = Raw::open(&server).await;
-    let select = parse("SELECT value FROM generate_series(1, 5)");
+    let select = parse("SELECT n FROM generate_series(1, 5) AS g(n)");
     let all = [&select[..], &bind(""), &execute("", 0), &sync()].concat();
     assert_eq!(raw.tags(&all).await, "12DDDDDCZ");
     // Exactly as many as there are: whether there are more is not known yet.

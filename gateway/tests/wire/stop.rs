@@ -9,9 +9,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 /// More rows than any test waits for.
-const ENDLESS: &str = "SELECT value, value * 2 FROM generate_series(1, 100000000000)";
+const ENDLESS: &str = "SELECT n, n * 2 FROM generate_series(1, 100000000000) AS g(n)";
 /// The same without any row before the end.
-const SILENT: &str = "SELECT sum(value % 7) FROM generate_series(1, 100000000000)";
+const SILENT: &str = "SELECT sum(n % 7) FROM generate_series(1, 100000000000) AS g(n)";
 const SOON: Duration = Duration::from_secs(10);
 
 async fn cancel(server: &Server, pid: u32, secret: &[u8]) {
@@ -120,7 +120,7 @@ async fn a_stopped_server_says_goodbye_and_lets_statements_end() {
     let server = Server::start().await;
     let mut idle = Raw::open(&server).await;
     let mut busy = Raw::open(&server).await;
-    busy.send(&query("SELECT sum(value) FROM generate_series(1, 30000000)")).await;
+    busy.send(&query("SELECT sum(n) FROM generate_series(1, 30000000) AS g(n)")).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     server.stop.cancel();
     let (tag, body) = timeout(SOON, idle.next()).await.unwrap().unwrap();

@@ -51,7 +51,7 @@ def with_psycopg2():
     for literal, expect in VALUES:
         cursor.execute(f"SELECT {literal}")
         same("psycopg2", literal, cursor.fetchone()[0], expect)
-    cursor.execute("SELECT '\\x00ff'::bytea")
+    cursor.execute("SELECT decode('00ff', 'hex')")
     same("psycopg2", "bytea", bytes(cursor.fetchone()[0]), b"\x00\xff")
     cursor.execute("SELECT name FROM person WHERE age > %s ORDER BY name", (30,))
     same("psycopg2", "parameters", cursor.fetchall(), [("Ann",), ("Bob",)])
@@ -119,16 +119,16 @@ async def with_asyncpg():
         some = uuid.uuid4()
         same("asyncpg", "uuid", await connection.fetchval("SELECT $1::uuid::text", some), str(some))
         async with connection.transaction():
-            cursor = await connection.cursor("SELECT value FROM generate_series(1, 10)")
-            same("asyncpg", "cursor", [r["value"] for r in await cursor.fetch(4)], [1, 2, 3, 4])
-            same("asyncpg", "cursor", [r["value"] for r in await cursor.fetch(4)], [5, 6, 7, 8])
+            cursor = await connection.cursor("SELECT n FROM generate_series(1, 10) AS g(n)")
+            same("asyncpg", "cursor", [r["n"] for r in await cursor.fetch(4)], [1, 2, 3, 4])
+            same("asyncpg", "cursor", [r["n"] for r in await cursor.fetch(4)], [5, 6, 7, 8])
         try:
             await connection.fetch("SELECT 1/0")
             raise AssertionError("asyncpg: no error")
         except asyncpg.exceptions.DivisionByZeroError:
             pass
         try:
-            await connection.fetch("SELECT sum(value % 7) FROM generate_series(1, 100000000000)", timeout=0.5)
+            await connection.fetch("SELECT sum(n % 7) FROM generate_series(1, 100000000000) AS g(n)", timeout=0.5)
             raise AssertionError("asyncpg: no timeout")
         except (asyncio.TimeoutError, TimeoutError):
             pass

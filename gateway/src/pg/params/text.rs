@@ -151,8 +151,20 @@ fn parsed(text: &str, to: &Option<DataType>, name: &str) -> Result<ScalarValue> 
         e
     };
     let to = to.as_ref().ok_or_else(wrong)?;
-    let value = ScalarValue::Utf8(Some(text.to_owned())).cast_to(to).map_err(|_| wrong())?;
-    if value.is_null() { Err(wrong()) } else { Ok(value) }
+    let cast = |text: &str| ScalarValue::Utf8(Some(text.to_owned())).cast_to(to).ok();
+    cast(text)
+        .or_else(|| cast(&with_seconds(text)?))
+        .filter(|value| !value.is_null())
+        .ok_or_else(wrong)
+}
+
+/// `12:34` as `12:34:00`: Postgres takes a time without seconds.
+fn with_seconds(text: &str) -> Option<String> {
+    let minutes = text.find(':')? + 1;
+    let end = minutes + 2;
+    let (before, after) = (text.get(..end)?, text.get(end..)?);
+    let bare = before.get(minutes..)?.bytes().all(|b| b.is_ascii_digit());
+    (bare && !after.starts_with(':')).then(|| format!("{before}:00{after}"))
 }
 
 #[cfg(test)]
