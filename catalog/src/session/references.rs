@@ -1,7 +1,7 @@
 //! Walks a statement: finds its relations and parameters, takes out version clauses, refuses what the planner would ignore.
 
 use super::relations::Name;
-use super::{errors, names, prepared};
+use super::{bytea, errors, names, prepared};
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
 use datafusion::arrow::datatypes::DataType;
@@ -155,6 +155,11 @@ impl VisitorMut for Walk<'_> {
             && let Ok(ty) = prepared::arrow_type(data_type)
         {
             self.found.casts.push((n, ty));
+        }
+        match bytea::literal(e) {
+            Some(Ok(bytes)) => *e = bytes,
+            Some(Err(error)) => return ControlFlow::Break(error),
+            None => {}
         }
         ControlFlow::Continue(())
     }

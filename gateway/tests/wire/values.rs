@@ -86,7 +86,7 @@ async fn every_type_both_ways() {
     round(&client, "(-12.50)::numeric(10,2)", Type::NUMERIC, "-12.50").await;
     round(&client, "'ä b'", Type::TEXT, "ä b").await;
     round(&client, "''", Type::TEXT, "").await;
-    round(&client, "decode('00ff', 'hex')", Type::BYTEA, "\\x00ff").await;
+    round(&client, "'\\x00ff'::bytea", Type::BYTEA, "\\x00ff").await;
     round(&client, "'2026-01-31'::date", Type::DATE, "2026-01-31").await;
     round(&client, "'12:34:56.789'::time", Type::TIME, "12:34:56.789").await;
     let at = "2026-01-31 12:34:56.789";

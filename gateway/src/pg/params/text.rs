@@ -3,6 +3,7 @@
 use super::{array, decimal, invalid};
 use crate::pg::encode::types;
 use crate::pg::errors::{self, Result};
+use daodb_catalog::session::bytea;
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
 use pgwire::api::Type;
@@ -22,7 +23,7 @@ pub fn decode(ty: &Type, text: &str, zone: &str) -> Result<ScalarValue> {
         Type::FLOAT4 => ScalarValue::Float32(Some(float(trimmed, "real")?)),
         Type::FLOAT8 => ScalarValue::Float64(Some(float(trimmed, "double precision")?)),
         Type::NUMERIC => numeric(trimmed)?,
-        Type::BYTEA => ScalarValue::Binary(Some(bytea(text)?)),
+        Type::BYTEA => ScalarValue::Binary(Some(bytea::decode(text)?)),
         Type::UUID => {
             let uuid = Uuid::try_parse(trimmed).map_err(|_| invalid("uuid", text))?;
             ScalarValue::Utf8(Some(uuid.to_string()))
@@ -101,47 +102,6 @@ fn numeric(text: &str) -> Result<ScalarValue> {
     }
     let scale = if scale <= -100 { usize::MAX } else { usize::try_from(scale).unwrap_or(0) };
     decimal(&digits, negative, scale)
-}
-
-/// `\x0102`, or the older form: bytes as they are, `\\` and `\nnn`.
-fn bytea(text: &str) -> Result<Vec<u8>> {
-    if let Some(hex) = text.strip_prefix("\\x") {
-        let mut out = Vec::with_capacity(hex.len() / 2);
-        let mut digits = hex.bytes().filter(|b| !b.is_ascii_whitespace());
-        while let Some(high) = digits.next() {
-            let digit = |b: u8| {
-                char::from(b).to_digit(16).ok_or_else(|| {
-                    let bad = char::from(b);
-                    errors::error("22023", format!("invalid hexadecimal digit: \"{bad}\""))
-                })
-            };
-            let low = digits.next().ok_or_else(|| {
-                errors::error("22023", "invalid hexadecimal data: odd number of digits")
-            })?;
-            out.push((digit(high)? * 16 + digit(low)?) as u8);
-        }
-        return Ok(out);
-    }
-    let mut out = vec![];
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = match (first, after) {
-            (b'\\', [b'\\', after @ ..]) => {
-                out.push(b'\\');
-                after
-            }
-            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
-                out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-                after
-            }
-            (b'\\', _) => return Err(invalid("bytea", text)),
-            (byte, after) => {
-                out.push(*byte);
-                after
-            }
-        };
-    }
-    Ok(out)
 }
 
 fn parsed(text: &str, to: &Option<DataType>, name: &str) -> Result<ScalarValue> {
