@@ -6,6 +6,7 @@ mod declarations;
 mod model;
 mod random;
 mod rules;
+mod sessions;
 
 use daodb_catalog::database::CatalogOptions;
 use daodb_catalog::{Catalog, Database, EntityRef, Op, SqlState, TxReport, TxValue};
