@@ -81,9 +81,11 @@ impl Session {
         let answers: Vec<&str> = said.split(&format!("{MARK}\n")).collect();
         assert_eq!(answers.len(), self.exchanges.len() + 1, "psql {arguments}: {said}");
         let shown = self.exchanges.iter().zip(answers).map(|(exchange, answer)| {
-            let gap = if exchange.answer.ends_with("\n\n") { "\n" } else { "" };
+            // psql leaves an empty line after rows.
+            let gap = if answer.ends_with("\n\n") { "\n" } else { "" };
             format!("{}{}{gap}", exchange.shown, trimmed(answer))
         });
-        shown.collect()
+        let shown: String = shown.collect();
+        format!("{}\n", shown.trim_end())
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 /// Runs `git`, apart from the settings of whoever runs the test.
 pub fn git(dir: &Path, arguments: &[&str], seconds: i64) -> String {
-    let date = format!("{seconds} +0000");
+    let date = format!("@{seconds} +0000");
     let mut command = Command::new("git");
     command.arg("-C").arg(dir).args(arguments).stdin(Stdio::null());
     command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
@@ -27,6 +27,8 @@ pub fn init(dir: &Path, suite: &str) -> bool {
         return false;
     }
     git(dir, &["init", "-q", "-b", "main"], 0);
+    // The databases of the tests lie in the repository's folder and are no part of it.
+    std::fs::write(dir.join(".git/info/exclude"), "data/\n").unwrap();
     true
 }
 
