@@ -5,6 +5,9 @@
 //! Parquet segments named by a root; a [`snapshot`] reads root and tail together at a basis; [`stream`] owns the whole.
 //!
 //! **Invariant:** only this crate knows Parquet files and object names.
+//!
+//! **Invariant:** what other crates await is a boxed future. The body of an `async fn` is compiled again in every crate that
+//! awaits it, with all that it calls: minutes for each test binary.
 
 pub mod datom;
 pub mod error;

@@ -7,6 +7,7 @@ use daodb_storage::{Store, Stream, StreamOptions, Usage};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use futures::future::BoxFuture;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use parking_lot::Mutex;
@@ -56,25 +57,27 @@ pub struct Catalog {
 
 impl Catalog {
     /// A local folder, made where it is missing; takes its lock.
-    pub async fn open_folder(
-        path: &std::path::Path,
+    pub fn open_folder<'a>(
+        path: &'a std::path::Path,
         options: CatalogOptions,
-    ) -> Result<Arc<Catalog>> {
-        let store = Store::folder(path)?;
-        let spill = path.join(SPILL);
-        // What a process that was killed left there; the folder is ours now.
-        match std::fs::remove_dir_all(&spill) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                tracing::warn!("cannot empty {}: {e}", spill.display());
+    ) -> BoxFuture<'a, Result<Arc<Catalog>>> {
+        Box::pin(async move {
+            let store = Store::folder(path)?;
+            let spill = path.join(SPILL);
+            // What a process that was killed left there; the folder is ours now.
+            match std::fs::remove_dir_all(&spill) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!("cannot empty {}: {e}", spill.display());
+                }
+                _ => {}
             }
-            _ => {}
-        }
-        Catalog::open(store, options, Some(spill)).await
+            Catalog::open(store, options, Some(spill)).await
+        })
     }
 
     /// Nothing outlives the process.
-    pub async fn open_memory(options: CatalogOptions) -> Result<Arc<Catalog>> {
-        Catalog::open(Store::memory(), options, None).await
+    pub fn open_memory(options: CatalogOptions) -> BoxFuture<'static, Result<Arc<Catalog>>> {
+        Box::pin(async move { Catalog::open(Store::memory(), options, None).await })
     }
 
     async fn open(
@@ -95,10 +98,12 @@ impl Catalog {
     }
 
     /// Error 3D000 where there is none, with the nearest name.
-    pub async fn database(&self, name: &str) -> Result<Arc<Database>> {
-        let slot = self.databases.lock().get(name).cloned();
-        let slot = slot.ok_or_else(|| self.unknown(name))?;
-        slot.get_or_try_init(|| self.open_database(name)).await.cloned()
+    pub fn database<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Arc<Database>>> {
+        Box::pin(async move {
+            let slot = self.databases.lock().get(name).cloned();
+            let slot = slot.ok_or_else(|| self.unknown(name))?;
+            slot.get_or_try_init(|| self.open_database(name)).await.cloned()
+        })
     }
 
     fn unknown(&self, name: &str) -> Error {
@@ -113,30 +118,32 @@ impl Catalog {
     }
 
     /// Error 42P04 where there is one.
-    pub async fn create(&self, name: &str) -> Result<Arc<Database>> {
-        check_name(name)?;
-        let _one_at_a_time = self.creating.lock().await;
-        let exists = || {
-            let text = format!("database \"{name}\" already exists");
-            Error::new(SqlState::DUPLICATE_DATABASE, text)
-        };
-        if self.databases.lock().contains_key(name) {
-            return Err(exists());
-        }
-        let marker = Marker { format: FORMAT, id: uuid::Uuid::new_v4() };
-        let text = serde_json::to_string(&marker)
-            .map_err(|e| Error::new(SqlState::INTERNAL, e.to_string()))?;
-        let path = self.prefix(name).join(MARKER);
-        let create = PutOptions::from(PutMode::Create);
-        let put = self.store.objects.put_opts(&path, PutPayload::from(text), create).await;
-        match put {
-            Err(object_store::Error::AlreadyExists { .. }) => return Err(exists()),
-            put => put.map_err(daodb_storage::Error::from)?,
-        };
-        let slot = Slot::default();
-        slot.get_or_try_init(|| self.open_database(name)).await?;
-        self.databases.lock().insert(name.to_owned(), Arc::clone(&slot));
-        slot.get().cloned().ok_or_else(|| Error::new(SqlState::INTERNAL, "a database got lost"))
+    pub fn create<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Arc<Database>>> {
+        Box::pin(async move {
+            check_name(name)?;
+            let _one_at_a_time = self.creating.lock().await;
+            let exists = || {
+                let text = format!("database \"{name}\" already exists");
+                Error::new(SqlState::DUPLICATE_DATABASE, text)
+            };
+            if self.databases.lock().contains_key(name) {
+                return Err(exists());
+            }
+            let marker = Marker { format: FORMAT, id: uuid::Uuid::new_v4() };
+            let text = serde_json::to_string(&marker)
+                .map_err(|e| Error::new(SqlState::INTERNAL, e.to_string()))?;
+            let path = self.prefix(name).join(MARKER);
+            let create = PutOptions::from(PutMode::Create);
+            let put = self.store.objects.put_opts(&path, PutPayload::from(text), create).await;
+            match put {
+                Err(object_store::Error::AlreadyExists { .. }) => return Err(exists()),
+                put => put.map_err(daodb_storage::Error::from)?,
+            };
+            let slot = Slot::default();
+            slot.get_or_try_init(|| self.open_database(name)).await?;
+            self.databases.lock().insert(name.to_owned(), Arc::clone(&slot));
+            slot.get().cloned().ok_or_else(|| Error::new(SqlState::INTERNAL, "a database got lost"))
+        })
     }
 
     fn prefix(&self, name: &str) -> Path {
@@ -170,8 +177,8 @@ impl Catalog {
     }
 
     /// What a database takes in the store.
-    pub async fn usage(&self, name: &str) -> Result<Usage> {
-        Ok(self.store.usage(&self.prefix(name)).await?)
+    pub fn usage<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Usage>> {
+        Box::pin(async move { Ok(self.store.usage(&self.prefix(name)).await?) })
     }
 
     /// One pool of memory and spill files for all sessions.
@@ -180,14 +187,16 @@ impl Catalog {
     }
 
     /// Finishes background work and writes what waits.
-    pub async fn close(&self) -> Result<()> {
-        let open: Vec<Slot> = self.databases.lock().values().cloned().collect();
-        let mut result = Ok(());
-        for database in open.iter().filter_map(|slot| slot.get()) {
-            // All are closed, and the first error is told.
-            result = result.and(database.close().await);
-        }
-        result
+    pub fn close<'a>(&'a self) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let open: Vec<Slot> = self.databases.lock().values().cloned().collect();
+            let mut result = Ok(());
+            for database in open.iter().filter_map(|slot| slot.get()) {
+                // All are closed, and the first error is told.
+                result = result.and(database.close().await);
+            }
+            result
+        })
     }
 }
 

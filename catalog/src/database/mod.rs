@@ -13,6 +13,7 @@ use crate::transact::writer::{Message, QUEUE, Writer};
 use crate::transact::{Op, TxReport};
 use daodb_storage::value::Clock;
 use daodb_storage::{Snapshot, Stream};
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,35 +65,41 @@ impl Database {
         (self.clock)()
     }
     /// The schema at the snapshot's basis; cached.
-    pub async fn schema(&self, snapshot: &Snapshot) -> Result<Arc<Schema>> {
-        // Not the given one: its view may hide when things were declared.
-        self.schemas.at(&self.snapshot(), snapshot.t()).await
+    pub fn schema<'a>(&'a self, snapshot: &'a Snapshot) -> BoxFuture<'a, Result<Arc<Schema>>> {
+        Box::pin(async move {
+            // Not the given one: its view may hide when things were declared.
+            self.schemas.at(&self.snapshot(), snapshot.t()).await
+        })
     }
     /// The entity tables at the snapshot's basis, by name; cached.
-    pub async fn tables(&self, snapshot: &Snapshot) -> Result<Tables> {
-        let t = snapshot.t();
-        if let Some(known) = self.tables.lock().get(&t) {
-            return Ok(Arc::clone(known));
-        }
-        let schema = self.schema(snapshot).await?;
-        let tables = Arc::new(table::tables(snapshot, &schema));
-        let mut kept = self.tables.lock();
-        while kept.len() >= TABLES_KEPT {
-            kept.pop_first();
-        }
-        kept.insert(t, Arc::clone(&tables));
-        Ok(tables)
+    pub fn tables<'a>(&'a self, snapshot: &'a Snapshot) -> BoxFuture<'a, Result<Tables>> {
+        Box::pin(async move {
+            let t = snapshot.t();
+            if let Some(known) = self.tables.lock().get(&t) {
+                return Ok(Arc::clone(known));
+            }
+            let schema = self.schema(snapshot).await?;
+            let tables = Arc::new(table::tables(snapshot, &schema));
+            let mut kept = self.tables.lock();
+            while kept.len() >= TABLES_KEPT {
+                kept.pop_first();
+            }
+            kept.insert(t, Arc::clone(&tables));
+            Ok(tables)
+        })
     }
     /// Durable when it returns. Calls that wait at the same time share one log object.
-    pub async fn transact(&self, ops: Vec<Op>) -> Result<TxReport> {
-        let (reply, report) = oneshot::channel();
-        let sent = self.calls.send(Message::Transact { ops, reply }).await;
-        let stopped = || {
-            let text = format!("database {} is closed for writing", self.name);
-            Error::new(SqlState::SHUTTING_DOWN, text).hint("start the server again")
-        };
-        sent.map_err(|_| stopped())?;
-        report.await.map_err(|_| stopped())?
+    pub fn transact<'a>(&'a self, ops: Vec<Op>) -> BoxFuture<'a, Result<TxReport>> {
+        Box::pin(async move {
+            let (reply, report) = oneshot::channel();
+            let sent = self.calls.send(Message::Transact { ops, reply }).await;
+            let stopped = || {
+                let text = format!("database {} is closed for writing", self.name);
+                Error::new(SqlState::SHUTTING_DOWN, text).hint("start the server again")
+            };
+            sent.map_err(|_| stopped())?;
+            report.await.map_err(|_| stopped())?
+        })
     }
     /// Writes what waits, and ends background work.
     async fn close(&self) -> Result<()> {

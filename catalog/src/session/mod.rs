@@ -37,6 +37,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::SessionState;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use relations::At;
 use settings::{Level, Settings};
@@ -204,41 +205,43 @@ impl Bound {
 impl Session {
     /// `extension` is asked at each statement. `options` are start-up settings (`application_name`, `daodb.as_of`).
     /// `database` may be pinned to a time: `music@1042`, `music@2026-01-01`.
-    pub async fn open(
+    pub fn open<'a>(
         catalog: Arc<Catalog>,
-        database: &str,
-        user: &str,
+        database: &'a str,
+        user: &'a str,
         options: Vec<(String, String)>,
         extension: Arc<dyn Extension>,
-    ) -> Result<Session> {
-        let (name, pinned) = match database.split_once('@') {
-            Some((name, time)) if !catalog.names().iter().any(|n| n == database) => {
-                (name, Some(time))
+    ) -> BoxFuture<'a, Result<Session>> {
+        Box::pin(async move {
+            let (name, pinned) = match database.split_once('@') {
+                Some((name, time)) if !catalog.names().iter().any(|n| n == database) => {
+                    (name, Some(time))
+                }
+                _ => (database, None),
+            };
+            let database = catalog.database(name).await?;
+            let ctx = functions::context(catalog.runtime());
+            extension.open(&ctx)?;
+            let mut session = Session {
+                catalog,
+                database,
+                user: user.to_owned(),
+                extension,
+                ctx,
+                settings: Settings::new(user),
+                transaction: transaction::State::default(),
+                prepared: prepared::Prepared::default(),
+                notices: Vec::new(),
+                views: Mutex::new(None),
+            };
+            for (name, value) in options {
+                session.assign(&name, &value, Level::Start).await?;
             }
-            _ => (database, None),
-        };
-        let database = catalog.database(name).await?;
-        let ctx = functions::context(catalog.runtime());
-        extension.open(&ctx)?;
-        let mut session = Session {
-            catalog,
-            database,
-            user: user.to_owned(),
-            extension,
-            ctx,
-            settings: Settings::new(user),
-            transaction: transaction::State::default(),
-            prepared: prepared::Prepared::default(),
-            notices: Vec::new(),
-            views: Mutex::new(None),
-        };
-        for (name, value) in options {
-            session.assign(&name, &value, Level::Start).await?;
-        }
-        if let Some(time) = pinned {
-            session.assign(settings::AS_OF, time, Level::Start).await?;
-        }
-        Ok(session)
+            if let Some(time) = pinned {
+                session.assign(settings::AS_OF, time, Level::Start).await?;
+            }
+            Ok(session)
+        })
     }
 
     /// Splits and parses; an empty text gives no statement.
@@ -247,28 +250,32 @@ impl Session {
     }
 
     /// Parameter types that the client did not give (None) are inferred.
-    pub async fn describe(
-        &self,
-        statement: &Statement,
-        given: &[Option<DataType>],
-    ) -> Result<Description> {
-        self.refuse_if_failed(&statement.ast)?;
-        self.describe_statement(statement, given).await
+    pub fn describe<'a>(
+        &'a self,
+        statement: &'a Statement,
+        given: &'a [Option<DataType>],
+    ) -> BoxFuture<'a, Result<Description>> {
+        Box::pin(async move {
+            self.refuse_if_failed(&statement.ast)?;
+            self.describe_statement(statement, given).await
+        })
     }
 
     /// Runs one statement at the snapshot of now (or of the open transaction, or of `daodb.as_of`). Where it fails in an
     /// open transaction, that has failed.
-    pub async fn execute(
-        &mut self,
-        statement: &Statement,
-        params: &[ScalarValue],
-    ) -> Result<Outcome> {
-        self.refuse_if_failed(&statement.ast)?;
-        let outcome = self.run(statement, params).await;
-        if outcome.is_err() {
-            self.fail();
-        }
-        outcome
+    pub fn execute<'a>(
+        &'a mut self,
+        statement: &'a Statement,
+        params: &'a [ScalarValue],
+    ) -> BoxFuture<'a, Result<Outcome>> {
+        Box::pin(async move {
+            self.refuse_if_failed(&statement.ast)?;
+            let outcome = self.run(statement, params).await;
+            if outcome.is_err() {
+                self.fail();
+            }
+            outcome
+        })
     }
 
     pub fn status(&self) -> TransactionStatus {

@@ -4,6 +4,7 @@ use super::git::{Reader, head};
 use super::plan::CommitPlan;
 use super::write::Writer;
 use daodb_catalog::{Database, Error, Result, SqlState};
+use futures::future::BoxFuture;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -46,57 +47,60 @@ enum Message {
 
 /// Takes the commits that `database` lacks of the repository at `path`, one transaction each. No transaction is newer than
 /// `now` (microseconds). `stop` ends it between two transactions.
-pub async fn import(
+pub fn import<'a>(
     database: Arc<Database>,
-    path: &Path,
+    path: &'a Path,
     now: i64,
-    stop: &CancellationToken,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Summary> {
-    let mut writer = Writer::open(database, now).await?;
-    let imported = writer.recall().await?;
-    let (tx, mut plans) = mpsc::channel(PLANS_READ_AHEAD);
-    let last = writer.last_commit().map(str::to_owned);
-    let path = PathBuf::from(path);
-    let thread = std::thread::Builder::new().name("git-reader".into()).spawn(move || {
-        if let Err(e) = read(&path, &imported, last.as_deref(), &tx) {
-            // Nobody listens where the writer failed first.
-            let _ = tx.blocking_send(Message::Failed(e));
-        }
-    });
-    thread
-        .map_err(|e| Error::new(SqlState::IO, format!("the reading thread did not start: {e}")))?;
+    stop: &'a CancellationToken,
+    progress: &'a mut (dyn FnMut(Progress) + Send),
+) -> BoxFuture<'a, Result<Summary>> {
+    Box::pin(async move {
+        let mut writer = Writer::open(database, now).await?;
+        let imported = writer.recall().await?;
+        let (tx, mut plans) = mpsc::channel(PLANS_READ_AHEAD);
+        let last = writer.last_commit().map(str::to_owned);
+        let path = PathBuf::from(path);
+        let thread = std::thread::Builder::new().name("git-reader".into()).spawn(move || {
+            if let Err(e) = read(&path, &imported, last.as_deref(), &tx) {
+                // Nobody listens where the writer failed first.
+                let _ = tx.blocking_send(Message::Failed(e));
+            }
+        });
+        thread.map_err(|e| {
+            Error::new(SqlState::IO, format!("the reading thread did not start: {e}"))
+        })?;
 
-    let mut summary = Summary::default();
-    let mut state = Progress::default();
-    loop {
-        let message = tokio::select! {
-            biased;
-            () = stop.cancelled() => {
-                summary.stopped = state.done < state.total;
-                break;
+        let mut summary = Summary::default();
+        let mut state = Progress::default();
+        loop {
+            let message = tokio::select! {
+                biased;
+                () = stop.cancelled() => {
+                    summary.stopped = state.done < state.total;
+                    break;
+                }
+                message = plans.recv() => message,
+            };
+            match message {
+                None => break,
+                Some(Message::Failed(e)) => {
+                    writer.finish().await?;
+                    return Err(e);
+                }
+                Some(Message::MissingBlobs(missing)) => summary.missing_blobs = missing,
+                Some(Message::Total(total)) => state.total = total,
+                Some(Message::Plan(plan)) => {
+                    state.changes += plan.changes.len() as u64;
+                    summary.brought += plan.brought.len() as u64;
+                    writer.write(*plan).await?;
+                    state.done += 1;
+                }
             }
-            message = plans.recv() => message,
-        };
-        match message {
-            None => break,
-            Some(Message::Failed(e)) => {
-                writer.finish().await?;
-                return Err(e);
-            }
-            Some(Message::MissingBlobs(missing)) => summary.missing_blobs = missing,
-            Some(Message::Total(total)) => state.total = total,
-            Some(Message::Plan(plan)) => {
-                state.changes += plan.changes.len() as u64;
-                summary.brought += plan.brought.len() as u64;
-                writer.write(*plan).await?;
-                state.done += 1;
-            }
+            progress(state);
         }
-        progress(state);
-    }
-    writer.finish().await?;
-    Ok(Summary { commits: state.done, changes: state.changes, t: writer.t(), ..summary })
+        writer.finish().await?;
+        Ok(Summary { commits: state.done, changes: state.changes, t: writer.t(), ..summary })
+    })
 }
 
 /// The thread's part; ends early where nobody listens any more.
@@ -122,24 +126,32 @@ fn read(
 }
 
 /// Whether `database` holds HEAD of the repository at `path` as its newest commit: nothing to import.
-pub async fn is_complete(database: &Arc<Database>, path: &Path) -> Result<bool> {
-    let writer = Writer::open(Arc::clone(database), i64::MAX).await?;
-    Ok(writer.last_commit().is_some() && writer.last_commit() == head(path)?.as_deref())
+pub fn is_complete<'a>(database: &'a Arc<Database>, path: &'a Path) -> BoxFuture<'a, Result<bool>> {
+    Box::pin(async move {
+        let writer = Writer::open(Arc::clone(database), i64::MAX).await?;
+        Ok(writer.last_commit().is_some() && writer.last_commit() == head(path)?.as_deref())
+    })
 }
 
 /// Takes plans that are made, not read: those that `database` lacks, counted from its first transaction.
-pub async fn take(database: Arc<Database>, plans: Vec<CommitPlan>, now: i64) -> Result<i64> {
-    let mut writer = Writer::open(database, now).await?;
-    writer.recall().await?;
-    let known = match writer.last_commit() {
-        None => 0,
-        Some(last) => {
-            plans.iter().position(|p| p.commit.sha == last).map_or(plans.len(), |i| i + 1)
+pub fn take(
+    database: Arc<Database>,
+    plans: Vec<CommitPlan>,
+    now: i64,
+) -> BoxFuture<'static, Result<i64>> {
+    Box::pin(async move {
+        let mut writer = Writer::open(database, now).await?;
+        writer.recall().await?;
+        let known = match writer.last_commit() {
+            None => 0,
+            Some(last) => {
+                plans.iter().position(|p| p.commit.sha == last).map_or(plans.len(), |i| i + 1)
+            }
+        };
+        for plan in plans.into_iter().skip(known) {
+            writer.write(plan).await?;
         }
-    };
-    for plan in plans.into_iter().skip(known) {
-        writer.write(plan).await?;
-    }
-    writer.finish().await?;
-    Ok(writer.t())
+        writer.finish().await?;
+        Ok(writer.t())
+    })
 }

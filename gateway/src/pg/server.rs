@@ -5,6 +5,7 @@ use super::catalog::PgCatalog;
 use super::connection;
 use daodb_catalog::session::Extension;
 use daodb_catalog::{Catalog, Result};
+use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -49,51 +50,53 @@ pub struct Server {
 }
 
 /// Serves the catalog's databases until `stop`, within the usual [`Limits`].
-pub async fn serve(
+pub fn serve(
     listener: TcpListener,
     catalog: Arc<Catalog>,
     stop: CancellationToken,
-) -> Result<()> {
-    serve_within(listener, catalog, Limits::default(), stop).await
+) -> BoxFuture<'static, Result<()>> {
+    Box::pin(async move { serve_within(listener, catalog, Limits::default(), stop).await })
 }
 
 /// Serves the catalog's databases until `stop`; then lets running statements end, and returns.
-pub async fn serve_within(
+pub fn serve_within(
     listener: TcpListener,
     catalog: Arc<Catalog>,
     limits: Limits,
     stop: CancellationToken,
-) -> Result<()> {
-    let server = Arc::new(Server {
-        catalog,
-        extension: Arc::new(PgCatalog::new()),
-        registry: Arc::default(),
-        limits,
-        stop,
-        abort: CancellationToken::new(),
-    });
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = server.stop.cancelled() => break,
-            Some(ended) = connections.join_next() => note(ended),
-            accepted = listener.accept() => match accepted {
-                Ok((socket, peer)) if connections.len() < 2 * server.limits.connections => {
-                    tracing::debug!(%peer, "connected");
-                    connections.spawn(connection::serve(socket, Arc::clone(&server)));
-                }
-                Ok((_, peer)) => tracing::warn!(%peer, "refused: too many sockets"),
-                Err(e) => {
-                    // Out of file descriptors, as a rule: others must close first.
-                    tracing::warn!("cannot accept a connection: {e}");
-                    sleep(Duration::from_millis(100)).await;
-                }
-            },
+) -> BoxFuture<'static, Result<()>> {
+    Box::pin(async move {
+        let server = Arc::new(Server {
+            catalog,
+            extension: Arc::new(PgCatalog::new()),
+            registry: Arc::default(),
+            limits,
+            stop,
+            abort: CancellationToken::new(),
+        });
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = server.stop.cancelled() => break,
+                Some(ended) = connections.join_next() => note(ended),
+                accepted = listener.accept() => match accepted {
+                    Ok((socket, peer)) if connections.len() < 2 * server.limits.connections => {
+                        tracing::debug!(%peer, "connected");
+                        connections.spawn(connection::serve(socket, Arc::clone(&server)));
+                    }
+                    Ok((_, peer)) => tracing::warn!(%peer, "refused: too many sockets"),
+                    Err(e) => {
+                        // Out of file descriptors, as a rule: others must close first.
+                        tracing::warn!("cannot accept a connection: {e}");
+                        sleep(Duration::from_millis(100)).await;
+                    }
+                },
+            }
         }
-    }
-    drop(listener);
-    end(&server, connections).await;
-    Ok(())
+        drop(listener);
+        end(&server, connections).await;
+        Ok(())
+    })
 }
 
 async fn end(server: &Server, mut connections: JoinSet<()>) {

@@ -15,6 +15,7 @@ use crate::index::stat::Stat;
 use crate::tail::{Fresh, Tail};
 use crate::value::{Value, ValueType};
 use datafusion::arrow::array::ArrayRef;
+use futures::future::BoxFuture;
 use read::{Reading, Sight};
 use source::{Group, Of};
 use span::Span;
@@ -273,22 +274,24 @@ impl Snapshot {
     }
     /// The facts of a slice, one [`FactColumns`] for each value type that has any. Without a history view: those that
     /// hold at [`Snapshot::t`] (and, under `since`, were asserted after it); with it, superseded ones too.
-    pub async fn slice(&self, slice: &Slice) -> Result<Vec<FactColumns>> {
-        let mut out = Vec::new();
-        for (ty, groups) in self.state.groups(&slice.a) {
-            let reading = Reading {
-                ty,
-                span: Span::Range(slice.e.clone()),
-                values: slice.values,
-                times: slice.times,
-                sight: Sight { touched: slice.touched, ..self.sight() },
-            };
-            let rows = reading.read(&groups).await?;
-            if !rows.is_empty() {
-                out.push(rows.into_columns(ty, slice.times));
+    pub fn slice<'a>(&'a self, slice: &'a Slice) -> BoxFuture<'a, Result<Vec<FactColumns>>> {
+        Box::pin(async move {
+            let mut out = Vec::new();
+            for (ty, groups) in self.state.groups(&slice.a) {
+                let reading = Reading {
+                    ty,
+                    span: Span::Range(slice.e.clone()),
+                    values: slice.values,
+                    times: slice.times,
+                    sight: Sight { touched: slice.touched, ..self.sight() },
+                };
+                let rows = reading.read(&groups).await?;
+                if !rows.is_empty() {
+                    out.push(rows.into_columns(ty, slice.times));
+                }
             }
-        }
-        Ok(out)
+            Ok(out)
+        })
     }
     /// The segments of the covered indexes, by run; what the tail holds is in none yet.
     pub fn segments(&self) -> Vec<SegmentInfo> {

@@ -7,6 +7,7 @@ use crate::datom::{Attr, FIRST_T};
 use crate::error::Result;
 use crate::fact::Fact;
 use crate::value::{Value, ValueType};
+use futures::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const TX_INSTANT: &str = ":db/txInstant";
@@ -53,40 +54,46 @@ impl State {
 
 impl Snapshot {
     /// The visible facts of `a` about these entities (any order, duplicates allowed), sorted by (e, v, t_from).
-    pub async fn facts(&self, a: &Attr, es: &[i64]) -> Result<Vec<Fact>> {
-        let mut es = es.to_vec();
-        es.sort_unstable();
-        es.dedup();
-        self.state.facts(a, Span::Points(&es), self.sight()).await
+    pub fn facts<'a>(&'a self, a: &'a Attr, es: &'a [i64]) -> BoxFuture<'a, Result<Vec<Fact>>> {
+        Box::pin(async move {
+            let mut es = es.to_vec();
+            es.sort_unstable();
+            es.dedup();
+            self.state.facts(a, Span::Points(&es), self.sight()).await
+        })
     }
 
     /// All visible facts of `a`, sorted by (e, v, t_from): for small attributes such as the schema's.
-    pub async fn all(&self, a: &Attr) -> Result<Vec<Fact>> {
-        self.state.facts(a, Span::Range(i64::MIN..i64::MAX), self.sight()).await
+    pub fn all<'a>(&'a self, a: &'a Attr) -> BoxFuture<'a, Result<Vec<Fact>>> {
+        Box::pin(
+            async move { self.state.facts(a, Span::Range(i64::MIN..i64::MAX), self.sight()).await },
+        )
     }
 
     /// The visible facts of `a` with one of these values, sorted by (v, e, t_from).
-    pub async fn lookup(&self, a: &Attr, vs: &[Value]) -> Result<Vec<Fact>> {
-        let mut wanted: BTreeMap<ValueType, BTreeSet<&Value>> = BTreeMap::new();
-        for v in vs {
-            wanted.entry(v.value_type()).or_default().insert(v);
-        }
-        let files = &self.state.files;
-        if !files.is_wanted_by_value(a) && !wanted.keys().all(|ty| *ty == ValueType::Ref) {
-            files.want_by_value([a.as_str().to_owned()]);
-        }
-        let mut groups = self.state.groups(a);
-        let mut facts = Vec::new();
-        for (ty, values) in wanted {
-            let Some(groups) = groups.remove(&ty) else { continue };
-            let values: Vec<&Value> = values.into_iter().collect();
-            let values = ty.array(values.iter().map(|v| Some(*v)));
-            let span = Span::Values(&values);
-            let reading = Reading { ty, span, values: true, times: true, sight: self.sight() };
-            facts.append(&mut reading.read(&groups).await?.facts(ty)?);
-        }
-        facts.sort_by(|x, y| (&x.v, x.e, x.t_from).cmp(&(&y.v, y.e, y.t_from)));
-        Ok(facts)
+    pub fn lookup<'a>(&'a self, a: &'a Attr, vs: &'a [Value]) -> BoxFuture<'a, Result<Vec<Fact>>> {
+        Box::pin(async move {
+            let mut wanted: BTreeMap<ValueType, BTreeSet<&Value>> = BTreeMap::new();
+            for v in vs {
+                wanted.entry(v.value_type()).or_default().insert(v);
+            }
+            let files = &self.state.files;
+            if !files.is_wanted_by_value(a) && !wanted.keys().all(|ty| *ty == ValueType::Ref) {
+                files.want_by_value([a.as_str().to_owned()]);
+            }
+            let mut groups = self.state.groups(a);
+            let mut facts = Vec::new();
+            for (ty, values) in wanted {
+                let Some(groups) = groups.remove(&ty) else { continue };
+                let values: Vec<&Value> = values.into_iter().collect();
+                let values = ty.array(values.iter().map(|v| Some(*v)));
+                let span = Span::Values(&values);
+                let reading = Reading { ty, span, values: true, times: true, sight: self.sight() };
+                facts.append(&mut reading.read(&groups).await?.facts(ty)?);
+            }
+            facts.sort_by(|x, y| (&x.v, x.e, x.t_from).cmp(&(&y.v, y.e, y.t_from)));
+            Ok(facts)
+        })
     }
 
     /// The attributes whose values have this type; without it, all. Ordered.
@@ -96,53 +103,61 @@ impl Snapshot {
     }
 
     /// The visible facts about one entity, sorted by attribute.
-    pub async fn entity(&self, e: i64) -> Result<Vec<(Attr, Fact)>> {
-        let mut out = Vec::new();
-        for a in self.attributes_of(None) {
-            let facts = self.state.facts(&a, Span::Points(&[e]), self.sight()).await?;
-            out.extend(facts.into_iter().map(|f| (a.clone(), f)));
-        }
-        Ok(out)
+    pub fn entity<'a>(&'a self, e: i64) -> BoxFuture<'a, Result<Vec<(Attr, Fact)>>> {
+        Box::pin(async move {
+            let mut out = Vec::new();
+            for a in self.attributes_of(None) {
+                let facts = self.state.facts(&a, Span::Points(&[e]), self.sight()).await?;
+                out.extend(facts.into_iter().map(|f| (a.clone(), f)));
+            }
+            Ok(out)
+        })
     }
 
     /// The visible facts whose value is a ref to `e`, sorted by attribute.
-    pub async fn referrers(&self, e: i64) -> Result<Vec<(Attr, Fact)>> {
-        let mut out = Vec::new();
-        for a in self.attributes_of(Some(ValueType::Ref)) {
-            let facts = self.lookup(&a, &[Value::Ref(e)]).await?;
-            out.extend(facts.into_iter().map(|f| (a.clone(), f)));
-        }
-        Ok(out)
+    pub fn referrers<'a>(&'a self, e: i64) -> BoxFuture<'a, Result<Vec<(Attr, Fact)>>> {
+        Box::pin(async move {
+            let mut out = Vec::new();
+            for a in self.attributes_of(Some(ValueType::Ref)) {
+                let facts = self.lookup(&a, &[Value::Ref(e)]).await?;
+                out.extend(facts.into_iter().map(|f| (a.clone(), f)));
+            }
+            Ok(out)
+        })
     }
 
     /// The last transaction at or before this instant (µs), whatever the view; None: none is that old.
-    pub async fn t_at(&self, instant: i64) -> Result<Option<i64>> {
-        let newest = &self.state.basis;
-        if newest.t < FIRST_T || newest.instant <= instant {
-            return Ok((newest.t >= FIRST_T).then_some(newest.t));
-        }
-        // Instants never decrease.
-        let (mut low, mut high) = (FIRST_T - 1, newest.t);
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            match self.instant_of(middle).await? {
-                Some(at) if at > instant => high = middle,
-                _ => low = middle,
+    pub fn t_at<'a>(&'a self, instant: i64) -> BoxFuture<'a, Result<Option<i64>>> {
+        Box::pin(async move {
+            let newest = &self.state.basis;
+            if newest.t < FIRST_T || newest.instant <= instant {
+                return Ok((newest.t >= FIRST_T).then_some(newest.t));
             }
-        }
-        Ok((low >= FIRST_T).then_some(low))
+            // Instants never decrease.
+            let (mut low, mut high) = (FIRST_T - 1, newest.t);
+            while high - low > 1 {
+                let middle = low + (high - low) / 2;
+                match self.instant_of(middle).await? {
+                    Some(at) if at > instant => high = middle,
+                    _ => low = middle,
+                }
+            }
+            Ok((low >= FIRST_T).then_some(low))
+        })
     }
 
     /// The instant (µs) of transaction t, whatever the view; None: no such transaction.
-    pub async fn instant_of(&self, t: i64) -> Result<Option<i64>> {
-        let newest = &self.state.basis;
-        if t < FIRST_T || t > newest.t {
-            return Ok(None);
-        }
-        if t == newest.t {
-            return Ok(Some(newest.instant));
-        }
-        let held = self.state.held(&Attr::new(TX_INSTANT), ValueType::Instant, &[t]).await?;
-        Ok(held.first().and_then(|f| f.v.as_i64()))
+    pub fn instant_of<'a>(&'a self, t: i64) -> BoxFuture<'a, Result<Option<i64>>> {
+        Box::pin(async move {
+            let newest = &self.state.basis;
+            if t < FIRST_T || t > newest.t {
+                return Ok(None);
+            }
+            if t == newest.t {
+                return Ok(Some(newest.instant));
+            }
+            let held = self.state.held(&Attr::new(TX_INSTANT), ValueType::Instant, &[t]).await?;
+            Ok(held.first().and_then(|f| f.v.as_i64()))
+        })
     }
 }

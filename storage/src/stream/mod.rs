@@ -19,6 +19,7 @@ use crate::store::Store;
 use crate::tail::{Batch, Events, Fresh, Tail};
 use crate::value::Clock;
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use indexer::Indexer;
 use object_store::path::Path;
 use parking_lot::RwLock;
@@ -73,39 +74,52 @@ struct Inner {
 
 impl Stream {
     /// Starts a new stream under `prefix`; an error where there is one.
-    pub async fn create(store: Store, prefix: Path, options: StreamOptions) -> Result<Arc<Stream>> {
-        let mut there = store.objects.list(Some(&prefix));
-        if let Some(object) = there.next().await {
-            let location = object.map_err(Error::from)?.location;
-            return Err(Error::user(format!("there is a stream under {prefix} already"))
-                .hint(format!("open it, or remove what lies there ({location})")));
-        }
-        drop(there);
-        Stream::open(store, prefix, options).await
+    pub fn create(
+        store: Store,
+        prefix: Path,
+        options: StreamOptions,
+    ) -> BoxFuture<'static, Result<Arc<Stream>>> {
+        Box::pin(async move {
+            let mut there = store.objects.list(Some(&prefix));
+            if let Some(object) = there.next().await {
+                let location = object.map_err(Error::from)?.location;
+                return Err(Error::user(format!("there is a stream under {prefix} already"))
+                    .hint(format!("open it, or remove what lies there ({location})")));
+            }
+            drop(there);
+            Stream::open(store, prefix, options).await
+        })
     }
 
     /// Reads the newest root and the log after it.
-    pub async fn open(store: Store, prefix: Path, options: StreamOptions) -> Result<Arc<Stream>> {
-        let name = prefix.filename().unwrap_or_default().to_owned();
-        let log = Log::new(store.clone(), prefix.clone(), name.clone());
-        let files = Arc::new(Files::new(store, prefix, Cache::new(options.cache_bytes)));
-        let (root, highest) = root::newest(&files).await?;
-        files.want_by_value(root.by_value.iter().cloned());
-        let (basis, fresh) = (root.basis.clone(), root.fresh);
-        let state = State::new(Arc::clone(&files), Arc::new(root), Tail::default(), basis, fresh);
-        let inner = Arc::new(Inner {
-            name,
-            log,
-            files,
-            tail_datoms: options.tail_datoms.max(1),
-            state: RwLock::new(Arc::new(state)),
-            writing: tokio::sync::Mutex::default(),
-            indexer: Indexer::new(highest),
-        });
-        inner.collect_lost().await?;
-        inner.replay().await?;
-        indexer::start(&inner);
-        Ok(Arc::new(Stream { inner }))
+    pub fn open(
+        store: Store,
+        prefix: Path,
+        options: StreamOptions,
+    ) -> BoxFuture<'static, Result<Arc<Stream>>> {
+        Box::pin(async move {
+            let name = prefix.filename().unwrap_or_default().to_owned();
+            let log = Log::new(store.clone(), prefix.clone(), name.clone());
+            let files = Arc::new(Files::new(store, prefix, Cache::new(options.cache_bytes)));
+            let (root, highest) = root::newest(&files).await?;
+            files.want_by_value(root.by_value.iter().cloned());
+            let (basis, fresh) = (root.basis.clone(), root.fresh);
+            let state =
+                State::new(Arc::clone(&files), Arc::new(root), Tail::default(), basis, fresh);
+            let inner = Arc::new(Inner {
+                name,
+                log,
+                files,
+                tail_datoms: options.tail_datoms.max(1),
+                state: RwLock::new(Arc::new(state)),
+                writing: tokio::sync::Mutex::default(),
+                indexer: Indexer::new(highest),
+            });
+            inner.collect_lost().await?;
+            inner.replay().await?;
+            indexer::start(&inner);
+            Ok(Arc::new(Stream { inner }))
+        })
     }
 
     /// The newest snapshot.
@@ -114,16 +128,18 @@ impl Stream {
     }
 
     /// Writes a group of transactions as one log object. Returns once it is durable, with the snapshot after it.
-    pub async fn append(&self, group: Vec<NewTransaction>) -> Result<Appended> {
-        let inner = Arc::clone(&self.inner);
-        // A caller that goes away must not leave the state behind the log.
-        let task = tokio::spawn(async move { inner.append(group).await });
-        task.await.map_err(|e| Error::internal(format!("appending: {e}")))?
+    pub fn append<'a>(&'a self, group: Vec<NewTransaction>) -> BoxFuture<'a, Result<Appended>> {
+        Box::pin(async move {
+            let inner = Arc::clone(&self.inner);
+            // A caller that goes away must not leave the state behind the log.
+            let task = tokio::spawn(async move { inner.append(group).await });
+            task.await.map_err(|e| Error::internal(format!("appending: {e}")))?
+        })
     }
 
     /// Lays the whole tail down as a run now, and waits for it.
-    pub async fn index_now(&self) -> Result<()> {
-        indexer::pass(Arc::clone(&self.inner)).await
+    pub fn index_now<'a>(&'a self) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { indexer::pass(Arc::clone(&self.inner)).await })
     }
 
     /// Keeps these attributes by value from now on, so that looking values up does not read all of them. An attribute that
@@ -133,9 +149,11 @@ impl Stream {
     }
 
     /// Stops the background indexer and waits for it.
-    pub async fn close(&self) -> Result<()> {
-        indexer::stop(&self.inner).await;
-        self.inner.collect_retired().await
+    pub fn close<'a>(&'a self) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            indexer::stop(&self.inner).await;
+            self.inner.collect_retired().await
+        })
     }
 }
 
