@@ -9,6 +9,7 @@ mod duckdb;
 mod fuzz;
 mod git_oracle;
 mod oracle;
+mod psql;
 mod python;
 mod slt;
 mod wire;
