@@ -64,6 +64,7 @@ pub const FUNCTIONS: &[Definition] = &[
         maybe_utf8(call.oid(0).and_then(callable::by_oid).map(sql::function_arguments))
     }),
     // There are none of these, so nothing has their definitions.
+    lenient("pg_describe_object", 3..=3, "text", nothing),
     lenient("pg_get_expr", 2..=3, "text", nothing),
     lenient("pg_get_ruledef", 1..=2, "text", nothing),
     lenient("pg_get_triggerdef", 1..=2, "text", nothing),

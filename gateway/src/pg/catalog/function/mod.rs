@@ -16,6 +16,7 @@ use daodb_catalog::{Error, SqlState};
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     TypeSignature, Volatility,
@@ -84,6 +85,12 @@ pub fn all(bound: &Arc<Bound>) -> Vec<ScalarUDF> {
     out.push(subquery::function(bound));
     out.extend(array::functions());
     out
+}
+
+/// What the functions that a context has are bound to.
+pub fn bound_of(state: &SessionState) -> Option<Arc<Bound>> {
+    let function = state.scalar_functions().get(subquery::NAME)?;
+    subquery::bound(function.inner().as_ref())
 }
 
 fn definitions() -> impl Iterator<Item = &'static Definition> {

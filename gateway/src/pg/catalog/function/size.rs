@@ -1,11 +1,16 @@
-//! Sizes. Facts of many tables share segments, so a table's size is an estimate from its rows and columns.
+//! Sizes. Facts of many tables share segments, so a table's size is its share of them; of what lies in the tail, an estimate
+//! from rows and columns.
 
 use super::super::builtin;
 use super::super::objects::{Kind, Objects, Relation};
+use super::super::statement::Bound;
 use super::regs::relation_argument;
 use super::{Call1, Definition, strict, utf8};
+use daodb_catalog::table::HISTORY_SUFFIX;
+use daodb_storage::Attr;
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
+use std::collections::HashMap;
 
 pub const FUNCTIONS: &[Definition] = &[
     strict("pg_relation_size", 1..=2, "int8", relation),
@@ -17,6 +22,51 @@ pub const FUNCTIONS: &[Definition] = &[
     strict("pg_size_pretty", 1..=1, "text", |call| utf8(pretty(call.int(0).unwrap_or(0)))),
 ];
 
+/// Shares of the segments' bytes: a segment's are shared out among its attributes by their facts.
+fn shares(bound: &Bound) -> Shares {
+    let snapshot = &bound.info.snapshot;
+    let mut facts: HashMap<Attr, u64> = HashMap::new();
+    for stat in snapshot.attributes() {
+        *facts.entry(stat.a).or_default() += stat.facts;
+    }
+    let mut shares = Shares::default();
+    for segment in snapshot.segments() {
+        shares.total += segment.bytes;
+        let of = |a: &Attr| facts.get(a).copied().unwrap_or(0);
+        let all: u64 = segment.attributes.iter().map(of).sum();
+        for a in &segment.attributes {
+            let bytes = u128::from(segment.bytes) * u128::from(of(a)) / u128::from(all.max(1));
+            *shares.of.entry((a.clone(), segment.kind == HISTORY)).or_default() += bytes as u64;
+        }
+    }
+    shares
+}
+
+/// The kind of segment that holds superseded facts.
+const HISTORY: &str = "history";
+
+#[derive(Default)]
+struct Shares {
+    total: u64,
+    /// By attribute, and whether of superseded facts.
+    of: HashMap<(Attr, bool), u64>,
+}
+
+impl Shares {
+    /// Of a table, or of its history.
+    fn table(&self, bound: &Bound, name: &str) -> u64 {
+        let plain = name.strip_suffix(HISTORY_SUFFIX);
+        let table = |name: &str| bound.info.tables.iter().find(|t| t.name == name);
+        let (def, history) = match (table(name), plain.and_then(table)) {
+            (Some(def), _) => (def, false),
+            (None, Some(def)) => (def, true),
+            (None, None) => return 0,
+        };
+        let of = |a: &Attr| self.of.get(&(a.clone(), history)).copied().unwrap_or(0);
+        def.columns.iter().map(|c| of(&c.a)).sum()
+    }
+}
+
 /// Bytes that a fact about a short text takes in a segment, about.
 const TEXT_BYTES: i64 = 16;
 /// A number beside its entity id, both delta-encoded.
@@ -25,7 +75,17 @@ const NUMBER_BYTES: i64 = 4;
 fn relation(call: &Call1) -> Result<ScalarValue> {
     let objects = call.bound.objects()?;
     let found = relation_argument(call, &objects, 0)?;
-    Ok(ScalarValue::Int64(found.map(bytes)))
+    let size = |relation: &Relation| {
+        let kept = match relation.kind {
+            Kind::Table if !relation.is_system() => {
+                shares(call.bound).table(call.bound, &relation.name)
+            }
+            _ => 0,
+        };
+        // What the tail holds is in no segment yet.
+        i64::try_from(kept).unwrap_or(i64::MAX).max(if kept == 0 { bytes(relation) } else { 0 })
+    };
+    Ok(ScalarValue::Int64(found.map(size)))
 }
 
 /// Only the session's own database is open to it; the others are not counted.
@@ -34,7 +94,8 @@ fn database(call: &Call1) -> Result<ScalarValue> {
     let name = call.text(0).unwrap_or_default();
     let own = objects.databases.iter().find(|d| d.1 == objects.database);
     let is_own = own.is_some_and(|d| d.1 == name || d.0.to_string() == name);
-    Ok(ScalarValue::Int64(is_own.then(|| total(&objects))))
+    let kept = i64::try_from(shares(call.bound).total).unwrap_or(i64::MAX);
+    Ok(ScalarValue::Int64(is_own.then(|| kept.max(total(&objects)))))
 }
 
 fn total(objects: &Objects) -> i64 {

@@ -19,6 +19,7 @@ use datafusion::logical_expr::{
     Signature, Volatility,
 };
 use datafusion::prelude::SessionContext;
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
@@ -43,6 +44,12 @@ pub fn function(bound: &Arc<Bound>) -> ScalarUDF {
         signature: Signature::variadic_any(Volatility::Stable),
         bound: Arc::clone(bound),
     })
+}
+
+/// The statement that this function is bound to, if it is this one.
+pub fn bound(function: &dyn ScalarUDFImpl) -> Option<Arc<Bound>> {
+    let function: &dyn Any = function;
+    function.downcast_ref::<Subquery>().map(|s| Arc::clone(&s.bound))
 }
 
 struct Subquery {

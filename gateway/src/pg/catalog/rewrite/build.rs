@@ -2,8 +2,10 @@
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, Value,
+    ObjectName, Query, SelectItem, SetExpr, Statement, Value,
 };
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
 
 /// `name(args...)`.
 pub fn call(name: &str, args: Vec<Expr>) -> Expr {
@@ -22,6 +24,16 @@ pub fn call(name: &str, args: Vec<Expr>) -> Expr {
         over: None,
         within_group: Vec::new(),
     })
+}
+
+/// `(SELECT value AS column)`.
+pub fn select_one(value: Expr, column: Ident) -> Option<Box<Query>> {
+    let statements = Parser::parse_sql(&PostgreSqlDialect {}, "SELECT NULL").ok()?;
+    let Some(Statement::Query(mut query)) = statements.into_iter().next() else { return None };
+    if let SetExpr::Select(select) = query.body.as_mut() {
+        select.projection = vec![SelectItem::ExprWithAlias { expr: value, alias: column }];
+    }
+    Some(query)
 }
 
 pub fn text(value: impl Into<String>) -> Expr {

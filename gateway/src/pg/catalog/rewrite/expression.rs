@@ -22,14 +22,7 @@ pub fn rewrite(expr: &mut Expr) -> Result<()> {
                 *expr = call(&word, Vec::new());
             }
         }
-        Expr::CompoundFieldAccess { access_chain, .. } => {
-            for access in access_chain {
-                // `(composite).field`
-                if let AccessExpr::Dot(Expr::Identifier(field)) = access {
-                    *access = AccessExpr::Dot(text(fold(field)));
-                }
-            }
-        }
+        Expr::CompoundFieldAccess { root, access_chain } => access(root, access_chain),
         Expr::Function(function) => {
             if let Some(name) = system_name(&function.name) {
                 function.name = ObjectName::from(vec![Ident::new(renamed(name))]);
@@ -38,6 +31,22 @@ pub fn rewrite(expr: &mut Expr) -> Result<()> {
         _ => {}
     }
     Ok(())
+}
+
+/// `(composite).field` names the field by a text, and the array of `relation.array[1]` is one reference.
+fn access(root: &mut Expr, chain: &mut Vec<AccessExpr>) {
+    let Some(AccessExpr::Dot(Expr::Identifier(field))) = chain.first_mut() else { return };
+    match root {
+        Expr::Identifier(relation) => {
+            *root = Expr::CompoundIdentifier(vec![relation.clone(), field.clone()]);
+            chain.remove(0);
+        }
+        Expr::CompoundIdentifier(parts) => {
+            parts.push(field.clone());
+            chain.remove(0);
+        }
+        _ => chain[0] = AccessExpr::Dot(text(fold(field))),
+    }
 }
 
 /// Functions that DataFusion has by another name.

@@ -104,13 +104,13 @@ mod tests {
         check(
             "SELECT (SELECT d.adbin FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND adnum = a.attnum) \
              FROM pg_attribute a",
-            "SELECT pg_subquery('scalar', 'SELECT d.adbin FROM pg_attrdef AS d WHERE d.adrelid = pg_arg_0() \
-             AND adnum = pg_arg_1()', a.attrelid, a.attnum) FROM pg_attribute AS a",
+            "SELECT pg_subquery('scalar', 'SELECT d.adbin FROM pg_attrdef d WHERE d.adrelid = pg_arg_0() \
+             AND adnum = pg_arg_1()', a.attrelid, a.attnum) FROM pg_attribute a",
         );
         check(
             "SELECT ARRAY(SELECT 'x' || x FROM unnest(c.reloptions) x) FROM pg_class c",
             "SELECT pg_subquery('array', 'SELECT ''x'' || x FROM UNNEST(pg_arg_0()) AS x (x)', \
-             c.reloptions) FROM pg_class AS c",
+             c.reloptions) FROM pg_class c",
         );
         // Over the user's own tables DataFusion's joins stay.
         let own = "SELECT (SELECT max(b) FROM u WHERE u.a = t.a) FROM t";

@@ -1,15 +1,24 @@
 //! Functions that return sets, in FROM and in a select list.
 
+use super::super::callable;
 use super::super::function::{EXPAND_ARRAY, SUBSCRIPTS};
-use super::build::{call, called, system_name, take};
+use super::build::{call, called, select_one, system_name, take};
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Select, SelectItem,
-    TableAlias, TableAliasColumnDef, TableFactor, VisitMut, VisitorMut,
+    TableAlias, TableAliasColumnDef, TableFactor, Value, VisitMut, VisitorMut,
 };
 use std::ops::ControlFlow;
 
 /// Set-returning functions of one unnamed column; the alias of the relation names that column too.
 const OF_ONE_COLUMN: [&str; 3] = ["unnest", "generate_series", "generate_subscripts"];
+
+/// Functions that return what a relation shows.
+const AS_RELATIONS: [(&str, &str); 4] = [
+    ("pg_lock_status", "pg_locks"),
+    ("pg_show_all_settings", "pg_settings"),
+    ("pg_timezone_abbrevs", "pg_timezone_abbrevs"),
+    ("pg_timezone_names", "pg_timezone_names"),
+];
 
 /// `pg_catalog.unnest(a) x` is `UNNEST(a) AS x(x)`.
 pub fn rewrite(factor: &mut TableFactor) {
@@ -21,12 +30,37 @@ pub fn rewrite(factor: &mut TableFactor) {
         return;
     };
     let Some(function) = system_name(name) else { return };
+    if let Some((_, relation)) = AS_RELATIONS.iter().find(|(f, _)| *f == function) {
+        *name = ObjectName::from(vec![Ident::new("pg_catalog"), Ident::new(*relation)]);
+        if let TableFactor::Table { args, .. } = factor {
+            *args = None;
+        }
+        return;
+    }
+    if is_scalar(&function) && !*with_ordinality {
+        let column = alias.get_or_insert_with(|| named(&function)).name.clone();
+        let given: Option<Vec<Expr>> = args.args.iter().map(plain_argument).collect();
+        let query = given.and_then(|args| select_one(call(&function, args), column));
+        if let Some(subquery) = query {
+            *factor = TableFactor::Derived {
+                lateral: false,
+                subquery,
+                alias: alias.take(),
+                sample: None,
+            };
+        }
+        return;
+    }
     if OF_ONE_COLUMN.contains(&function.as_str()) && !*with_ordinality {
         name_column(alias, &function);
     }
     *name = ObjectName::from(vec![Ident::new(&function)]);
     if function == "generate_series" {
-        args.args.iter_mut().for_each(as_bigint);
+        // A series without a bound has no rows.
+        args.args
+            .iter_mut()
+            .zip([i64::MAX, -i64::MAX])
+            .for_each(|(arg, none)| as_bigint(arg, none));
     }
     let arrays: Option<Vec<Expr>> = args.args.iter().map(plain_argument).collect();
     let (Some(arrays), false) = (arrays, *with_ordinality) else { return };
@@ -44,20 +78,21 @@ pub fn rewrite(factor: &mut TableFactor) {
     };
 }
 
-/// The engine's generate_series takes bigints only; bounds of arrays are narrower.
-fn as_bigint(arg: &mut FunctionArg) {
+/// The engine's generate_series takes bigints only; bounds of arrays are narrower, and null for an empty one.
+fn as_bigint(arg: &mut FunctionArg, none: i64) {
     let FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) = arg else { return };
     let bound = called(e).is_some_and(|(name, _)| {
         matches!(name.as_str(), "array_upper" | "array_lower" | "array_length" | "cardinality")
     });
     if bound {
-        *e = Expr::Cast {
+        let bigint = Expr::Cast {
             kind: CastKind::Cast,
             expr: Box::new(take(e)),
             data_type: DataType::BigInt(None),
             array: false,
             format: None,
         };
+        *e = call("coalesce", vec![bigint, Expr::value(Value::Number(none.to_string(), false))]);
     }
 }
 
@@ -68,13 +103,18 @@ fn plain_argument(arg: &FunctionArg) -> Option<Expr> {
     }
 }
 
+fn named(function: &str) -> TableAlias {
+    TableAlias { explicit: true, name: Ident::new(function), columns: Vec::new(), at: None }
+}
+
+/// A function of one value; as a relation it has one row.
+fn is_scalar(function: &str) -> bool {
+    !OF_ONE_COLUMN.contains(&function)
+        && callable::all().iter().any(|f| f.name == function && f.kind == "f" && !f.returns_set)
+}
+
 fn name_column(alias: &mut Option<TableAlias>, function: &str) {
-    let alias = alias.get_or_insert_with(|| TableAlias {
-        explicit: true,
-        name: Ident::new(function),
-        columns: Vec::new(),
-        at: None,
-    });
+    let alias = alias.get_or_insert_with(|| named(function));
     alias.explicit = true;
     if alias.columns.is_empty() {
         let column = TableAliasColumnDef { name: alias.name.clone(), data_type: None };
