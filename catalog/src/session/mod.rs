@@ -24,6 +24,8 @@ mod transaction;
 mod variables;
 mod views;
 
+pub use views::schema as view_schema;
+
 use crate::database::{Catalog, Database};
 use crate::error::Result;
 use crate::timetravel::bound;

@@ -96,8 +96,9 @@ pub async fn query(
     text: &str,
 ) -> Result<Planned> {
     let mut statement = statement;
-    scope.extension.rewrite(&mut statement, scope.info)?;
+    // Names first: they are those of what the client wrote.
     columns::name_as_postgres(&mut statement);
+    scope.extension.rewrite(&mut statement, scope.info)?;
     let found = references::references(&mut statement, text, scope.info.database.name())?;
     let mut types = scope.parameters.fields();
     types.resize(types.len().max(found.parameters), None);

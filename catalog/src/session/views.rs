@@ -1,11 +1,17 @@
 //! Views: each an entity with `:dao.view/name` and `:dao.view/sql`, so that a view too is seen from its transaction on.
 
-use super::{Outcome, Session, Statement, names, plan};
+use super::plan::{Parameters, Scope};
+use super::relations::At;
+use super::{Extension, Outcome, Session, SessionInfo, Statement, columns, names, plan};
 use crate::error::{Error, Result, SqlState};
 use crate::transact::{EntityRef, Op, TxValue};
+use chrono::Utc;
 use daodb_storage::{Attr, Snapshot, Value};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::execution::SessionState;
 use datafusion::sql::sqlparser::ast::{CreateView, ObjectName};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 const NAME: &str = ":dao.view/name";
 const SQL: &str = ":dao.view/sql";
@@ -33,6 +39,36 @@ pub async fn at(snapshot: &Snapshot) -> Result<Vec<View>> {
     views.sort_by(|a, b| (&a.name, a.e).cmp(&(&b.name, b.e)));
     views.dedup_by(|a, b| a.name == b.name);
     Ok(views)
+}
+
+/// The columns of a view, for a front end's own relations.
+pub async fn schema(
+    info: &SessionInfo,
+    extension: &dyn Extension,
+    state: &SessionState,
+    (name, sql): &(String, String),
+) -> Result<SchemaRef> {
+    let path = info.settings.get("search_path").map_or(names::PUBLIC, String::as_str);
+    let search_path = names::search_path(path, &info.user);
+    let scope = Scope {
+        info,
+        extension,
+        state,
+        search_path: &search_path,
+        zone: "UTC",
+        now: Utc::now(),
+        history: false,
+        parameters: Parameters::Values(&[]),
+        depth: 0,
+    };
+    let at = At {
+        rows: info.snapshot.clone(),
+        schema: info.snapshot.clone(),
+        tables: Arc::clone(&info.tables),
+    };
+    let plan = plan::view(&scope, &at, name, sql).await?;
+    let schema = Arc::clone(plan.schema().inner());
+    Ok(columns::shown(&schema).unwrap_or(schema))
 }
 
 fn public_name(name: &ObjectName, database: &str) -> Result<String> {

@@ -1,8 +1,9 @@
 //! What system relations and functions know while one statement runs.
 
+use super::PgCatalog;
 use super::objects::{Kind, Objects, view_columns};
 use daodb_catalog::Result;
-use daodb_catalog::session::SessionInfo;
+use daodb_catalog::session::{SessionInfo, view_schema};
 use datafusion::catalog::Session;
 use datafusion::error::Result as DfResult;
 use datafusion::execution::SessionState;
@@ -52,7 +53,7 @@ impl Bound {
         let plan = || async {
             let mut objects = Objects::read(&self.info)?;
             if let Some(state) = session.as_any().downcast_ref::<SessionState>() {
-                plan_views(&mut objects, state).await;
+                plan_views(&mut objects, &self.info, state).await;
             }
             DfResult::Ok(Arc::new(objects))
         };
@@ -60,11 +61,13 @@ impl Bound {
     }
 }
 
-async fn plan_views(objects: &mut Objects, state: &SessionState) {
+async fn plan_views(objects: &mut Objects, info: &SessionInfo, state: &SessionState) {
+    let extension = PgCatalog::new();
     for relation in &mut objects.relations {
-        let Kind::View(sql) = &relation.kind else { continue };
-        match state.create_logical_plan(sql).await {
-            Ok(plan) => relation.columns = view_columns(plan.schema().as_arrow()),
+        let Kind::View(_) = &relation.kind else { continue };
+        let Some(view) = info.views.iter().find(|v| v.0 == relation.name) else { continue };
+        match view_schema(info, &extension, state, view).await {
+            Ok(schema) => relation.columns = view_columns(&schema),
             Err(e) => tracing::debug!("view {} has no columns: {e}", relation.name),
         }
     }
