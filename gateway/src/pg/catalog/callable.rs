@@ -26,6 +26,7 @@ pub struct Callable {
     pub volatility: String,
     pub parallel: String,
     pub strict: bool,
+    pub description: &'static str,
 }
 
 static ALL: LazyLock<Vec<Callable>> = LazyLock::new(|| {
@@ -49,6 +50,7 @@ static ALL: LazyLock<Vec<Callable>> = LazyLock::new(|| {
         volatility: "s".to_owned(),
         parallel: "s".to_owned(),
         strict: false,
+        description: "",
     }));
     all.sort_by(|a, b| (&a.name, a.oid).cmp(&(&b.name, b.oid)));
     all
@@ -76,7 +78,7 @@ fn kinds() -> BTreeMap<String, &'static str> {
     kinds
 }
 
-fn parse(line: &str) -> Option<Callable> {
+fn parse(line: &'static str) -> Option<Callable> {
     let mut cells = line.split('|');
     Some(Callable {
         oid: cells.next()?.parse().ok()?,
@@ -89,6 +91,7 @@ fn parse(line: &str) -> Option<Callable> {
         volatility: cells.next()?.to_owned(),
         parallel: cells.next()?.to_owned(),
         strict: cells.next()? == "1",
+        description: cells.next()?,
     })
 }
 

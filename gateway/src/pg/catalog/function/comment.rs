@@ -1,6 +1,6 @@
 //! Comments: `obj_description`, `col_description`, `shobj_description`.
 
-use super::super::builtin;
+use super::super::{builtin, callable};
 use super::{Call1, Definition, maybe_utf8, strict};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
@@ -18,6 +18,7 @@ fn object(call: &Call1) -> Result<ScalarValue> {
     let non_empty = |s: &str| (!s.is_empty()).then(|| s.to_owned());
     maybe_utf8(match class.as_str() {
         "pg_class" => objects.relation(oid).and_then(|r| r.description.clone()),
+        "pg_proc" => callable::by_oid(oid).and_then(|f| non_empty(f.description)),
         "pg_type" => builtin::type_by_oid(oid).and_then(|t| non_empty(t.description)),
         "pg_namespace" => objects.namespace(oid).and_then(|n| non_empty(n.description)),
         _ => None,
