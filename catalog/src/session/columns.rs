@@ -97,7 +97,13 @@ fn name_of(e: &Expr) -> Option<String> {
         Expr::Function(f) => f.name.0.last().and_then(|p| p.as_ident()).map(fold),
         Expr::Nested(e) | Expr::Collate { expr: e, .. } => name_of(e),
         Expr::CompoundFieldAccess { root, .. } => name_of(root),
-        Expr::Cast { expr, data_type, .. } => name_of(expr).or_else(|| Some(type_name(data_type))),
+        // The outermost type names a cast of a cast.
+        Expr::Cast { expr, data_type, .. } => match expr.as_ref() {
+            Expr::Cast { expr: inner, .. } if name_of(inner).is_none() => None,
+            Expr::Cast { expr: inner, .. } => name_of(inner),
+            e => name_of(e),
+        }
+        .or_else(|| Some(type_name(data_type))),
         Expr::TypedString(t) => Some(type_name(&t.data_type)),
         Expr::Interval(_) => fixed("interval"),
         Expr::Case { else_result, .. } => {
@@ -140,6 +146,10 @@ fn type_name(ty: &DataType) -> String {
         DataType::Varchar(_) | DataType::CharacterVarying(_) => "varchar",
         DataType::Char(_) | DataType::Character(_) => "bpchar",
         DataType::Decimal(_) | DataType::Dec(_) | DataType::Numeric(_) => "numeric",
+        DataType::Custom(name, _) => {
+            let last = name.0.last().and_then(|p| p.as_ident());
+            return last.map_or_else(|| NO_NAME.to_owned(), fold);
+        }
         other => {
             let text = other.to_string().to_ascii_lowercase();
             let word = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).next();
@@ -182,6 +192,10 @@ mod tests {
         check("SELECT a, b.C FROM b", "SELECT a, b.C FROM b");
         check("SELECT count(*) FROM t", r#"SELECT count(*) AS "count" FROM t"#);
         check("SELECT a::text, '1'::int", r#"SELECT a::TEXT AS "a", '1'::INT AS "int4""#);
+        check(
+            "SELECT 'a'::regclass::text, NULL::pg_catalog.text",
+            r#"SELECT 'a'::REGCLASS::TEXT AS "text", NULL::pg_catalog.text AS "text#1""#,
+        );
         check("SELECT a, a", r#"SELECT a, a AS "a#1""#);
         check("SELECT *, a FROM t", r#"SELECT *, a AS "a#1" FROM t"#);
         check("SELECT 1 AS x, 2 AS x", r#"SELECT 1 AS x, 2 AS "x#1""#);
