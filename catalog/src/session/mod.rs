@@ -11,6 +11,7 @@ mod copy;
 mod errors;
 mod explain;
 mod functions;
+pub mod literals;
 mod names;
 mod parse;
 mod plan;

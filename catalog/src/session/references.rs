@@ -1,7 +1,7 @@
 //! Walks a statement: finds its relations and parameters, takes out version clauses, refuses what the planner would ignore.
 
 use super::relations::Name;
-use super::{bytea, errors, names, prepared};
+use super::{errors, literals, names, prepared};
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
 use datafusion::arrow::datatypes::DataType;
@@ -156,12 +156,10 @@ impl VisitorMut for Walk<'_> {
         {
             self.found.casts.push((n, ty));
         }
-        match bytea::literal(e) {
-            Some(Ok(bytes)) => *e = bytes,
-            Some(Err(error)) => return ControlFlow::Break(error),
-            None => {}
+        match literals::reread(e) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
         }
-        ControlFlow::Continue(())
     }
 
     fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<Error> {

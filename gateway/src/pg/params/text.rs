@@ -3,7 +3,7 @@
 use super::{array, decimal, invalid};
 use crate::pg::encode::types;
 use crate::pg::errors::{self, Result};
-use daodb_catalog::session::bytea;
+use daodb_catalog::session::{bytea, literals};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
 use pgwire::api::Type;
@@ -42,7 +42,10 @@ pub fn decode(ty: &Type, text: &str, zone: &str) -> Result<ScalarValue> {
         }
         Type::DATE => parsed(trimmed, &types::planned(ty), "date")?,
         Type::TIME => parsed(trimmed, &types::planned(ty), "time")?,
-        Type::INTERVAL => parsed(trimmed, &types::planned(ty), "interval")?,
+        Type::INTERVAL => {
+            let words = literals::interval_words(trimmed);
+            parsed(words.as_deref().unwrap_or(trimmed), &types::planned(ty), "interval")?
+        }
         ref array if types::item_of(array).is_some() => array::from_text(array, text, zone)?,
         _ => ScalarValue::Utf8(Some(text.to_owned())),
     })
@@ -113,18 +116,9 @@ fn parsed(text: &str, to: &Option<DataType>, name: &str) -> Result<ScalarValue> 
     let to = to.as_ref().ok_or_else(wrong)?;
     let cast = |text: &str| ScalarValue::Utf8(Some(text.to_owned())).cast_to(to).ok();
     cast(text)
-        .or_else(|| cast(&with_seconds(text)?))
+        .or_else(|| cast(&literals::with_seconds(text)?))
         .filter(|value| !value.is_null())
         .ok_or_else(wrong)
-}
-
-/// `12:34` as `12:34:00`: Postgres takes a time without seconds.
-fn with_seconds(text: &str) -> Option<String> {
-    let minutes = text.find(':')? + 1;
-    let end = minutes + 2;
-    let (before, after) = (text.get(..end)?, text.get(end..)?);
-    let bare = before.get(minutes..)?.bytes().all(|b| b.is_ascii_digit());
-    (bare && !after.starts_with(':')).then(|| format!("{before}:00{after}"))
 }
 
 #[cfg(test)]

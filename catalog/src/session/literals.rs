@@ -1,0 +1,117 @@
+//! Texts of values that Postgres reads and Arrow does not: times without seconds, intervals with a clock. Both are put in
+//! words that Arrow reads, in literals here and in parameters by the wire.
+
+use super::bytea;
+use crate::error::Result;
+use datafusion::sql::sqlparser::ast::{DataType, Expr, Interval, Value, ValueWithSpan};
+
+/// `12:34` as `12:34:00`. None: nothing is missing.
+pub fn with_seconds(text: &str) -> Option<String> {
+    let minutes = text.find(':')? + 1;
+    let end = minutes + 2;
+    let (before, after) = (text.get(..end)?, text.get(end..)?);
+    let bare = before.get(minutes..)?.bytes().all(|b| b.is_ascii_digit());
+    (bare && !after.starts_with(':')).then(|| format!("{before}:00{after}"))
+}
+
+/// `1 mon +2 days -04:05:06.7` as `1 months 2 days -04 hours -05 minutes -06.7 seconds`. None: it has no such part.
+pub fn interval_words(text: &str) -> Option<String> {
+    let ours = |word: &str| word.contains(':') || word.starts_with('+') || is_mon(word);
+    if !text.split_whitespace().any(ours) {
+        return None;
+    }
+    let words: Option<Vec<String>> = text.split_whitespace().map(interval_word).collect();
+    Some(words?.join(" "))
+}
+
+fn is_mon(word: &str) -> bool {
+    word.eq_ignore_ascii_case("mon") || word.eq_ignore_ascii_case("mons")
+}
+
+fn interval_word(word: &str) -> Option<String> {
+    if is_mon(word) {
+        return Some("months".to_owned());
+    }
+    let (sign, rest) = match word.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", word.strip_prefix('+').unwrap_or(word)),
+    };
+    let mut parts = rest.split(':');
+    let first = parts.next()?;
+    let Some(minutes) = parts.next() else { return Some(format!("{sign}{rest}")) };
+    let seconds = parts.next().unwrap_or("0");
+    let number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    (parts.next().is_none() && [first, minutes, seconds].into_iter().all(number))
+        .then(|| format!("{sign}{first} hours {sign}{minutes} minutes {sign}{seconds} seconds"))
+}
+
+/// Puts a literal in words that the planner reads.
+pub fn reread(e: &mut Expr) -> Result<()> {
+    if let Some(bytes) = bytea::literal(e) {
+        *e = bytes?;
+        return Ok(());
+    }
+    match e {
+        Expr::Cast { expr, data_type, .. } => {
+            if let Expr::Value(value) = expr.as_mut() {
+                reword(value, data_type);
+            }
+        }
+        Expr::TypedString(typed) => reword(&mut typed.value, &typed.data_type),
+        Expr::Interval(Interval { value, leading_field: None, .. }) => {
+            if let Expr::Value(value) = value.as_mut() {
+                replace(value, interval_words);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn reword(value: &mut ValueWithSpan, ty: &DataType) {
+    match ty {
+        DataType::Timestamp(..) | DataType::Datetime(_) => replace(value, with_seconds),
+        DataType::Interval { .. } => replace(value, interval_words),
+        _ => {}
+    }
+}
+
+fn replace(value: &mut ValueWithSpan, words: fn(&str) -> Option<String>) {
+    if let Value::SingleQuotedString(text) = &mut value.value
+        && let Some(words) = words(text)
+    {
+        *text = words;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_get_their_seconds() {
+        let check = |text, expect: Option<&str>| {
+            assert_eq!(with_seconds(text).as_deref(), expect, "{text}");
+        };
+        check("2026-07-01 02:00", Some("2026-07-01 02:00:00"));
+        check("2026-07-01 02:00+02", Some("2026-07-01 02:00:00+02"));
+        check("2026-07-01T02:00Z", Some("2026-07-01T02:00:00Z"));
+        check("2026-07-01 02:00:01+05:30", None);
+        check("2026-07-01", None);
+        check("soon: now", None);
+    }
+
+    #[test]
+    fn intervals_in_words() {
+        let check = |text, expect: Option<&str>| {
+            assert_eq!(interval_words(text).as_deref(), expect, "{text}");
+        };
+        let words = "1 year 2 months 3 days 04 hours 05 minutes 06.789 seconds";
+        check("1 year 2 mons 3 days 04:05:06.789", Some(words));
+        let words = "-1 years 3 days -04 hours -05 minutes -0 seconds";
+        check("-1 years +3 days -04:05", Some(words));
+        check("1 day 3 hours", None);
+        check("a:b", None);
+        check("1:2:3:4", None);
+    }
+}
