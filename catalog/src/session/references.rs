@@ -4,13 +4,14 @@ use super::relations::Name;
 use super::{errors, literals, names, prepared};
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::sql::sqlparser::ast::{
     Expr, ObjectName, Query, Spanned, Statement, TableFactor, Value, ValueWithSpan, VisitMut,
     VisitorMut,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// A relation with a version clause; its place in the list is the number that the syntax tree now carries.
 pub struct Versioned {
@@ -155,6 +156,13 @@ impl VisitorMut for Walk<'_> {
             && let Ok(ty) = prepared::arrow_type(data_type)
         {
             self.found.casts.push((n, ty));
+        }
+        // Nothing else says that it is a list; drivers leave the type of a list of texts out.
+        if let Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } = e
+            && let Some(n) = placeholder(right)
+        {
+            let texts = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
+            self.found.casts.push((n, texts));
         }
         match literals::reread(e) {
             Ok(()) => ControlFlow::Continue(()),
