@@ -4,7 +4,6 @@
 //! [`references`] of a query, resolves each to a [`relations`] at one moment, and plans; [`rows`] runs the plan. [`errors`]
 //! turns whatever fails into one of our errors with its SQLSTATE and place.
 
-pub mod array_text;
 pub mod bytea;
 mod checked;
 mod columns;

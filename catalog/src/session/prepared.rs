@@ -78,6 +78,8 @@ pub fn arrow_type(ty: &ast::DataType) -> Result<DataType> {
     use ast::DataType as T;
     Ok(match ty {
         T::Int(_) | T::Integer(_) | T::Int4(_) => DataType::Int32,
+        // As the planner knows oid.
+        T::IntUnsigned(_) => DataType::UInt32,
         T::SmallInt(_) | T::Int2(_) => DataType::Int16,
         T::BigInt(_) | T::Int8(_) => DataType::Int64,
         T::Boolean | T::Bool => DataType::Boolean,

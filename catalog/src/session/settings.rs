@@ -204,10 +204,14 @@ pub fn check(name: &str, value: &str) -> Result<String> {
             let found = words.iter().find(|w| w.eq_ignore_ascii_case(&plain));
             found.map(|w| (*w).to_owned()).ok_or_else(|| refuse(&words.join(", ")))
         }
-        Kind::Encoding => match value.to_ascii_lowercase().replace(['-', '_'], "").as_str() {
-            "utf8" | "unicode" => Ok("UTF8".to_owned()),
-            _ => Err(refuse("UTF8")),
-        },
+        // As in Postgres only letters and digits count: asyncpg sends `'utf-8'` with the quotes.
+        Kind::Encoding => {
+            let name = value.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
+            match name.to_ascii_lowercase().as_str() {
+                "utf8" | "unicode" => Ok("UTF8".to_owned()),
+                _ => Err(refuse("UTF8")),
+            }
+        }
         Kind::DateStyle => date_style(value).ok_or_else(|| refuse("ISO, with MDY, DMY or YMD")),
         Kind::TimeZone => time_zone(value).ok_or_else(|| {
             refuse("names of the IANA time zone database (Europe/Berlin), and offsets (+02:00)")

@@ -20,6 +20,8 @@ pub const FUNCTIONS: &[Definition] = &[
     strict("set_config", 3..=3, "text", set_config),
     strict("pg_is_in_recovery", 0..=0, "bool", |_| boolean(false)),
     strict("pg_is_wal_replay_paused", 0..=0, "bool", |_| boolean(false)),
+    // There are no locks; drivers let go of theirs when they give a connection back.
+    strict("pg_advisory_unlock_all", 0..=0, "text", |_| utf8("")),
     strict("pg_client_encoding", 0..=0, "name", |_| utf8("UTF8")),
     strict("getdatabaseencoding", 0..=0, "name", |_| utf8("UTF8")),
     strict("pg_my_temp_schema", 0..=0, "oid", |_| Ok(ScalarValue::UInt32(Some(0)))),
