@@ -9,7 +9,7 @@ pub(crate) use schemas::Schemas;
 use crate::error::{Error, Result, SqlState};
 use crate::schema::Schema;
 use crate::table::{self, TableDef};
-use crate::transact::writer::{Message, QUEUE, Writer};
+use crate::transact::writer::{Message, Writer};
 use crate::transact::{Op, TxReport};
 use daodb_storage::value::Clock;
 use daodb_storage::{Snapshot, Stream};
@@ -31,7 +31,8 @@ pub struct Database {
     schemas: Arc<Schemas>,
     /// By t.
     tables: Mutex<BTreeMap<i64, Tables>>,
-    calls: mpsc::Sender<Message>,
+    /// Without a bound: what waits is held by its callers anyway, and the order of calls must be that of their first poll.
+    calls: mpsc::UnboundedSender<Message>,
     /// None once it is closed.
     writer: Mutex<Option<JoinHandle<()>>>,
     clock: Clock,
@@ -42,7 +43,7 @@ impl Database {
         let snapshot = stream.snapshot();
         let schemas = Arc::new(Schemas::read(&snapshot).await?);
         let schema = schemas.at(&snapshot, snapshot.t()).await?;
-        let (calls, queue) = mpsc::channel(QUEUE);
+        let (calls, queue) = mpsc::unbounded_channel();
         let writer =
             Writer::new(Arc::clone(&stream), Arc::clone(&schemas), schema, Arc::clone(&clock));
         let writer = Mutex::new(Some(tokio::spawn(writer.run(queue))));
@@ -88,11 +89,12 @@ impl Database {
             Ok(tables)
         })
     }
-    /// Durable when it returns. Calls that wait at the same time share one log object.
+    /// Durable when it returns. Calls that wait at the same time share one log object; their order is that in which they
+    /// were first polled. A call that is dropped goes on.
     pub fn transact<'a>(&'a self, ops: Vec<Op>) -> BoxFuture<'a, Result<TxReport>> {
         Box::pin(async move {
             let (reply, report) = oneshot::channel();
-            let sent = self.calls.send(Message::Transact { ops, reply }).await;
+            let sent = self.calls.send(Message::Transact { ops, reply });
             let stopped = || {
                 let text = format!("database {} is closed for writing", self.name);
                 Error::new(SqlState::SHUTTING_DOWN, text).hint("start the server again")
@@ -106,7 +108,7 @@ impl Database {
         let writer = self.writer.lock().take();
         if let Some(writer) = writer {
             // An error is a writer that is gone already.
-            let _ = self.calls.send(Message::Close).await;
+            let _ = self.calls.send(Message::Close);
             if let Err(e) = writer.await {
                 tracing::error!("the writer of database {} failed: {e}", self.name);
             }

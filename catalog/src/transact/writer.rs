@@ -17,8 +17,6 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// Calls that may wait.
-pub const QUEUE: usize = 1024;
 /// A group that has so many datoms takes no more transactions.
 const DATOMS_A_GROUP: usize = 100_000;
 const TRANSACTIONS_A_GROUP: usize = 1024;
@@ -86,7 +84,7 @@ impl Writer {
     }
 
     /// Ends when it is told to close, or when nobody can call any more.
-    pub async fn run(mut self, mut calls: mpsc::Receiver<Message>) {
+    pub async fn run(mut self, mut calls: mpsc::UnboundedReceiver<Message>) {
         loop {
             if self.on_the_way.is_none() {
                 self.send();
@@ -109,7 +107,7 @@ impl Writer {
     }
 
     /// Takes what waits now. True: it was told to close.
-    async fn take_waiting(&mut self, calls: &mut mpsc::Receiver<Message>) -> bool {
+    async fn take_waiting(&mut self, calls: &mut mpsc::UnboundedReceiver<Message>) -> bool {
         while self.has_room() {
             match calls.try_recv() {
                 Ok(Message::Transact { ops, reply }) => self.take(ops, reply).await,

@@ -104,6 +104,9 @@ impl Model {
             }
         }
         for who in &claims.gone {
+            if id(who) < FIRST_ENTITY {
+                return Err("a transaction goes");
+            }
             self.delete(id(who), &mut BTreeSet::new(), &mut retracts);
         }
         let outcome = self.compare(adds, retracts)?;
