@@ -34,7 +34,9 @@ pub async fn expand(
             // What refers to a part is retracted with it, and is no part of it.
             (is_component && seen.contains(&row.e)).then_some(row.v.as_i64().map(|e| (row.op, e)))
         };
-        let parts: Vec<Target> = found.iter().filter_map(held).flatten().collect();
+        // A transaction is nobody's part.
+        let parts = found.iter().filter_map(held).flatten().filter(|(_, e)| *e >= FIRST_ENTITY);
+        let parts: Vec<Target> = parts.collect();
         rows.extend(found);
         wave = parts;
     }

@@ -15,6 +15,7 @@ pub struct Rule {
     pub component: bool,
     pub is_ref: bool,
     pub is_long: bool,
+    pub is_string: bool,
 }
 
 #[derive(Clone)]
@@ -122,8 +123,8 @@ impl Model {
     fn check_type(&self, a: &str, v: &Value) -> Result<(), Refused> {
         let rule = self.rule(a);
         let fits = match v {
-            Value::Ref(_) => !rule.is_long,
-            Value::Long(_) => !rule.is_ref,
+            Value::Ref(_) => !rule.is_long && !rule.is_string,
+            Value::Long(_) => !rule.is_ref && !rule.is_string,
             _ => !rule.is_ref && !rule.is_long,
         };
         if fits { Ok(()) } else { Err("type") }
@@ -310,7 +311,7 @@ impl Model {
     }
 
     fn delete(&self, e: i64, seen: &mut BTreeSet<i64>, out: &mut BTreeSet<Fact>) {
-        if !seen.insert(e) {
+        if e < FIRST_ENTITY || !seen.insert(e) {
             return;
         }
         for fact in &self.facts {

@@ -23,6 +23,8 @@ const ATTRIBUTES: [(&str, &[&str]); 10] = [
     (":p/part", &["ref", "many", "component"]),
     (":p/owner", &["ref", "identity"]),
 ];
+/// Entities before it declare the attributes.
+const FIRST: i64 = FIRST_ENTITY + ATTRIBUTES.len() as i64;
 const UNDECLARED: [&str; 2] = [":u/a", ":u/b"];
 
 fn rules() -> BTreeMap<String, Rule> {
@@ -35,6 +37,7 @@ fn rules() -> BTreeMap<String, Rule> {
             component: has("component"),
             is_ref: has("ref"),
             is_long: has("long"),
+            is_string: has("string"),
         }
     };
     ATTRIBUTES.iter().map(|(a, what)| ((*a).to_owned(), rule(what))).collect()
@@ -62,16 +65,19 @@ impl Life {
     }
 
     fn entity(&mut self) -> EntityRef {
-        let given = self.model.next_entity - FIRST_ENTITY;
+        let given = self.model.next_entity - FIRST;
         match self.rng.random_range(0..20) {
             0..8 => temp(["x", "y", "z", "w"].choose(&mut self.rng).unwrap()),
-            8..11 => lookup(":p/email", self.text()),
-            11 => lookup(":p/code", self.rng.random_range(0..6)),
-            12 => EntityRef::Tx,
+            8..10 => match self.model.facts.iter().filter(|f| f.1 == ":p/email").next_back() {
+                Some(fact) if self.rng.random_bool(0.8) => lookup(":p/email", fact.2.clone()),
+                _ => lookup(":p/email", self.text()),
+            },
+            10 => lookup(":p/code", self.rng.random_range(0..6)),
+            11 => EntityRef::Tx,
             // Now and then one that was not given yet.
-            13 => EntityRef::Id(FIRST_ENTITY + self.rng.random_range(0..given + 2)),
+            12 => EntityRef::Id(FIRST + self.rng.random_range(0..given + 2)),
             _ => match self.model.facts.iter().collect::<Vec<_>>().choose(&mut self.rng) {
-                Some(fact) if fact.0 >= FIRST_ENTITY => EntityRef::Id(fact.0),
+                Some(fact) if fact.0 >= FIRST => EntityRef::Id(fact.0),
                 _ => temp("x"),
             },
         }
@@ -82,7 +88,13 @@ impl Life {
         // Now and then one of a type that does not fit.
         let fits = !self.rng.random_bool(0.01);
         match (rule.is_ref && fits, rule.is_long == fits) {
-            (true, _) => TxValue::Entity(self.entity()),
+            (true, _) => {
+                let known: Vec<i64> = self.model.facts.iter().map(|f| f.0).collect();
+                match known.choose(&mut self.rng) {
+                    Some(e) if self.rng.random_bool(0.7) => TxValue::Entity(EntityRef::Id(*e)),
+                    _ => TxValue::Entity(self.entity()),
+                }
+            }
             (_, true) => value(self.rng.random_range(0..6)),
             _ => value(self.text()),
         }
@@ -206,7 +218,7 @@ async fn live(seed: u64, steps: usize) -> (usize, BTreeMap<&'static str, usize>)
     run(&database, declarations).await;
     let mut model = Model::empty(rules());
     model.t = FIRST_T;
-    model.next_entity += ATTRIBUTES.len() as i64;
+    model.next_entity = FIRST;
     let rng = SmallRng::seed_from_u64(seed);
     let (taken, refused) = (0, BTreeMap::new());
     let mut life = Life { seed, rng, model, database, taken, refused };
