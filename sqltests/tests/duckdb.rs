@@ -7,11 +7,12 @@ use daodb_sqltests::left_out;
 use daodb_storage::log::{Head, Header, Log};
 use daodb_storage::stream::StreamOptions;
 use daodb_storage::{
-    Attr, Datom, FIRST_ENTITY, META_ASSERTED, META_DERIVED, META_RETRACTED, NewTransaction, Store,
-    Stream, Value, ValueType,
+    Attr, Datom, FIRST_ENTITY, META_ASSERTED, META_DERIVED, META_RETRACTED, NewTransaction,
+    Snapshot, Store, Stream, Value, ValueType,
 };
 use futures::TryStreamExt;
 use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -184,6 +185,67 @@ async fn duckdb_reads_the_log_as_we_do() {
     let found: Vec<_> = duckdb(&python, "metadata", &files).iter().flat_map(headers).collect();
     let expected: Vec<_> = read.iter().map(|t| header(&t.header)).collect();
     assert_eq!(found, expected);
+}
+
+/// (e, a, type, value, t_from, m_from) and, where it has ended, (t_to, m_to).
+type FactTexts = BTreeMap<(i64, String, String, String, i64, i64), Option<(i64, i64)>>;
+
+/// The facts of these segments. A fact that a newer run has ended stands in the older one as current still.
+fn facts_in(python: &str, files: &[PathBuf]) -> FactTexts {
+    let mut facts = FactTexts::new();
+    for row in duckdb(python, "segments", files) {
+        let long = |i: usize| row[i].as_i64();
+        let text = |i: usize| row[i].as_str().unwrap().to_owned();
+        let (t_from, m_from) = (long(4).unwrap(), long(5).unwrap());
+        let key = (long(0).unwrap(), text(1), text(2), text(3), t_from, m_from);
+        let end = long(6).map(|t_to| (t_to, long(7).unwrap()));
+        let entry = facts.entry(key).or_default();
+        *entry = entry.or(end);
+    }
+    facts
+}
+
+async fn facts_of(snapshot: &Snapshot) -> FactTexts {
+    let mut facts = FactTexts::new();
+    let history = snapshot.history();
+    let names: BTreeSet<_> = history.attributes().into_iter().map(|s| s.a).collect();
+    for a in names {
+        for f in history.all(&a).await.unwrap() {
+            let ty = f.v.value_type().name().to_owned();
+            let key = (f.e, a.to_string(), ty, text(&f.v), f.t_from, f.m_from);
+            facts.insert(key, (!f.is_open()).then_some((f.t_to, f.m_to)));
+        }
+    }
+    facts
+}
+
+#[tokio::test]
+async fn duckdb_reads_segments_as_we_do() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::folder(folder.path()).unwrap();
+    let stream = Stream::create(store, STREAM.into(), options()).await.unwrap();
+    for group in history() {
+        // Each group a run of its own.
+        stream.append(group).await.unwrap();
+        stream.index_now().await.unwrap();
+    }
+    let expected = facts_of(&stream.snapshot()).await;
+    assert!(expected.len() > 10_000 && expected.values().any(Option::is_some));
+    stream.close().await.unwrap();
+    let files = parquet_files(&folder.path().join(STREAM).join("segments"));
+    let mut by_order: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for (file, metadata) in files.iter().zip(duckdb(&python, "metadata", &files)) {
+        let order = metadata["daodb.order"].as_str().unwrap().to_owned();
+        by_order.entry(order).or_default().push(file.clone());
+    }
+    assert_eq!(facts_in(&python, &by_order["aevt"]), expected);
+    // The other orders hold what is looked up by them.
+    for (order, files) in by_order {
+        for (fact, end) in facts_in(&python, &files) {
+            assert_eq!(expected.get(&fact), Some(&end), "{order}: {fact:?}");
+        }
+    }
 }
 
 /// What the files say is the name of their stream.

@@ -57,6 +57,13 @@ def log(db, file):
         print(json.dumps([row["e"], row["a"], row["value_type"], value, row["t"], row["m"], row["added"]]))
 
 
+def segments(db, file):
+    columns = ["e", "a", "value_type", "t_from", "m_from", "t_to", "m_to"]
+    for row, value in rows(db, file, columns):
+        fact = [row["e"], row["a"], row["value_type"], value]
+        print(json.dumps(fact + [row[c] for c in columns[3:]]))
+
+
 def metadata(db, file):
     pairs = db.execute("SELECT key, value FROM parquet_kv_metadata(?)", [file]).fetchall()
     print(json.dumps({k.decode(): v.decode() for k, v in pairs}))
@@ -64,7 +71,7 @@ def metadata(db, file):
 
 def main():
     db = duckdb.connect()
-    read = {"log": log, "metadata": metadata}[sys.argv[1]]
+    read = {"log": log, "segments": segments, "metadata": metadata}[sys.argv[1]]
     for file in sys.argv[2:]:
         read(db, file)
 
