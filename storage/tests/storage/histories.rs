@@ -116,8 +116,9 @@ fn every_reading_of_a_random_history_is_the_naive_one() {
                     1 => {
                         stream.close().await.unwrap();
                         drop(stream);
+                        // Segments that only they read are swept away by the next opening.
+                        kept.clear();
                         if seed % 4 == 0 {
-                            kept.clear();
                             drop(store);
                             store = Store::folder(folder.path()).unwrap();
                         }
@@ -182,8 +183,9 @@ fn a_stream_survives_any_fault_at_any_step() {
     });
 }
 
-fn random_view(rng: &mut SmallRng, model: &Model) -> View {
-    let t = |rng: &mut SmallRng| rng.random_range(998..=model.newest_t() + 1);
+/// Up to `last`, before the first transaction too.
+fn random_view(rng: &mut SmallRng, last: i64) -> View {
+    let t = |rng: &mut SmallRng| rng.random_range(998..=last);
     View {
         as_of: rng.random_bool(0.6).then(|| t(rng)),
         since: rng.random_bool(0.3).then(|| t(rng)),
@@ -195,8 +197,10 @@ async fn check_views(rng: &mut SmallRng, model: &Model, snapshot: &Snapshot) {
     check_transactions(rng, model, snapshot).await;
     check_attributes(model, snapshot);
     check(rng, model, snapshot, View::default()).await;
+    // What comes after its as-of is not the model's.
+    let last = model.newest_t() + i64::from(snapshot.view().as_of.is_none());
     for _ in 0..4 {
-        let view = random_view(rng, model);
+        let view = random_view(rng, last);
         check(rng, model, snapshot, view).await;
     }
 }
@@ -345,7 +349,6 @@ fn check_same_entities(
                     facts.map(|(_, f)| f.e).collect()
                 };
                 assert_eq!(es(a), es(b), "{a} and {b} are said to agree in {e:?}");
-                assert!(es(a).windows(2).all(|w| w[0] < w[1]), "{a} in {e:?} has several facts");
             }
         }
     }
