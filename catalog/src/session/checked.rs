@@ -44,9 +44,9 @@ impl CheckedArithmetic {
             Operator::Multiply => &self.times,
             _ => return Ok(Transformed::no(e)),
         };
-        let (l, r) = (left.get_type(schema)?, right.get_type(schema)?);
-        if !l.is_integer() || l != r {
-            return Ok(Transformed::no(e));
+        match (left.get_type(schema), right.get_type(schema)) {
+            (Ok(l), Ok(r)) if l.is_integer() && l == r => {}
+            _ => return Ok(Transformed::no(e)),
         }
         let args = vec![left.as_ref().clone(), right.as_ref().clone()];
         let function = ScalarFunction::new_udf(Arc::clone(udf), args);

@@ -66,6 +66,7 @@ fn of(e: &DataFusionError) -> Error {
         DataFusionError::ExecutionJoin(e) if e.is_cancelled() => {
             Error::new(SqlState::QUERY_CANCELED, "canceling statement due to user request")
         }
+        DataFusionError::Internal(m) => internal(&clean(m)),
         e => internal(&clean(&e.to_string())),
     }
 }

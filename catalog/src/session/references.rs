@@ -56,6 +56,19 @@ pub fn references(statement: &mut Statement, text: &str, database: &str) -> Resu
 }
 
 impl Walk<'_> {
+    /// A clause leaves the tree before its own expressions would be walked.
+    fn parameters_of(&mut self, clause: &Clause) -> Result<()> {
+        let mut bounds = match clause {
+            Clause::AsOf(_, e) => vec![e.clone()],
+            Clause::Range(_, x, y) => vec![x.clone(), y.clone()],
+            Clause::All => vec![],
+        };
+        match bounds.iter_mut().try_for_each(|e| e.visit(self)) {
+            ControlFlow::Break(e) => Err(e),
+            ControlFlow::Continue(()) => Ok(()),
+        }
+    }
+
     fn is_cte(&self, name: &ObjectName) -> bool {
         let [part] = name.0.as_slice() else { return false };
         let Some(name) = part.as_ident().map(names::fold) else { return false };
@@ -81,6 +94,7 @@ impl Walk<'_> {
             (Some(_), false) if self.is_cte(name) => Err(no_past(&format!("\"{name}\""))),
             (Some(v), false) => {
                 let clause = Clause::of(v)?;
+                self.parameters_of(&clause)?;
                 *version = Some(clause::resolved(self.found.versioned.len()));
                 self.found.versioned.push(Versioned {
                     name: names::relation_name(name, self.database)?,

@@ -47,6 +47,9 @@ enum Marker {
     All,
 }
 
+/// Stands for the TO of a range.
+const RANGE_END: &str = "daodb to";
+
 /// No user can write a marker: an unquoted word has no space in it.
 const MARKERS: [(&str, Marker); 7] = [
     ("daodb as of", Marker::AsOf(Kind::SystemTime)),
@@ -74,12 +77,29 @@ pub fn mark(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out = Vec::with_capacity(tokens.len() + 8);
     let mut done = 0;
     let mut at = 0;
+    // Parentheses open since a FROM whose TO is still to come.
+    let mut waiting: Option<usize> = None;
     while at < solid.len() {
         let place = solid[at];
+        if let Some(depth) = &mut waiting {
+            match tokens[place].token {
+                Token::LParen => *depth += 1,
+                Token::RParen => *depth = depth.saturating_sub(1),
+                _ if *depth == 0 && is_range_end(&tokens, &solid[..=at]) => {
+                    out.extend_from_slice(&tokens[done..place]);
+                    out.push(word(RANGE_END, Keyword::NoKeyword, &tokens[place]));
+                    (waiting, done) = (None, place + 1);
+                    at += 1;
+                    continue;
+                }
+                _ => {}
+            }
+        }
         match clause_at(&tokens, &solid[at..]) {
             Some((marker, length)) => {
                 out.extend_from_slice(&tokens[done..place]);
                 out.extend(canonical(marker, &tokens[place]));
+                waiting = (marker == Marker::Range(RangeKind::FromTo)).then_some(0);
                 let last = solid[at + length - 1];
                 done = last + 1;
                 at += length;
@@ -134,11 +154,25 @@ fn clause_at(tokens: &[TokenWithSpan], places: &[usize]) -> Option<(Marker, usiz
     (as_of(skip + 1) && time_follows).then_some((Marker::AsOf(kind), skip + 3))
 }
 
+/// TO after FROM; not that of `INTERVAL '1-2' YEAR TO MONTH`. The parser would take `INTERVAL '1 day' TO` for the like.
+fn is_range_end(tokens: &[TokenWithSpan], places: &[usize]) -> bool {
+    let keyword =
+        |back: usize| match places.len().checked_sub(back).map(|i| &tokens[places[i]].token) {
+            Some(Token::Word(w)) if w.quote_style.is_none() => Some(w.keyword),
+            _ => None,
+        };
+    use Keyword::{DAY, HOUR, MINUTE, MONTH, SECOND, YEAR};
+    keyword(1) == Some(Keyword::TO)
+        && !matches!(keyword(2), Some(YEAR | MONTH | DAY | HOUR | MINUTE | SECOND))
+}
+
+fn word(value: &str, keyword: Keyword, at: &TokenWithSpan) -> TokenWithSpan {
+    let word = Word { value: value.into(), quote_style: None, keyword };
+    TokenWithSpan { token: Token::Word(word), span: at.span }
+}
+
 fn canonical(marker: Marker, at: &TokenWithSpan) -> Vec<TokenWithSpan> {
-    let word = |value: &str, keyword| TokenWithSpan {
-        token: Token::Word(Word { value: value.into(), quote_style: None, keyword }),
-        span: at.span,
-    };
+    let word = |value: &str, keyword| word(value, keyword, at);
     vec![
         word("FOR", Keyword::FOR),
         word("SYSTEM_TIME", Keyword::SYSTEM_TIME),
@@ -182,8 +216,11 @@ fn bounds(marker: Marker, parser: &mut Parser) -> Result<Vec<Expr>, ParserError>
         Marker::AsOf(_) => vec![parser.parse_expr()?],
         Marker::Range(RangeKind::FromTo) => {
             let x = parser.parse_expr()?;
-            parser.expect_keyword(Keyword::TO)?;
-            vec![x, parser.parse_expr()?]
+            let end = parser.next_token();
+            match &end.token {
+                Token::Word(w) if w.value == RANGE_END => vec![x, parser.parse_expr()?],
+                _ => return parser.expected("TO", end),
+            }
         }
         Marker::Range(RangeKind::Between) => {
             let above_and = PostgreSqlDialect {}.prec_value(Precedence::Between);
