@@ -58,8 +58,11 @@ pub fn address(listener: &TcpListener) -> Result<std::net::SocketAddr, Failure> 
 /// To stdout at once: whoever started the server may wait for it.
 pub fn say(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|e| Failure::failed(format!("stdout: {e}")))
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever started the server has heard enough.
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|e| Failure::failed(format!("stdout: {e}"))),
+    }
 }
 
 /// Serves; then flushes.
