@@ -6,7 +6,6 @@ use daodb_catalog::{Catalog, Database, Error, Outcome, Result, Session, SqlState
 use daodb_gateway::pg::catalog::PgCatalog;
 use daodb_storage::StreamOptions;
 use datafusion::arrow::array::RecordBatch;
-use datafusion::error::DataFusionError;
 use futures::TryStreamExt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -70,18 +69,6 @@ pub async fn session(catalog: &Arc<Catalog>, options: &[(&str, &str)]) -> Result
     Session::open(Arc::clone(catalog), DATABASE, "tester", options, extension).await
 }
 
-/// The error of ours that an error of the stream carries, if it does.
-pub fn stream_error(e: DataFusionError) -> Error {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&e);
-    while let Some(error) = cause {
-        if let Some(ours) = error.downcast_ref::<Error>() {
-            return ours.clone();
-        }
-        cause = error.source();
-    }
-    Error::new(SqlState::INTERNAL, e.to_string())
-}
-
 /// The rows of one statement (of the last that has any) on a session of its own.
 pub async fn rows(catalog: &Arc<Catalog>, sql: &str) -> Result<Vec<Vec<String>>> {
     query(&mut session(catalog, &[]).await?, sql).await
@@ -91,7 +78,7 @@ pub async fn query(session: &mut Session, sql: &str) -> Result<Vec<Vec<String>>>
     let mut rows = Vec::new();
     for statement in session.parse(sql)? {
         if let Outcome::Rows { stream, .. } = session.execute(&statement, &[]).await? {
-            let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(stream_error)?;
+            let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(Error::from)?;
             rows = crate::show::rows(&batches);
         }
     }

@@ -146,27 +146,3 @@ fn seed_words(seed: u32) -> [u64; 4] {
     }
     std::array::from_fn(|i| u64::from(words[2 * i]) | (u64::from(words[2 * i + 1]) << 32))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_rows_are_those_of_the_peers() {
-        let people = People::new(1_000_000);
-        let ivan = |i: &usize| people.name[*i] == "Ivan";
-        assert_eq!((0..people.len()).filter(ivan).count(), 99_903);
-        let q3 = (0..people.len()).filter(|i| ivan(i) && people.sex[*i] == "male").count();
-        assert_eq!(q3, 49_799);
-        let rich = |salary: &[i64]| salary.iter().filter(|s| **s > 50_000).count();
-        let mut salary = people.salary.clone();
-        let mut counts = vec![rich(&salary)];
-        for (i, update) in updates(people.len()).iter().enumerate() {
-            update.iter().for_each(|(row, new)| salary[*row] = *new);
-            if i + 1 == UPDATES / 2 || i + 1 == UPDATES {
-                counts.push(rich(&salary));
-            }
-        }
-        assert_eq!(counts, [500_201, 500_124, 500_317]);
-    }
-}

@@ -136,29 +136,3 @@ fn plain(text: &str) -> bool {
     let special = |c: char| "{}\",\\".contains(c) || c.is_ascii_whitespace() || c == '\u{b}';
     !text.is_empty() && !text.eq_ignore_ascii_case("null") && !text.contains(special)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn floats() {
-        let check = |d: f64, expect: &str| assert_eq!(float(d), expect);
-        check(1.0, "1");
-        check(0.1, "0.1");
-        check(1e20, "1e+20");
-        check(1e-5, "1e-05");
-        check(0.0001, "0.0001");
-        check(123_456_789_012_345.0, "123456789012345");
-        check(1_234_567_890_123_456.0, "1.234567890123456e+15");
-        check(-0.0, "-0");
-    }
-
-    #[test]
-    fn arrays_and_times() {
-        let items = [Some("a b".into()), None, Some("null".into()), Some("x\"y".into())];
-        assert_eq!(array(items.into_iter()), r#"{"a b",NULL,"null","x\"y"}"#);
-        assert_eq!(timestamp(1_500_000, true), "1970-01-01 00:00:01.5+00");
-        assert_eq!(timestamp(-1, false), "1969-12-31 23:59:59.999999");
-    }
-}

@@ -12,4 +12,5 @@ mod oracle;
 mod psql;
 mod python;
 mod slt;
+mod units;
 mod wire;

@@ -117,22 +117,3 @@ fn array(item: &Type, mut raw: &[u8]) -> Option<String> {
     }
     raw.is_empty().then(|| show::array(items.into_iter()))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numerics() {
-        let check = |words: &[i16], expect: &str| {
-            let raw: Vec<u8> = words.iter().flat_map(|w| w.to_be_bytes()).collect();
-            assert_eq!(numeric(&raw).as_deref(), Some(expect));
-        };
-        check(&[2, 1, 0, 0, 1, 2], "10002");
-        check(&[1, 1, 0, 0, 1], "10000");
-        check(&[2, 0, 0x4000, 3, 1, 5000], "-1.500");
-        check(&[1, -1, 0, 2, 500], "0.05");
-        check(&[1, -2, 0, 6, 1200], "0.000012");
-        check(&[0, 0, 0, 1], "0.0");
-    }
-}

@@ -40,7 +40,8 @@ fn count(tag: &str) -> u64 {
 }
 
 async fn rows(schema: SchemaRef, stream: SendableRecordBatchStream) -> Result<Output, Failed> {
-    let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(engine::stream_error)?;
+    let batches: Vec<RecordBatch> =
+        stream.try_collect().await.map_err(daodb_catalog::Error::from)?;
     let types = schema.fields().iter().map(|f| shown(f.data_type())).collect();
     let mut rows = Vec::new();
     for batch in &batches {

@@ -4,7 +4,7 @@
 //! as `\n`. An error is its SQLSTATE, its message, its position and hint. Beside SQL a statement may be `transact ...`
 //! (see [`crate::ops`]), `index` (lays the tail down as Parquet) or `database NAME` (makes another database).
 
-mod binary;
+pub mod binary;
 mod embedded;
 mod socket;
 
