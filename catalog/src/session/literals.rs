@@ -1,7 +1,7 @@
 //! Texts of values that Postgres reads and Arrow does not: times without seconds, intervals with a clock. Both are put in
 //! words that Arrow reads, in literals here and in parameters by the wire.
 
-use super::bytea;
+use super::{array_text, bytea};
 use crate::error::Result;
 use datafusion::sql::sqlparser::ast::{DataType, Expr, Interval, Value, ValueWithSpan};
 
@@ -51,12 +51,16 @@ pub fn reread(e: &mut Expr) -> Result<()> {
         *e = bytes?;
         return Ok(());
     }
-    match e {
-        Expr::Cast { expr, data_type, .. } => {
-            if let Expr::Value(value) = expr.as_mut() {
-                reword(value, data_type);
-            }
+    if let Expr::Cast { expr, data_type, .. } = e
+        && let Expr::Value(value) = expr.as_mut()
+    {
+        match array_text::literal(value, data_type) {
+            Some(array) => *e = array?,
+            None => reword(value, data_type),
         }
+        return Ok(());
+    }
+    match e {
         Expr::TypedString(typed) => reword(&mut typed.value, &typed.data_type),
         Expr::Interval(Interval { value, leading_field: None, .. }) => {
             if let Expr::Value(value) = value.as_mut() {

@@ -4,6 +4,7 @@
 //! [`references`] of a query, resolves each to a [`relations`] at one moment, and plans; [`rows`] runs the plan. [`errors`]
 //! turns whatever fails into one of our errors with its SQLSTATE and place.
 
+pub mod array_text;
 pub mod bytea;
 mod checked;
 mod columns;

@@ -6,6 +6,7 @@ use crate::pg::errors::{self, Result};
 use crate::pg::frontend::Fields;
 use bytes::Bytes;
 use daodb_catalog::Error;
+use daodb_catalog::session::array_text;
 use datafusion::common::ScalarValue;
 use pgwire::api::Type;
 
@@ -13,7 +14,7 @@ use pgwire::api::Type;
 pub fn from_text(array: &Type, literal: &str, zone: &str) -> Result<ScalarValue> {
     let item = types::item_of(array).unwrap_or(Type::TEXT);
     let mut values = vec![];
-    for element in elements(literal)? {
+    for element in array_text::elements(literal)? {
         values.push(element.map(|element| text::decode(&item, &element, zone)).transpose()?);
     }
     list(&item, values)
@@ -78,95 +79,10 @@ fn one_dimension() -> Box<Error> {
     errors::error("0A000", "array parameters of more than one dimension are not supported")
 }
 
-/// The elements of an array literal; None is NULL.
-fn elements(text: &str) -> Result<Vec<Option<String>>> {
-    let malformed = |why: &str| {
-        let mut e = errors::error("22P02", format!("malformed array literal: \"{text}\""));
-        e.detail = Some(why.to_owned());
-        e
-    };
-    let inner = text.trim();
-    let inner = inner
-        .strip_prefix('{')
-        .ok_or_else(|| malformed("Array value must start with \"{\" or dimension information."))?;
-    let mut chars = inner.chars().peekable();
-    let mut elements = vec![];
-    loop {
-        while chars.next_if(char::is_ascii_whitespace).is_some() {}
-        let mut element = String::new();
-        let mut quoted = false;
-        match chars.peek() {
-            Some('{') => return Err(one_dimension()),
-            Some('}') if elements.is_empty() => {}
-            Some('"') => {
-                quoted = true;
-                chars.next();
-                loop {
-                    match chars.next() {
-                        Some('"') => break,
-                        Some('\\') => element.extend(chars.next()),
-                        Some(c) => element.push(c),
-                        None => return Err(malformed("Unexpected end of input.")),
-                    }
-                }
-            }
-            _ => {
-                while let Some(c) = chars.next_if(|c| !matches!(c, ',' | '}' | '{' | '"')) {
-                    match c {
-                        '\\' => {
-                            quoted = true;
-                            element.extend(chars.next());
-                        }
-                        c => element.push(c),
-                    }
-                }
-                element.truncate(element.trim_end().len());
-                if element.is_empty() {
-                    return Err(malformed("Unexpected \",\" or \"}\" character."));
-                }
-            }
-        }
-        while chars.next_if(char::is_ascii_whitespace).is_some() {}
-        let null = !quoted && element.eq_ignore_ascii_case("null");
-        let empty = !quoted && element.is_empty();
-        match (chars.next(), empty) {
-            (Some(','), false) => elements.push((!null).then_some(element)),
-            (Some('}'), empty) => {
-                if !empty {
-                    elements.push((!null).then_some(element));
-                }
-                break;
-            }
-            _ => return Err(malformed("Unexpected character or end of input.")),
-        }
-    }
-    match chars.all(|c| c.is_ascii_whitespace()) {
-        true => Ok(elements),
-        false => Err(malformed("Junk after closing right brace.")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn literals() {
-        let check = |text: &str, expect: &[Option<&str>]| {
-            let elements = elements(text).unwrap();
-            assert_eq!(elements.iter().map(Option::as_deref).collect::<Vec<_>>(), expect, "{text}");
-        };
-        check("{}", &[]);
-        check(" { } ", &[]);
-        check("{1, 2 ,NULL}", &[Some("1"), Some("2"), None]);
-        check(r#"{"a b","","NULL","\"\\"}"#, &[Some("a b"), Some(""), Some("NULL"), Some("\"\\")]);
-        check(r"{a\,b}", &[Some("a,b")]);
-        for bad in ["", "1", "{", "{1", "{1,}", "{,}", "{\"a}", "{1}x", "{a\"b\"}"] {
-            assert_eq!(elements(bad).unwrap_err().state.as_str(), "22P02", "{bad}");
-        }
-        assert_eq!(elements("{{1}}").unwrap_err().state.as_str(), "0A000");
-    }
 
     #[test]
     fn both_formats_give_the_same_list() {
