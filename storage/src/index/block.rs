@@ -1,5 +1,6 @@
 //! The facts of one attribute and value type within one source of a snapshot.
 
+use super::cache::unique;
 use super::order::{Keys, Order, Place, Values, merged_order};
 use super::rows::{Rows, Want};
 use super::stat::{Hashes, Stat};
@@ -41,13 +42,14 @@ pub struct Block {
     /// Whole facts, as they stand in an older source, with their ends.
     pub closings: Rows,
     pub stat: Stat,
+    pub id: u64,
     by_value: [OnceLock<ByValue>; 2],
 }
 
 impl Block {
     pub fn new(ty: ValueType, open: Rows, closed: Rows, closings: Rows) -> Result<Block> {
         let stat = Stat::of(ty, &open, &closed, &closings)?;
-        Ok(Block { open, closed, closings, stat, by_value: Default::default() })
+        Ok(Block { open, closed, closings, stat, id: unique(), by_value: Default::default() })
     }
 
     pub fn rows(&self, kind: Kind) -> &Rows {
@@ -100,7 +102,7 @@ impl Block {
         let [open, closed, closings] = resolve(Order::Aevt, ty, parts)?;
         let mut stat = Stat { first_t: i64::MAX, ..Stat::default() };
         blocks.iter().for_each(|b| stat.merge(&b.stat));
-        Ok(Block { open, closed, closings, stat, by_value: Default::default() })
+        Ok(Block { open, closed, closings, stat, id: unique(), by_value: Default::default() })
     }
 }
 

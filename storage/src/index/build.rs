@@ -6,7 +6,7 @@
 use super::block::{Kind, resolve};
 use super::order::{Keys, Order};
 use super::rows::{Rows, Want};
-use super::run::{Run, RunEntry, is_by_value};
+use super::run::{Run, RunEntry, RunGroup, is_by_value};
 use super::segment::{Files, Load, RowGroup};
 use super::write::RunWriter;
 use crate::datom::Attr;
@@ -89,18 +89,11 @@ impl Builder<'_> {
     /// The same run, with further attributes by value. Attributes that are too large stay as they are.
     pub async fn sort_by_value(&self, run: &Run, wanted: &BTreeSet<String>) -> Result<RunEntry> {
         let mut entry = run.entry.clone();
-        let missing: BTreeSet<String> = wanted.difference(&entry.by_value).cloned().collect();
-        let small = |group: &super::run::RunGroup| {
-            let of = Kind::ALL.iter().flat_map(|k| group.row_groups(Order::Aevt, *k));
-            of.map(|g| g.rows).sum::<usize>() <= SORTED_ROWS
-        };
+        let sorted: BTreeSet<String> = sortable(run, wanted).cloned().collect();
         let keys: Vec<&Key> = run
             .groups
-            .iter()
-            .filter(|((a, ty), g)| {
-                missing.contains(a.as_str()) && *ty != ValueType::Ref && small(g)
-            })
-            .map(|(key, _)| key)
+            .keys()
+            .filter(|(a, ty)| sorted.contains(a.as_str()) && *ty != ValueType::Ref)
             .collect();
         let types = keys.iter().map(|k| k.1).collect();
         let mut writers = self.writers(Order::Avet, entry.last_t, &types);
@@ -120,12 +113,26 @@ impl Builder<'_> {
         for writer in writers {
             entry.segments.extend(writer.finish().await?);
         }
-        let large = |a: &String| {
-            run.groups.iter().any(|((of, _), group)| of.as_str() == a && !small(group))
-        };
-        entry.by_value.extend(missing.into_iter().filter(|a| !large(a)));
+        entry.by_value.extend(sorted);
         Ok(entry)
     }
+}
+
+/// The wanted attributes that a run does not have by value, and that are small enough to be sorted.
+fn sortable<'a>(run: &'a Run, wanted: &'a BTreeSet<String>) -> impl Iterator<Item = &'a String> {
+    let rows = |group: &RunGroup| -> usize {
+        let of = Kind::ALL.iter().flat_map(|k| group.row_groups(Order::Aevt, *k));
+        of.map(|g| g.rows).sum()
+    };
+    let small = move |a: &&String| {
+        let mut groups = run.groups.iter().filter(|((of, _), _)| of.as_str() == a.as_str());
+        groups.all(|(_, group)| rows(group) <= SORTED_ROWS)
+    };
+    wanted.difference(&run.entry.by_value).filter(small)
+}
+
+pub fn can_sort(run: &Run, wanted: &BTreeSet<String>) -> bool {
+    sortable(run, wanted).next().is_some()
 }
 
 fn want(kind: Kind) -> Want {

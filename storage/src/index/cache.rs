@@ -3,6 +3,7 @@
 use datafusion::arrow::array::{Array, ArrayRef};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,11 +20,22 @@ pub enum Key {
         column: u32,
         rows: (u32, u32),
     },
+    /// A column of facts that were put together from several sources; `of` names them and the view.
+    Merged {
+        of: u128,
+        values: bool,
+    },
     /// A column of entities, the same one for all attributes that are about the same entities.
     Entities {
         fingerprint: u128,
         rows: u32,
     },
+}
+
+/// A number that nothing else in this process has.
+pub fn unique() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Two generations: what is used moves to the young one; where that is full, the old one goes.

@@ -146,11 +146,7 @@ pub type Place = (usize, usize);
 
 /// The rows of all sorted parts in order; of equal ones those of the earlier part first.
 pub fn merged_order(keys: &[Keys]) -> Vec<Place> {
-    let mut lists: Vec<Vec<Place>> = keys
-        .iter()
-        .enumerate()
-        .map(|(part, k)| (0..k.len()).map(|row| (part, row)).collect())
-        .collect();
+    let mut lists: Vec<Vec<Place>> = lists(keys);
     while lists.len() > 1 {
         let mut next = Vec::with_capacity(lists.len().div_ceil(2));
         let mut rest = lists.into_iter();
@@ -165,35 +161,102 @@ pub fn merged_order(keys: &[Keys]) -> Vec<Place> {
     lists.pop().unwrap_or_default()
 }
 
-fn merge_two(keys: &[Keys], a: Vec<Place>, b: Vec<Place>) -> Vec<Place> {
-    let (Some(last_a), Some(first_b)) = (a.last(), b.first()) else {
-        return if a.is_empty() { b } else { a };
-    };
-    let after = |x: &Place, y: &Place| {
-        let (a, b) = (&keys[x.0], &keys[y.0]);
-        match a.order == Order::Aevt && a.e[x.1] != b.e[y.1] {
-            // Mostly that decides, without a look at values.
-            true => a.e[x.1] > b.e[y.1],
-            false => a.cmp(x.1, b, y.1).is_gt(),
+/// The same where there are no equal rows, or their order does not matter: small parts first, so that a large one is
+/// walked through once.
+pub fn merged_order_of_distinct(keys: &[Keys]) -> Vec<Place> {
+    let mut lists = lists(keys);
+    lists.sort_by_key(|list| std::cmp::Reverse(list.len()));
+    while let (Some(a), Some(b)) = (lists.pop(), lists.pop()) {
+        let merged = merge_two(keys, b, a);
+        let at = lists.partition_point(|list| list.len() > merged.len());
+        if lists.is_empty() {
+            return merged;
         }
-    };
-    let mut out = Vec::with_capacity(a.len() + b.len());
-    if !after(last_a, first_b) {
-        out.extend_from_slice(&a);
-        out.extend_from_slice(&b);
-        return out;
+        lists.insert(at, merged);
     }
+    lists.pop().unwrap_or_default()
+}
+
+fn lists(keys: &[Keys]) -> Vec<Vec<Place>> {
+    let list = |(part, k): (usize, &Keys)| (0..k.len()).map(|row| (part, row)).collect();
+    keys.iter().enumerate().map(list).collect()
+}
+
+/// Whether `x` comes after `y`.
+fn after(keys: &[Keys], x: &Place, y: &Place) -> bool {
+    let (a, b) = (&keys[x.0], &keys[y.0]);
+    match a.order == Order::Aevt && a.e[x.1] != b.e[y.1] {
+        // Mostly that decides, without a look at values.
+        true => a.e[x.1] > b.e[y.1],
+        false => a.cmp(x.1, b, y.1).is_gt(),
+    }
+}
+
+/// Takes stretches of one list at a time, found by steps that double: a few rows into many cost few comparisons.
+fn merge_two(keys: &[Keys], a: Vec<Place>, b: Vec<Place>) -> Vec<Place> {
+    let mut out = Vec::with_capacity(a.len() + b.len());
     let (mut i, mut j) = (0, 0);
     while i < a.len() && j < b.len() {
-        if after(&a[i], &b[j]) {
-            out.push(b[j]);
-            j += 1;
-        } else {
-            out.push(a[i]);
-            i += 1;
-        }
+        let end = stretch(&a, i, |x| !after(keys, x, &b[j]));
+        out.extend_from_slice(&a[i..end]);
+        i = end;
+        let Some(next) = a.get(i) else { break };
+        let end = stretch(&b, j, |y| after(keys, next, y));
+        out.extend_from_slice(&b[j..end]);
+        j = end;
     }
     out.extend_from_slice(&a[i..]);
     out.extend_from_slice(&b[j..]);
     out
+}
+
+/// The end of the places from `at` on that all pass.
+fn stretch(list: &[Place], at: usize, passes: impl Fn(&Place) -> bool) -> usize {
+    let (mut low, mut step) = (at, 1);
+    while list.get(low + step - 1).is_some_and(&passes) {
+        low += step;
+        step *= 2;
+    }
+    let high = (low + step - 1).min(list.len());
+    low + list[low..high].partition_point(passes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use datafusion::arrow::array::Int64Array;
+    use std::sync::Arc;
+
+    fn keys(facts: &[(i64, i64)]) -> Keys {
+        let column = |f: fn(&(i64, i64)) -> i64| Int64Array::from_iter_values(facts.iter().map(f));
+        let mut rows = Rows::empty(ValueType::Long, super::super::rows::Want::default());
+        rows.e = column(|f| f.0);
+        rows.v = Some(Arc::new(column(|f| f.1)));
+        Keys::new(Order::Aevt, ValueType::Long, &rows).unwrap()
+    }
+
+    fn check(parts: &[&[(i64, i64)]], expect: &[Place]) {
+        let keys: Vec<Keys> = parts.iter().map(|p| keys(p)).collect();
+        assert_eq!(merged_order(&keys), expect);
+        let mut sorted = merged_order_of_distinct(&keys);
+        let at = |p: &Place| (parts[p.0][p.1], *p);
+        assert!(sorted.windows(2).all(|w| at(&w[0]).0 <= at(&w[1]).0), "{sorted:?}");
+        sorted.sort_by_key(at);
+        assert_eq!(sorted, expect);
+    }
+
+    #[test]
+    fn merging() {
+        check(&[], &[]);
+        check(&[&[(1, 1), (2, 1)], &[]], &[(0, 0), (0, 1)]);
+        check(&[&[(3, 0)], &[(1, 0), (2, 0)]], &[(1, 0), (1, 1), (0, 0)]);
+        // Values decide, and of equal ones the earlier part comes first.
+        check(&[&[(1, 5)], &[(1, 4), (1, 5)], &[(1, 5)]], &[(1, 0), (0, 0), (1, 1), (2, 0)]);
+        let many: Vec<(i64, i64)> = (0..50).map(|e| (e, 0)).collect();
+        let expect: Vec<Place> = (0..50)
+            .flat_map(|e| if e % 20 == 7 { vec![(0, e), (1, e / 20)] } else { vec![(0, e)] })
+            .collect();
+        check(&[&many, &[(7, 1), (27, 1), (47, 1)]], &expect);
+    }
 }

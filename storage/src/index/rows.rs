@@ -1,6 +1,6 @@
 //! Facts of one attribute and value type as columns.
 
-use super::order::{Keys, Order, Place, merged_order};
+use super::order::{Keys, Order, Place, merged_order_of_distinct};
 use crate::error::{Error, Result};
 use crate::fact::{Fact, OPEN};
 use crate::snapshot::{FactColumns, Times};
@@ -154,7 +154,7 @@ impl Rows {
             }
         }
         let keys = parts.iter().map(|p| Keys::new(order, ty, p)).collect::<Result<Vec<Keys>>>()?;
-        Rows::interleave(&parts, &merged_order(&keys))
+        Rows::interleave(&parts, &merged_order_of_distinct(&keys))
     }
 
     /// Where t_to is missing, the facts are open.

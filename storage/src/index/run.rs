@@ -1,6 +1,7 @@
 //! A run: the facts of adjoining transactions as segments, and where in them each attribute lies.
 
 use super::block::Kind;
+use super::cache::unique;
 use super::order::Order;
 use super::segment::{Files, RowGroup, Segment, SegmentEntry};
 use crate::datom::Attr;
@@ -28,9 +29,9 @@ pub struct Run {
 }
 
 /// The row groups of one attribute and type, by order and kind, each in its order.
-#[derive(Default)]
 pub struct RunGroup {
     row_groups: [[Vec<RowGroup>; 3]; 2],
+    pub id: u64,
     /// Whether there is an AVET order of it.
     pub by_value: bool,
 }
@@ -49,8 +50,11 @@ impl Run {
             let (segment, row_groups) = Segment::open(files, of.clone()).await?;
             for (a, ty, row_group) in row_groups {
                 let by_value = is_by_value(&entry.by_value, &a, ty);
-                let group = groups.entry((a, ty)).or_default();
-                group.by_value = by_value;
+                let group = groups.entry((a, ty)).or_insert_with(|| RunGroup {
+                    row_groups: Default::default(),
+                    id: unique(),
+                    by_value,
+                });
                 group.row_groups[of.order as usize][of.kind as usize].push(row_group);
             }
             segments.push(segment);

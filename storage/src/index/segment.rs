@@ -29,6 +29,7 @@ use std::collections::BTreeSet;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering as Atomic};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// Bytes that one checksum covers.
@@ -79,15 +80,22 @@ pub struct Files {
     pub cache: Cache,
     /// Attributes that are to be kept in AVET order.
     by_value: RwLock<BTreeSet<String>>,
+    /// Wakes the indexer.
+    pub wake: Arc<Notify>,
 }
 
 impl Files {
     pub fn new(store: Store, prefix: Path, cache: Cache) -> Files {
-        Files { store, prefix, cache, by_value: RwLock::default() }
+        Files { store, prefix, cache, by_value: RwLock::default(), wake: Arc::default() }
     }
 
     pub fn want_by_value(&self, attributes: impl IntoIterator<Item = String>) {
-        self.by_value.write().extend(attributes);
+        let mut wanted = self.by_value.write();
+        let before = wanted.len();
+        wanted.extend(attributes);
+        if wanted.len() > before {
+            self.wake.notify_one();
+        }
     }
 
     pub fn wanted_by_value(&self) -> BTreeSet<String> {
@@ -357,7 +365,6 @@ impl RowGroup {
         }
     }
 
-    /// Sorted, so that equal ones are the same column.
     fn entities_key(&self) -> Key {
         Key::Entities { fingerprint: self.entities, rows: self.rows as u32 }
     }

@@ -1,6 +1,7 @@
 //! A snapshot: root and tail at a basis. A value: cheap to clone, never changes.
 
 mod closings;
+mod merged;
 mod point;
 mod ranges;
 mod read;
@@ -284,6 +285,7 @@ impl Snapshot {
                     values: slice.values,
                     times: slice.times,
                     sight: Sight { touched: slice.touched, ..self.sight() },
+                    cache: &self.state.files.cache,
                 };
                 let rows = reading.read(&groups).await?;
                 if !rows.is_empty() {

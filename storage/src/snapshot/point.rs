@@ -18,7 +18,8 @@ impl State {
         let types = groups.len();
         let mut facts = Vec::new();
         for (ty, groups) in groups {
-            let reading = Reading { ty, span: span.clone(), values: true, times: true, sight };
+            let (span, cache) = (span.clone(), &self.files.cache);
+            let reading = Reading { ty, span, values: true, times: true, sight, cache };
             facts.append(&mut reading.read(&groups).await?.facts(ty)?);
         }
         if types > 1 {
@@ -31,8 +32,8 @@ impl State {
     /// The facts of one type that hold now about these entities (ascending, distinct), sorted by (e, v).
     pub async fn held(&self, a: &Attr, ty: ValueType, es: &[i64]) -> Result<Vec<Fact>> {
         let Some(groups) = self.groups(a).remove(&ty) else { return Ok(Vec::new()) };
-        let sight = Sight::default();
-        let reading = Reading { ty, span: Span::Points(es), values: true, times: true, sight };
+        let (sight, span, cache) = (Sight::default(), Span::Points(es), &self.files.cache);
+        let reading = Reading { ty, span, values: true, times: true, sight, cache };
         reading.read(&groups).await?.facts(ty)
     }
 
@@ -87,8 +88,8 @@ impl Snapshot {
                 let Some(groups) = groups.remove(&ty) else { continue };
                 let values: Vec<&Value> = values.into_iter().collect();
                 let values = ty.array(values.iter().map(|v| Some(*v)));
-                let span = Span::Values(&values);
-                let reading = Reading { ty, span, values: true, times: true, sight: self.sight() };
+                let (span, sight, cache) = (Span::Values(&values), self.sight(), &files.cache);
+                let reading = Reading { ty, span, values: true, times: true, sight, cache };
                 facts.append(&mut reading.read(&groups).await?.facts(ty)?);
             }
             facts.sort_by(|x, y| (&x.v, x.e, x.t_from).cmp(&(&y.v, y.e, y.t_from)));

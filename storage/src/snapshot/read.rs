@@ -10,11 +10,13 @@
 //! Columns of t are loaded only for parts whose bounds do not decide; parts that nothing touches pass as they are.
 
 use super::closings::{Closings, Ended, Shared};
+use super::merged::Merged;
 use super::source::{Group, Part};
 use super::span::Span;
 use crate::error::{Error, Result};
 use crate::fact::OPEN;
 use crate::index::block::Kind;
+use crate::index::cache::Cache;
 use crate::index::order::Order;
 use crate::index::rows::{Rows, Want};
 use crate::value::ValueType;
@@ -39,6 +41,7 @@ pub struct Reading<'a> {
     pub values: bool,
     pub times: bool,
     pub sight: Sight,
+    pub cache: &'a Cache,
 }
 
 impl Sight {
@@ -109,6 +112,25 @@ pub fn fingerprint(
 impl Reading<'_> {
     /// `groups`, oldest first, are all that sources hold of the attribute and type.
     pub async fn read(&self, groups: &[Group<'_>]) -> Result<Rows> {
+        let merged = match &self.span {
+            Span::Range(range) if !self.times && self.sight.touched.is_none() => {
+                let (ty, sight) = (self.ty, &self.sight);
+                Some(Merged::new(self.cache, groups, ty, range, sight, self.values))
+            }
+            _ => None,
+        };
+        if let Some(rows) = merged.as_ref().and_then(Merged::get) {
+            return Ok(rows);
+        }
+        let (rows, passed) = self.put_together(groups).await?;
+        Ok(match merged.filter(|_| !passed) {
+            Some(merged) => merged.put(rows),
+            None => rows,
+        })
+    }
+
+    /// The rows, and whether they are those of one part as they were.
+    async fn put_together(&self, groups: &[Group<'_>]) -> Result<(Rows, bool)> {
         let mut parts = Vec::new();
         for group in groups {
             for part in group.parts(self.ty, Kind::Current, &self.span) {
@@ -129,6 +151,10 @@ impl Reading<'_> {
                 self.closings(groups, &Span::Points(&es)).await?
             }
             span => self.closings(groups, span).await?,
+        };
+        let only = match parts.as_slice() {
+            [(_, _, rows)] => Some(rows.e.values().inner().as_ptr().addr()),
+            _ => None,
         };
         let mut out: Vec<Rows> = Vec::new();
         let mut of_group: Vec<Rows> = Vec::new();
@@ -151,9 +177,11 @@ impl Reading<'_> {
         }
         out.retain(|rows| !rows.is_empty());
         if out.is_empty() {
-            return Ok(Rows::empty(self.ty, self.want_out()));
+            return Ok((Rows::empty(self.ty, self.want_out()), true));
         }
-        Rows::merge(Order::Aevt, self.ty, out)
+        let rows = Rows::merge(Order::Aevt, self.ty, out)?;
+        let passed = only == Some(rows.e.values().inner().as_ptr().addr());
+        Ok((rows, passed))
     }
 
     fn want_current(&self, part: &Part<'_>) -> Want {

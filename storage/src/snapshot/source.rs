@@ -44,6 +44,14 @@ enum PartOf<'a> {
 }
 
 impl<'a> Group<'a> {
+    /// Nothing else in this process has it.
+    pub fn id(&self) -> u64 {
+        match self.of {
+            Of::Tail(block) => block.id,
+            Of::Run(group) => group.id,
+        }
+    }
+
     /// The parts of a kind that may hold facts of the span, in order.
     pub fn parts(&self, ty: ValueType, kind: Kind, span: &Span<'_>) -> Vec<Part<'a>> {
         match self.of {

@@ -5,7 +5,7 @@
 
 use super::Inner;
 use crate::error::{Error, Result};
-use crate::index::build::Builder;
+use crate::index::build::{Builder, can_sort};
 use crate::index::root::{self, Root};
 use crate::index::run::{Run, RunEntry};
 use crate::index::segment::Segment;
@@ -39,15 +39,16 @@ pub struct Indexer {
 
 #[derive(Default)]
 struct Signals {
-    wake: Notify,
+    wake: Arc<Notify>,
     progress: Notify,
     stop: AtomicBool,
 }
 
 impl Indexer {
-    pub fn new(highest: u64) -> Indexer {
+    /// `wake` wakes it; `highest` is the highest number of a root.
+    pub fn new(highest: u64, wake: Arc<Notify>) -> Indexer {
         Indexer {
-            signals: Arc::default(),
+            signals: Arc::new(Signals { wake, ..Signals::default() }),
             passing: tokio::sync::Mutex::default(),
             failure: Mutex::default(),
             highest: AtomicU64::new(highest),
@@ -95,10 +96,12 @@ async fn run(signals: Arc<Signals>, weak: Weak<Inner>) {
             else {
                 return;
             };
-            if inner.state().tail.rows() < inner.tail_datoms {
-                break;
-            }
-            if let Err(e) = pass(inner).await {
+            let done = match inner.state().tail.rows() >= inner.tail_datoms {
+                true => pass(inner).await,
+                false if inner.needs_sorting() => sort(inner).await,
+                false => break,
+            };
+            if let Err(e) = done {
                 tracing::error!("indexing failed and is tried again: {e}");
                 tokio::time::sleep(RETRY).await;
             }
@@ -116,12 +119,29 @@ pub async fn stop(inner: &Inner) {
     }
 }
 
-/// Lays the tail down and merges what is due. Encoding takes long, so it has a thread of its own.
+/// Lays the tail down and merges what is due.
 pub async fn pass(inner: Arc<Inner>) -> Result<()> {
+    on_a_thread(inner, async |inner| inner.pass().await).await
+}
+
+/// Gives runs the attributes by value that they lack.
+async fn sort(inner: Arc<Inner>) -> Result<()> {
+    on_a_thread(inner, async |inner| {
+        let _one = inner.indexer.passing.lock().await;
+        inner.sort().await
+    })
+    .await
+}
+
+/// Encoding takes long, so it has a thread of its own.
+async fn on_a_thread(
+    inner: Arc<Inner>,
+    work: impl AsyncFnOnce(&Inner) -> Result<()> + Send + 'static,
+) -> Result<()> {
     let runtime = tokio::runtime::Handle::current();
     let done = tokio::task::spawn_blocking(move || {
         runtime.block_on(async {
-            let done = inner.pass().await;
+            let done = work(&inner).await;
             *inner.indexer.failure.lock() = done.clone().err();
             inner.indexer.signals.progress.notify_waiters();
             done
@@ -141,10 +161,21 @@ impl Inner {
         while let Some(merged) = self.merge_due().await? {
             self.replace(merged).await?;
         }
+        self.sort().await?;
+        self.collect_retired().await
+    }
+
+    async fn sort(&self) -> Result<()> {
         while let Some(sorted) = self.sort_due().await? {
             self.replace(sorted).await?;
         }
-        self.collect_retired().await
+        Ok(())
+    }
+
+    /// Whether a run lacks an attribute by value that it could have.
+    fn needs_sorting(&self) -> bool {
+        let wanted = self.files.wanted_by_value();
+        self.state().root.runs.iter().any(|run| can_sort(run, &wanted))
     }
 
     /// The tail as a run.
@@ -211,11 +242,8 @@ impl Inner {
         let wanted = self.files.wanted_by_value();
         let state = self.state();
         for (first, run) in state.root.runs.iter().enumerate() {
-            if wanted.is_subset(&run.entry.by_value) {
-                continue;
-            }
-            let with = self.builder().sort_by_value(run, &wanted).await?;
-            if with.by_value != run.entry.by_value {
+            if can_sort(run, &wanted) {
+                let with = self.builder().sort_by_value(run, &wanted).await?;
                 return Ok(Some(Replaced { first, count: 1, with }));
             }
         }

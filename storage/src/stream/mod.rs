@@ -103,7 +103,7 @@ impl Stream {
             let files = Arc::new(Files::new(store, prefix, Cache::new(options.cache_bytes)));
             let (root, highest) = root::newest(&files).await?;
             files.want_by_value(root.by_value.iter().cloned());
-            let (basis, fresh) = (root.basis.clone(), root.fresh);
+            let (basis, fresh, wake) = (root.basis.clone(), root.fresh, Arc::clone(&files.wake));
             let state =
                 State::new(Arc::clone(&files), Arc::new(root), Tail::default(), basis, fresh);
             let inner = Arc::new(Inner {
@@ -113,7 +113,7 @@ impl Stream {
                 tail_datoms: options.tail_datoms.max(1),
                 state: RwLock::new(Arc::new(state)),
                 writing: tokio::sync::Mutex::default(),
-                indexer: Indexer::new(highest),
+                indexer: Indexer::new(highest, wake),
             });
             inner.collect_lost().await?;
             inner.replay().await?;

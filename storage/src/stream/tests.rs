@@ -311,3 +311,130 @@ async fn both_ops_at_once_are_refused() {
     assert_eq!(stream.snapshot().next_entity(), e + 1);
     assert_eq!(stream.snapshot().attributes()[0].value_type, ValueType::Long);
 }
+
+/// A stream of 300 entities with some history, all laid down; and what it answers.
+async fn laid_down(store: &Store) -> Vec<Fact> {
+    let stream = Stream::create(store.clone(), "s".into(), options(100)).await.unwrap();
+    for t in 1000..1010 {
+        let about = |i: i64| {
+            let e = FIRST_ENTITY + i;
+            let new = age(t, e, t * 2 + i, true);
+            let old = (t > 1000).then(|| age(t, e, (t - 1) * 2 + i, false));
+            old.into_iter().chain([new])
+        };
+        let datoms: Vec<Datom> = (0..300).flat_map(about).collect();
+        stream.append(vec![NewTransaction { instant: t, datoms }]).await.unwrap();
+    }
+    stream.keep_by_value([Attr::new(":p/age")]);
+    stream.index_now().await.unwrap();
+    let facts = stream.snapshot().history().all(&Attr::new(":p/age")).await.unwrap();
+    assert_eq!(facts.len(), 3000);
+    stream.close().await.unwrap();
+    facts
+}
+
+async fn objects(store: &Store, folder: &str) -> Vec<(Path, bytes::Bytes)> {
+    use futures::TryStreamExt;
+    use object_store::ObjectStoreExt;
+    let folder = Path::from(folder);
+    let list: Vec<_> = store.objects.list(Some(&folder)).try_collect().await.unwrap();
+    let mut out = Vec::new();
+    for object in list {
+        let bytes = store.objects.get(&object.location).await.unwrap().bytes().await.unwrap();
+        out.push((object.location, bytes));
+    }
+    out
+}
+
+/// A stream whose index is damaged answers rightly or says which file is damaged.
+async fn check_damaged(store: &Store, expect: &[Fact], file: Option<&Path>) {
+    let stream = Stream::open(store.clone(), "s".into(), options(100_000)).await.unwrap();
+    let a = Attr::new(":p/age");
+    let snapshot = stream.snapshot().history();
+    match (snapshot.all(&a).await, file) {
+        (Ok(facts), _) => assert_eq!(facts, expect),
+        (Err(e), Some(file)) => {
+            assert_eq!(e.kind, ErrorKind::Data, "{e}");
+            assert!(e.message.contains(file.as_ref()) && e.hint.is_some(), "{e}");
+        }
+        (Err(e), None) => unreachable!("{e}"),
+    }
+    match (snapshot.lookup(&a, &[expect[7].v.clone()]).await, file) {
+        (Ok(facts), _) => assert!(facts.contains(&expect[7])),
+        (Err(e), file) => assert!(file.is_some_and(|f| e.message.contains(f.as_ref())), "{e}"),
+    }
+    stream.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn damage_is_named_or_without_effect() {
+    use object_store::{ObjectStoreExt, PutPayload};
+    let store = Store::memory();
+    let expect = laid_down(&store).await;
+    let put = async |all: &[(Path, bytes::Bytes)]| {
+        for folder in ["s/index", "s/segments"] {
+            for (path, _) in objects(&store, folder).await {
+                store.objects.delete(&path).await.unwrap();
+            }
+        }
+        for (path, bytes) in all {
+            store.objects.put(path, PutPayload::from(bytes.clone())).await.unwrap();
+        }
+    };
+    let mut all = objects(&store, "s/index").await;
+    assert_eq!(all.len(), 1, "older roots are removed");
+    all.extend(objects(&store, "s/segments").await);
+    assert!(all.len() > 4);
+    let mut rng = SmallRng::seed_from_u64(1);
+    for (i, (path, bytes)) in all.iter().enumerate() {
+        for _ in 0..12 {
+            let mut broken = bytes.to_vec();
+            let at = rng.random_range(0..broken.len());
+            broken[at] ^= 1 << rng.random_range(0..8);
+            let mut damaged = all.clone();
+            damaged[i].1 = broken.into();
+            put(&damaged).await;
+            check_damaged(&store, &expect, Some(path)).await;
+        }
+        for cut in [0, 1, bytes.len() / 2, bytes.len() - 1] {
+            let mut damaged = all.clone();
+            damaged[i].1 = bytes.slice(..cut);
+            put(&damaged).await;
+            check_damaged(&store, &expect, Some(path)).await;
+        }
+        let mut missing = all.clone();
+        missing.remove(i);
+        put(&missing).await;
+        check_damaged(&store, &expect, None).await;
+    }
+}
+
+#[tokio::test]
+async fn segments_are_removed_when_no_one_reads_them() {
+    let store = Store::memory();
+    let stream = Stream::create(store.clone(), "s".into(), options(10)).await.unwrap();
+    let a = Attr::new(":p/age");
+    let mut old = None;
+    for t in 1000..1100 {
+        let datoms = vec![age(t, FIRST_ENTITY + t, t, true)];
+        stream.append(vec![NewTransaction { instant: t, datoms }]).await.unwrap();
+        if t == 1007 {
+            stream.index_now().await.unwrap();
+            old = Some(stream.snapshot());
+        }
+        if t % 2 == 0 {
+            stream.index_now().await.unwrap();
+        }
+    }
+    let old = old.unwrap();
+    assert_eq!(old.all(&a).await.unwrap().len(), 8);
+    let runs = stream.snapshot().segments().iter().map(|s| s.run).max().unwrap() + 1;
+    assert!(runs < 16, "{runs} runs");
+    let there = objects(&store, "s/segments").await.len();
+    drop(old);
+    stream.index_now().await.unwrap();
+    let named = stream.snapshot().segments().len();
+    assert_eq!(objects(&store, "s/segments").await.len(), named);
+    assert!(there > named, "what the old snapshot read was there");
+    stream.close().await.unwrap();
+}

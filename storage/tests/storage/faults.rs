@@ -246,7 +246,7 @@ fn the_second_writer_is_fenced() {
     run(async {
         let store = Store::memory();
         let (one, two) = (log_on(&store), log_on(&store));
-        let group = |seed, t| generate::group(&mut generate::rng(seed), t, seed as i64 * 1 << 40);
+        let group = |seed, t| generate::group(&mut generate::rng(seed), t, (seed as i64) << 40);
         let written = one.append(&Head::START, group(1, 1000)).await.unwrap();
         let error = two.append(&Head::START, group(2, 1000)).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Fenced);

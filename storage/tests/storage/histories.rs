@@ -248,7 +248,7 @@ fn check_attributes(model: &Model, snapshot: &Snapshot) {
 async fn check(rng: &mut SmallRng, model: &Model, snapshot: &Snapshot, view: View) {
     let mut seen = snapshot.clone();
     if let Some(t) = view.as_of {
-        seen = seen.as_of(t);
+        seen = seen.as_of(snapshot.view().as_of.map_or(t, |newest| t.min(newest)));
     }
     if let Some(t) = view.since {
         seen = seen.since(t);
