@@ -9,7 +9,7 @@ use crate::table::VersionRange;
 use crate::timetravel::When;
 use crate::timetravel::bound;
 use crate::timetravel::clause::{Clause, Kind};
-use crate::timetravel::planner::VersionPlanner;
+use crate::timetravel::planner::{VersionPlanner, told_apart};
 use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, SchemaRef, TimeUnit};
 use datafusion::common::config::ConfigOptions;
@@ -140,7 +140,9 @@ pub async fn view(scope: &Scope<'_>, at: &At, name: &str, sql: &str) -> Result<L
         return Err(Error::new(SqlState::DATA_CORRUPTED, format!("view \"{name}\" is no query")));
     };
     let planned = query(&inside, at, statement.ast.as_ref().clone(), sql).await;
-    Ok(planned.map_err(wrong)?.plan)
+    let plan = planned.map_err(wrong)?.plan;
+    let mark = format!("in {name} at {}, {:?}", at.rows.t(), at.rows.view());
+    told_apart(plan, &mark).map_err(|e| errors::at(e, sql))
 }
 
 fn check_given(scope: &Scope<'_>, found: &References) -> Result<()> {

@@ -6,8 +6,8 @@ use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::sql::sqlparser::ast::{
-    Expr, ObjectName, Query, Spanned, Statement, TableFactor, Value, ValueWithSpan, VisitMut,
-    VisitorMut,
+    Expr, LimitClause, ObjectName, Query, Spanned, Statement, TableFactor, Value, ValueWithSpan,
+    VisitMut, VisitorMut,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -112,6 +112,18 @@ impl Walk<'_> {
     }
 }
 
+/// The parameters that are counts of rows.
+fn counts(query: &Query) -> impl Iterator<Item = usize> {
+    let (limit, offset) = match &query.limit_clause {
+        Some(LimitClause::LimitOffset { limit, offset, .. }) => {
+            (limit.as_ref(), offset.as_ref().map(|o| &o.value))
+        }
+        Some(LimitClause::OffsetCommaLimit { offset, limit }) => (Some(limit), Some(offset)),
+        None => (None, None),
+    };
+    [limit, offset].into_iter().flatten().filter_map(placeholder)
+}
+
 fn unsupported(message: &str) -> Error {
     Error::new(SqlState::FEATURE_NOT_SUPPORTED, message)
 }
@@ -131,6 +143,7 @@ impl VisitorMut for Walk<'_> {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        self.found.casts.extend(counts(query).map(|n| (n, DataType::Int64)));
         let (mut coming, mut visible) = (Vec::new(), Vec::new());
         if let Some(with) = &query.with {
             let names = with.cte_tables.iter().map(|c| names::fold(&c.alias.name));
