@@ -29,6 +29,6 @@ fn people() {
 #[test]
 fn history() {
     if daodb_sqltests::git::program("bench of a git history") {
-        check(&["history", "--commits", "200"], &[("/commits", 200), ("/changes", 500)]);
+        check(&["history", "--commits", "200"], &[("/commits", 200), ("/changes", 491)]);
     }
 }

@@ -72,7 +72,6 @@ async fn a_connection_chooses_its_basis() {
     }
     for (database, options, expect) in [
         (at("4711"), "", "22023"),
-        (at("1999-01-01"), "", "22023"),
         (at("soon"), "", "22023"),
         ("nothing".to_owned(), "", "3D000"),
         ("nothing@1000".to_owned(), "", "3D000"),
@@ -107,7 +106,9 @@ async fn parameters_are_times() {
     for (t, expect) in [(1000_i64, 1_i64), (1001, 2)] {
         assert_eq!(client.query_one(&by_t, &[&t]).await.unwrap().get::<_, i64>(0), expect);
     }
-    assert_eq!(state(&client.query(&by_t, &[&5_i64]).await.unwrap_err()), "22023");
+    // Before the first transaction the database is empty; after the last one there is nothing to say yet.
+    assert_eq!(state(&client.query(&by_t, &[&5_i64]).await.unwrap_err()), "42P01");
+    assert_eq!(state(&client.query(&by_t, &[&4711_i64]).await.unwrap_err()), "22023");
     let sql = "SELECT n FROM item FOR SYSTEM_TIME AS OF $1::timestamptz";
     let by_instant = client.prepare(sql).await.unwrap();
     // 2026-01-15, 2026-02-15
@@ -141,7 +142,7 @@ async fn nothing_leaks_between_connections() {
 }
 
 /// Ten million rows, without a table of them.
-const MANY: &str = "SELECT a.value AS a, b.value AS b FROM generate_series(1, 10000) a CROSS JOIN generate_series(1, 1000) b";
+const MANY: &str = "SELECT a.a AS a, b.b AS b FROM generate_series(1, 10000) a CROSS JOIN generate_series(1, 1000) b";
 
 fn resident_mib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -42,7 +42,7 @@ async fn swallow(raw: &mut Raw) -> (u64, u64) {
 /// Both ways of asking, in one test: memory is that of the whole process.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_million_rows_do_not_grow_memory() {
-    let server = Server::start().await;
+    let server = Server::alone().await;
     let mut raw = Raw::open(&server).await;
     let sql =
         format!("SELECT n, n * 3 AS more, 'row' AS s FROM generate_series(1, {ROWS}) AS g(n)");
@@ -66,7 +66,7 @@ async fn ten_million_rows_do_not_grow_memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_read_stops_the_producer() {
-    let server = Server::start().await;
+    let server = Server::alone().await;
     let mut raw = Raw::open(&server).await;
     let before = resident();
     raw.send(&query("SELECT n, repeat('x', 1000) FROM generate_series(1, 100000000) AS g(n)"))

@@ -5,8 +5,9 @@ use daodb_catalog::{Catalog, EntityRef, Op, TxValue};
 use daodb_gateway::pg::{self, Limits};
 use daodb_storage::{StreamOptions, Value};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use tokio::net::TcpListener;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio::task::JoinHandle;
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, Config, NoTls};
@@ -19,6 +20,15 @@ pub struct Server {
     pub catalog: Arc<Catalog>,
     pub stop: CancellationToken,
     pub task: JoinHandle<daodb_catalog::Result<()>>,
+    _turn: Turn,
+}
+
+/// Memory is that of the whole process: a test that measures it has the process to itself.
+static TURNS: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
+
+enum Turn {
+    Shared(#[allow(dead_code)] OwnedRwLockReadGuard<()>),
+    Alone(#[allow(dead_code)] OwnedRwLockWriteGuard<()>),
 }
 
 impl Server {
@@ -26,7 +36,18 @@ impl Server {
         Self::within(Limits::default()).await
     }
 
+    /// While no other test has a server.
+    pub async fn alone() -> Self {
+        let turn = Turn::Alone(Arc::clone(&TURNS).write_owned().await);
+        Self::serve(Limits::default(), turn).await
+    }
+
     pub async fn within(limits: Limits) -> Self {
+        let turn = Turn::Shared(Arc::clone(&TURNS).read_owned().await);
+        Self::serve(limits, turn).await
+    }
+
+    async fn serve(limits: Limits, turn: Turn) -> Self {
         let options = CatalogOptions {
             stream: StreamOptions {
                 tail_datoms: 100_000,
@@ -41,7 +62,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let served = pg::serve_within(listener, Arc::clone(&catalog), limits, stop.clone());
-        Self { address, catalog, stop, task: tokio::spawn(served) }
+        Self { address, catalog, stop, task: tokio::spawn(served), _turn: turn }
     }
 
     pub fn config(&self) -> Config {

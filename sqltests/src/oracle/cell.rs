@@ -54,9 +54,19 @@ impl Val {
             Val::Boolean(b) => b.to_string(),
             Val::Long(n) | Val::Ref(n) => n.to_string(),
             Val::Double(d) => format!("{d:?}"),
-            Val::Instant(us) => format!("{}Z", show::timestamp(*us, false).replace(' ', "T")),
+            Val::Instant(us) => iso(*us),
             Val::Text(s) | Val::Keyword(s) => s.clone(),
         }
+    }
+}
+
+/// ISO 8601, with milliseconds or microseconds where there are any.
+fn iso(us: i64) -> String {
+    let text = show::timestamp(us, false).replace(' ', "T");
+    match text.split_once('.') {
+        Some((seconds, part)) if part.len() <= 3 => format!("{seconds}.{part:0<3}Z"),
+        Some((seconds, part)) => format!("{seconds}.{part:0<6}Z"),
+        None => format!("{text}Z"),
     }
 }
 
