@@ -68,7 +68,7 @@ impl Life {
         let given = self.model.next_entity - FIRST;
         match self.rng.random_range(0..20) {
             0..8 => temp(["x", "y", "z", "w"].choose(&mut self.rng).unwrap()),
-            8..10 => match self.model.facts.iter().filter(|f| f.1 == ":p/email").next_back() {
+            8..10 => match self.model.facts.iter().rfind(|f| f.1 == ":p/email") {
                 Some(fact) if self.rng.random_bool(0.8) => lookup(":p/email", fact.2.clone()),
                 _ => lookup(":p/email", self.text()),
             },
