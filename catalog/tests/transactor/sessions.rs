@@ -258,7 +258,8 @@ async fn sessions_pinned_to_a_time() {
     check(&mut s, "SELECT count(*) FROM person", "2").await;
     check(&mut s, "SET daodb.as_of = 1000; SELECT count(*) FROM person", "1").await;
     check(&mut s, "SHOW daodb.as_of", "1000").await;
-    check(&mut s, "RESET daodb.as_of; SET daodb.since = 1000; SELECT name FROM person", "").await;
+    check(&mut s, "RESET daodb.as_of; SET daodb.since = 1000; SELECT name FROM person", ";Bob")
+        .await;
     check(&mut s, "RESET daodb.since; SET daodb.history = on; SELECT count(*) FROM person", "3")
         .await;
 }
