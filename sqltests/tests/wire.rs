@@ -82,7 +82,7 @@ async fn a_connection_chooses_its_basis() {
         assert_eq!(state(&e), expect, "{database} {options}");
     }
     let pinned = server.connect(&at("1000"), "").await.unwrap();
-    let e = pinned.simple_query("INSERT INTO item (n) VALUES (5)").await.unwrap_err();
+    let e = pinned.simple_query("CREATE VIEW five AS SELECT 5 AS n").await.unwrap_err();
     assert_eq!(state(&e), "25006");
     server.stop().await;
 }
@@ -117,7 +117,7 @@ async fn parameters_are_times() {
         assert_eq!(client.query_one(&by_instant, &[&at]).await.unwrap().get::<_, i64>(0), expect);
     }
     let e = client.query(&by_instant, &[&UNIX_EPOCH]).await.unwrap_err();
-    assert_eq!(state(&e), "22023");
+    assert_eq!(state(&e), "42P01");
     let sql = "SELECT a.n, b.n FROM item VERSION AS OF $1 a JOIN item VERSION AS OF $2 b USING (_id) WHERE a.n < $3";
     let row = client.query_one(sql, &[&1000_i64, &1001_i64, &9_i64]).await.unwrap();
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 2));
@@ -189,10 +189,10 @@ async fn ten_million_rows_do_not_grow_memory() {
 async fn cancel_and_time_limits_stop_a_running_query() {
     let server = Server::start().await;
     let client = server.connect(DATABASE, "").await.unwrap();
-    let endless = MANY.replace("10000)", "1000000000)");
+    let endless = "SELECT n AS a, n AS b FROM generate_series(1, 100000000000) AS g(n)";
 
     // While rows are produced.
-    let stream = client.query_raw(&endless, NONE).await.unwrap();
+    let stream = client.query_raw(endless, NONE).await.unwrap();
     let mut stream = std::pin::pin!(stream);
     for _ in 0..1000 {
         stream.next().await.unwrap().unwrap();

@@ -302,8 +302,12 @@ impl World {
             .transactions
             .iter()
             .filter(|(t, _)| *t <= view.t && view.since.is_none_or(|since| *t > since));
-        let rows = seen.map(|(t, at)| vec![Some(Cell::Long(*t)), Some(Cell::Instant(*at))]);
-        let columns = vec![("t".to_owned(), Ty::Long), ("instant".to_owned(), Ty::Instant)];
+        // A transaction's entity is its t.
+        let rows = seen.map(|(t, at)| {
+            vec![Some(Cell::Long(*t)), Some(Cell::Long(*t)), Some(Cell::Instant(*at))]
+        });
+        let columns = [("_id", Ty::Long), ("t", Ty::Long), ("instant", Ty::Instant)];
+        let columns = columns.into_iter().map(|(name, ty)| (name.to_owned(), ty)).collect();
         Relation { columns, rows: rows.collect() }
     }
 }
