@@ -222,7 +222,7 @@ async fn cancel_and_time_limits_stop_a_running_query() {
         assert_eq!(state(&e), "57014", "simple: {simple}");
         assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     }
-    let e = client.simple_query(&endless).await.unwrap_err();
+    let e = client.simple_query(endless).await.unwrap_err();
     assert_eq!(state(&e), "57014");
     assert_eq!(n(&client).await, 2);
     server.stop().await;
