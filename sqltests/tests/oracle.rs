@@ -72,8 +72,16 @@ impl Life {
         // The folder's lock is held as long as anybody holds the catalog.
         (self.catalog, self.database) = (spare, other);
         let folder = self.folder.as_ref().unwrap().path();
-        let (catalog, database) = engine::folder(folder, self.options.clone()).await.unwrap();
-        (self.catalog, self.database) = (catalog, database);
+        // Tasks of queries that were dropped let go of their snapshots a little later.
+        let mut tries = 0;
+        (self.catalog, self.database) = loop {
+            match engine::folder(folder, self.options.clone()).await {
+                Ok(opened) => break opened,
+                Err(e) => assert!(tries < 100 && e.state == SqlState::READ_ONLY, "{e}"),
+            }
+            tries += 1;
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        };
     }
 
     async fn transact(&mut self) {
