@@ -9,7 +9,8 @@ use datafusion::error::Result as DfResult;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    AggregateUDF, ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::Arc;
@@ -28,7 +29,9 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
         .with_runtime_env(runtime)
         .with_analyzer_rule(Arc::new(super::checked::CheckedArithmetic::new()))
         .build();
-    SessionContext::new_with_state(state)
+    let context = SessionContext::new_with_state(state);
+    context.register_udaf(AggregateUDF::from(super::sum::Sum::new()));
+    context
 }
 
 /// The functions that answer from the statement's snapshot.

@@ -22,6 +22,7 @@ mod relations;
 mod rows;
 mod run;
 mod settings;
+mod sum;
 mod transaction;
 mod variables;
 mod views;

@@ -81,7 +81,12 @@ impl Session {
             }
             S::Close { cursor: CloseCursor::All } => command("CLOSE CURSOR ALL"),
             S::UNLISTEN { .. } => command("UNLISTEN"),
-            _ => Err(refused(&ast, &statement.text)),
+            other => {
+                if is_write(other) {
+                    self.refuse_if_read_only(&what(&statement.text))?;
+                }
+                Err(refused(other, &statement.text))
+            }
         }
     }
 
@@ -234,6 +239,19 @@ fn refuse_writes_within(statement: &ast::Statement) -> Result<()> {
     }
 }
 
+fn is_write(statement: &ast::Statement) -> bool {
+    use ast::Statement as S;
+    matches!(
+        statement,
+        S::Insert(_)
+            | S::Update { .. }
+            | S::Delete(_)
+            | S::Merge { .. }
+            | S::Truncate { .. }
+            | S::CreateTable(_)
+    )
+}
+
 /// Why a statement is not run.
 fn refused(statement: &ast::Statement, text: &str) -> Error {
     use ast::Statement as S;
@@ -242,12 +260,7 @@ fn refused(statement: &ast::Statement, text: &str) -> Error {
         Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("{what} is not supported")).hint(hint)
     };
     match statement {
-        S::Insert(_)
-        | S::Update { .. }
-        | S::Delete(_)
-        | S::Merge { .. }
-        | S::Truncate { .. }
-        | S::CreateTable(_) => writes_later(&what),
+        _ if is_write(statement) => writes_later(&what),
         S::ShowTables { .. } | S::ShowSchemas { .. } | S::ShowColumns { .. } => unsupported(
             "\\dt lists tables, \\dn schemas, \\d a table's columns; or read information_schema",
         ),

@@ -58,8 +58,8 @@ impl Session {
         }
     }
 
-    /// Why this session may not write now, if so.
-    pub(super) fn refuse_write(&self, what: &str) -> Result<()> {
+    /// Why this session only reads now, if so.
+    pub(super) fn refuse_if_read_only(&self, what: &str) -> Result<()> {
         let read_only =
             |why: &str| Error::new(SqlState::READ_ONLY, format!("cannot execute {what} in {why}"));
         if self.settings.t(super::settings::AS_OF).is_some() {
@@ -77,6 +77,12 @@ impl Session {
         if self.settings.is_on(setting) {
             return Err(read_only("a read-only transaction"));
         }
+        Ok(())
+    }
+
+    /// Why this session may not make or drop views now, if so.
+    pub(super) fn refuse_change(&self, what: &str) -> Result<()> {
+        self.refuse_if_read_only(what)?;
         match self.transaction.status() {
             TransactionStatus::Idle => Ok(()),
             _ => Err(Error::new(
