@@ -116,13 +116,20 @@ impl Config {
     pub fn catalog_options(&self) -> CatalogOptions {
         CatalogOptions {
             stream: StreamOptions {
-                tail_datoms: self.tail_datoms,
-                cache_bytes: self.cache,
-                clock: Arc::new(now),
+                writer: writer().into(),
+                ..StreamOptions::new(self.tail_datoms, self.cache, Arc::new(now))
             },
             memory_bytes: self.memory,
         }
     }
+}
+
+/// Who this process is, for another one that it keeps from writing.
+fn writer() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = host.or_else(|| std::env::var("HOSTNAME").ok());
+    let host = host.as_deref().map_or("an unnamed machine", str::trim);
+    format!("process {} on {host}", std::process::id())
 }
 
 /// Microseconds, UTC.

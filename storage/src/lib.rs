@@ -28,5 +28,5 @@ pub use error::{Error, ErrorKind, Result};
 pub use fact::{Fact, OPEN};
 pub use snapshot::{AttributeStat, Basis, FactColumns, SegmentInfo, Slice, Snapshot, Times, View};
 pub use store::{Store, Usage};
-pub use stream::{Appended, NewTransaction, Stream, StreamOptions};
+pub use stream::{Appended, Job, JobKind, NewTransaction, Stream, StreamOptions};
 pub use value::{Value, ValueType};

@@ -11,9 +11,8 @@ use crate::error::{Error, Result};
 use crate::snapshot::Basis;
 use crate::tail::Fresh;
 use crate::value::{Value, ValueType};
-use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{ObjectMeta, PutMode, PutOptions};
 use serde::{Deserialize, Serialize};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -183,18 +182,17 @@ pub async fn newest(files: &Arc<Files>) -> Result<(Root, u64)> {
 }
 
 async fn numbers(files: &Files) -> Result<Vec<u64>> {
-    let folder = folder(files);
-    let objects: Vec<ObjectMeta> =
-        files.store.objects.list(Some(&folder)).try_collect().await.map_err(Error::from)?;
-    let number = |o: &ObjectMeta| o.location.filename()?.strip_suffix(".json")?.parse().ok();
-    Ok(objects.iter().filter_map(number).collect())
+    Ok(files.store.list(&folder(files)).await?.iter().filter_map(number).collect())
+}
+
+fn number(object: &ObjectMeta) -> Option<u64> {
+    object.location.filename()?.strip_suffix(".json")?.parse().ok()
 }
 
 async fn read(files: &Arc<Files>, n: u64) -> Result<Root> {
     let path = path(files, n);
     let bad = |what: &dyn std::fmt::Display| Error::data(&path, what);
-    let object = files.store.objects.get(&path).await.map_err(|e| Error::io(&path, e))?;
-    let bytes = object.bytes().await.map_err(|e| Error::io(&path, e))?;
+    let bytes = files.store.read(&path).await?;
     let file: File = serde_json::from_slice(&bytes).map_err(|e| bad(&e))?;
     let json = file.root.to_string();
     if blake3::hash(json.as_bytes()).to_hex().as_str() != file.blake3 {
@@ -224,34 +222,38 @@ async fn read(files: &Arc<Files>, n: u64) -> Result<Root> {
     })
 }
 
-/// Removes other roots, and segments that `root` does not name. Only the stream's one owner may call it, at its start.
-pub async fn collect(files: &Files, root: &Root) -> Result<()> {
-    remove_older(files, root.n).await?;
+/// Removes roots older than `root`, and segments that it does not name, as far as they were last touched before `before`
+/// (microseconds). Only the stream's one writer may call it. Returns how many objects were removed.
+///
+/// The root must be the one that the process works on: segments that a newer one names would be lost. They are only found
+/// on a shared store, where a writer that was overtaken may still run, and there they are younger than the grace.
+pub async fn collect(files: &Files, root: &Root, before: i64) -> Result<u64> {
+    let old = |o: &&ObjectMeta| o.last_modified.timestamp_micros() < before;
+    let roots = files.store.list(&folder(files)).await?;
+    let older = |o: &&ObjectMeta| number(o).is_some_and(|n| n < root.n);
     let entries = root.runs.iter().flat_map(|r| &r.entry.segments);
     let named: HashSet<String> = entries.map(|s| format!("{}.parquet", s.name)).collect();
-    let folder = files.prefix.clone().join("segments");
-    let objects: Vec<ObjectMeta> =
-        files.store.objects.list(Some(&folder)).try_collect().await.map_err(Error::from)?;
+    let segments = files.store.list(&files.prefix.clone().join("segments")).await?;
     let lost = |o: &&ObjectMeta| o.location.filename().is_some_and(|f| !named.contains(f));
-    for object in objects.iter().filter(lost) {
-        remove(files, &object.location).await?;
+    let mut removed = 0;
+    // Roots first: one that stays names segments that are there.
+    for object in roots.iter().filter(older).filter(old) {
+        files.store.delete(&object.location).await?;
+        removed += 1;
     }
-    Ok(())
+    for object in segments.iter().filter(lost).filter(old) {
+        files.store.delete(&object.location).await?;
+        removed += 1;
+    }
+    Ok(removed)
 }
 
 /// Removes roots older than `n`.
 pub async fn remove_older(files: &Files, n: u64) -> Result<()> {
     for older in numbers(files).await?.into_iter().filter(|older| *older < n) {
-        remove(files, &path(files, older)).await?;
+        files.store.delete(&path(files, older)).await?;
     }
     Ok(())
-}
-
-pub async fn remove(files: &Files, path: &Path) -> Result<()> {
-    match files.store.objects.delete(path).await {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(e) => Err(Error::io(path, e)),
-    }
 }
 
 /// Statistics of what a new run adds to what a root knows.

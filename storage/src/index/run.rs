@@ -95,6 +95,10 @@ impl Run {
         self.segments.iter().map(info).collect()
     }
 
+    pub fn bytes(&self) -> u64 {
+        self.entry.segments.iter().map(|s| s.bytes).sum()
+    }
+
     pub fn rows(&self) -> u64 {
         let facts = self.entry.segments.iter().filter(|s| s.order == Order::Aevt);
         facts.map(|s| s.rows).sum()

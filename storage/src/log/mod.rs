@@ -1,28 +1,34 @@
 //! The log: create-only objects of whole transactions, chained by hash. The truth.
 //!
 //! An object is named by its first t and holds a group of transactions; the next object is named by the t after its last.
-//! Creating it *is* the commit. It is Parquet that a stranger can read (see [`object`]), sealed by a checksum, and its
+//! Creating it *is* the commit. Small ones are joined later (see [`consolidate`]), with the same rows and headers. It is Parquet that a stranger can read (see [`object`]), sealed by a checksum, and its
 //! transactions form one chain of hashes from the first of the stream.
 
 mod chain;
+mod consolidate;
 mod hash;
+mod names;
 mod object;
 mod seal;
 mod verify;
 
+pub use consolidate::Joined;
 pub use verify::Verified;
 
 use crate::datom::{Datom, FIRST_T};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Created, Store};
 use crate::stream::NewTransaction;
+use crate::value::Clock;
 use chain::Chain;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
+use names::{Name, cover};
 use object::{LogObject, Origin};
 use object_store::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Objects fetched and decoded ahead of the reader.
@@ -82,26 +88,60 @@ impl Head {
     }
 }
 
+/// Who writes a log, and by which rules.
+#[derive(Clone)]
+pub struct Writing {
+    /// Free text for whoever finds the place taken: a process and a machine.
+    pub by: Arc<str>,
+    pub clock: Clock,
+    /// How long what nothing needs any more lies on a store that other processes share.
+    pub grace: Duration,
+}
+
 /// The log of one stream; the one writer of it, and a reader.
 pub struct Log {
     store: Store,
     folder: Path,
     stream: String,
     writer: Uuid,
+    writing: Writing,
     /// A write of ours has no known outcome: nothing may follow it before the log is read again.
     in_doubt: AtomicBool,
+    /// Another writer has taken over: nothing is tried any more.
+    fenced: OnceLock<Error>,
+    /// When the log's end was last known to be ours, in microseconds.
+    known: AtomicI64,
 }
 
 impl Log {
-    /// `prefix` is the stream's folder; objects lie under `<prefix>/log/`.
+    /// `prefix` is the stream's folder; objects lie under `<prefix>/log/`. For one who reads, or has the store alone.
     pub fn new(store: Store, prefix: Path, stream: String) -> Log {
+        let writing = Writing {
+            by: "an unnamed process".into(),
+            clock: Arc::new(|| 0),
+            grace: Duration::ZERO,
+        };
+        Log::written_by(writing, store, prefix, stream)
+    }
+
+    /// For a writer beside whom there may be others.
+    pub fn written_by(writing: Writing, store: Store, prefix: Path, stream: String) -> Log {
+        let known = AtomicI64::new((writing.clock)());
         Log {
             store,
             folder: prefix.join("log"),
             stream,
             writer: Uuid::new_v4(),
+            writing,
             in_doubt: AtomicBool::new(false),
+            fenced: OnceLock::new(),
+            known,
         }
+    }
+
+    /// Why this process writes no more, where another has taken over.
+    pub fn fenced(&self) -> Option<&Error> {
+        self.fenced.get()
     }
 
     /// Identifies this process's writes.
@@ -111,37 +151,52 @@ impl Log {
 
     /// The object whose first transaction is `t`.
     pub fn object_path(&self, t: i64) -> Path {
-        self.folder.clone().join(format!("{t:020}.parquet"))
+        Name::commit(t).path(&self.folder)
+    }
+
+    fn origin(&self) -> Origin {
+        Origin {
+            stream: self.stream.clone(),
+            writer: self.writer,
+            put: Uuid::new_v4(),
+            by: self.writing.by.to_string(),
+        }
     }
 
     /// Writes a group as one object after `head`; durable when it returns, with headers made.
     ///
-    /// The name taken by another writer: `Fenced`, with who (put-id) and what to do. After an `Io` error, or where the
-    /// future is dropped, the outcome is not known and this `Log` refuses to write on.
+    /// The name taken by another writer: `Fenced`, with who and what to do, and so is every write after that. After an `Io`
+    /// error, or where the future is dropped, the outcome is not known and this `Log` refuses to write on.
     pub async fn append(
         &self,
         head: &Head,
         group: Vec<NewTransaction>,
     ) -> Result<Vec<Transaction>> {
+        if let Some(why) = self.fenced() {
+            return Err(why.clone());
+        }
         let path = self.object_path(head.t + 1);
-        let origin =
-            Origin { stream: self.stream.clone(), writer: self.writer, put: Uuid::new_v4() };
+        let origin = self.origin();
         let large = group.iter().map(|t| t.datoms.len()).sum::<usize>() >= LARGE_DATOMS;
         let after = head.clone();
         let (bytes, transactions) =
             elsewhere(large, move || object::encode(&origin, &after, group)).await?;
+        self.refuse_if_overtaken(head, None, 4).await?;
         if self.in_doubt.swap(true, Ordering::SeqCst) {
             return Err(doubtful(&path, "an earlier write has no known outcome"));
         }
         let created = self.store.create(&path, bytes).await;
         match created {
             Ok(Created::New) => {
+                // Late, and what was there may have been joined with others and removed.
+                self.refuse_if_overtaken(head, Some(Name::commit(head.t + 1)), 2).await?;
                 self.in_doubt.store(false, Ordering::SeqCst);
+                self.known.store((self.writing.clock)(), Ordering::SeqCst);
                 Ok(transactions)
             }
             Ok(Created::Taken(there)) => {
                 self.in_doubt.store(false, Ordering::SeqCst);
-                Err(self.fenced(&path, &there))
+                Err(self.fence(self.taken(&path, &there)))
             }
             Err(e) if e.kind == ErrorKind::Io => Err(doubtful(&path, &e.to_string())),
             Err(e) => {
@@ -151,24 +206,52 @@ impl Log {
         }
     }
 
-    fn fenced(&self, path: &Path, there: &bytes::Bytes) -> Error {
+    /// The name after `head` may be free again where it was taken, joined with others and removed: a writer that was away for
+    /// a good part of the grace looks whether the log goes on without it.
+    async fn refuse_if_overtaken(&self, head: &Head, ours: Option<Name>, parts: u32) -> Result<()> {
+        let now = (self.writing.clock)();
+        let away = Duration::from_micros(
+            u64::try_from(now.saturating_sub(self.known.load(Ordering::SeqCst))).unwrap_or(0),
+        );
+        if !self.store.shared || away <= self.writing.grace / parts {
+            return Ok(());
+        }
+        let all = self.list_from(0).await?;
+        let goes_on = |n: &&Name| n.last.unwrap_or(n.first) > head.t && Some(**n) != ours;
+        if let Some(name) = all.iter().find(goes_on) {
+            let path = name.path(&self.folder);
+            let there = self.store.read(&path).await?;
+            return Err(self.fence(self.taken(&path, &there)));
+        }
+        self.known.store(now, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn fence(&self, why: Error) -> Error {
+        match why.kind {
+            ErrorKind::Fenced => self.fenced.get_or_init(|| why).clone(),
+            _ => why,
+        }
+    }
+
+    fn taken(&self, path: &Path, there: &bytes::Bytes) -> Error {
         let origin = match object::origin(path, there) {
             Ok(origin) => origin,
             Err(e) => return e,
         };
         let who = match origin.writer == self.writer {
             true => "an earlier write of this process".to_owned(),
-            false => format!("writer {} (put {})", origin.writer, origin.put),
+            false => format!("{} (writer {}, put {})", origin.by, origin.writer, origin.put),
         };
         Error::new(ErrorKind::Fenced, format!("{path}: already written by {who}"))
-            .hint("nothing was written; open the database again to go on after what is there")
+            .hint("nothing was written, and this process writes no more; stop the other writer, then start this one again")
     }
 
     /// All whole transactions after `head`, in order, checked against its hash; damage is an error that names the object.
     pub fn read_after(&self, head: Head) -> BoxStream<'_, Result<Transaction>> {
         let mut chain = Chain::at(head.clone());
         stream::once(self.objects_after(head))
-            .map_ok(|ts| stream::iter(ts).map(|t| self.read_object(t)).buffered(READ_AHEAD))
+            .map_ok(|names| stream::iter(names).map(|n| self.read_object(n)).buffered(READ_AHEAD))
             .try_flatten()
             .map(move |object| chain.follow(object?))
             .map_ok(|transactions| stream::iter(transactions.into_iter().map(Ok)))
@@ -176,50 +259,75 @@ impl Log {
             .boxed()
     }
 
-    /// The first ts of the objects to read after `head`; the one that holds `head` itself comes first where none begins
-    /// right after it, so that a log that has lost its end is found out.
-    async fn objects_after(&self, head: Head) -> Result<Vec<i64>> {
-        let mut ts = self.list_from(head.t + 1).await?;
-        if head.t < FIRST_T || ts.first() == Some(&(head.t + 1)) {
-            return Ok(ts);
+    /// The transactions of the commit right after `head`: one request, none of them a listing. None: there is none, or it was
+    /// joined with others by now.
+    pub async fn read_next(&self, head: &Head) -> Result<Option<Vec<Transaction>>> {
+        let path = self.object_path(head.t + 1);
+        let Some(bytes) = self.store.read_if_there(&path).await? else { return Ok(None) };
+        let object = self.decode(path, head.t + 1, bytes).await?;
+        Chain::at(head.clone()).follow(object).map(Some)
+    }
+
+    /// The objects to read after `head`; the one that holds `head` itself comes first where none begins right after it, so
+    /// that a log that has lost its end is found out.
+    async fn objects_after(&self, head: Head) -> Result<Vec<Name>> {
+        let mut names = cover(self.list_from(head.t + 1).await?, |n| *n).0;
+        if head.t < FIRST_T || names.first().is_some_and(|n| n.first == head.t + 1) {
+            return Ok(names);
         }
         for from in [head.t.saturating_sub(NEAR), 0] {
-            let near = self.list_from(from.max(0)).await?;
-            if let Some(holds) = near.into_iter().rfind(|t| *t <= head.t) {
-                ts.insert(0, holds);
-                return Ok(ts);
+            names = cover(self.list_from(from.max(0)).await?, |n| *n).0;
+            if let Some(at) = names.iter().position(|n| n.first == head.t + 1) {
+                return Ok(names.split_off(at));
+            }
+            if let Some(at) = names.iter().rposition(|n| n.first <= head.t) {
+                return Ok(names.split_off(at));
             }
         }
         Err(Error::data(&self.folder, format!("transaction {} is missing from the log", head.t))
             .hint(object::LOST))
     }
 
-    /// The first ts of all objects from `t` on, in order.
-    async fn list_from(&self, t: i64) -> Result<Vec<i64>> {
-        let found = self.store.list_after(&self.folder, &self.object_path((t - 1).max(0))).await?;
-        let mut ts = Vec::with_capacity(found.len());
-        for object in found {
-            match object.location.filename().and_then(first_t) {
-                Some(first) => ts.push(first),
-                None => tracing::warn!(path = %object.location, "not a log object; left alone"),
-            }
-        }
-        Ok(ts)
+    /// The names of all objects that begin at `t` or later.
+    async fn list_from(&self, t: i64) -> Result<Vec<Name>> {
+        // A name that joins stands before the commit that begins at the same t.
+        let before = Name::joined((t - 1).max(0), i64::MAX).path(&self.folder);
+        let found = self.store.list_after(&self.folder, &before).await?;
+        Ok(found
+            .iter()
+            .filter_map(|object| self.name(&object.location))
+            .filter(|n| n.first >= t)
+            .collect())
     }
 
-    async fn read_object(&self, t: i64) -> Result<LogObject> {
-        let path = self.object_path(t);
+    fn name(&self, path: &Path) -> Option<Name> {
+        let name = path.filename().and_then(Name::parse);
+        if name.is_none() {
+            tracing::warn!(%path, "not a log object; left alone");
+        }
+        name
+    }
+
+    async fn read_object(&self, name: Name) -> Result<LogObject> {
+        let path = name.path(&self.folder);
         let bytes = self.store.read(&path).await?;
+        let object = self.decode(path, name.first, bytes).await?;
+        let last = object.transactions.last().map(|t| t.header.t);
+        match name.last {
+            Some(_) if name.last != last => {
+                let text =
+                    format!("ends with transaction {}, not as its name says", last.unwrap_or(0));
+                Err(Error::data(object.path, text).hint(object::LOST))
+            }
+            _ => Ok(object),
+        }
+    }
+
+    async fn decode(&self, path: Path, first: i64, bytes: bytes::Bytes) -> Result<LogObject> {
         let stream = self.stream.clone();
         let large = bytes.len() >= LARGE_BYTES;
-        elsewhere(large, move || object::decode(path, t, &stream, &bytes)).await
+        elsewhere(large, move || object::decode(path, first, &stream, &bytes)).await
     }
-}
-
-fn first_t(name: &str) -> Option<i64> {
-    let digits = name.strip_suffix(".parquet")?;
-    let plain = digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| digits.parse().ok()).flatten()
 }
 
 fn doubtful(path: &Path, why: &str) -> Error {

@@ -136,6 +136,12 @@ impl State {
         State { files, root, tail, basis, fresh, attributes: OnceLock::new() }
     }
 
+    /// Of a root, with nothing after it yet.
+    pub fn at(files: Arc<Files>, root: Arc<Root>) -> State {
+        let (basis, fresh) = (root.basis.clone(), root.fresh);
+        State::new(files, root, Tail::default(), basis, fresh)
+    }
+
     /// What the sources hold of one attribute, oldest first, apart by type.
     fn groups(&self, a: &Attr) -> BTreeMap<ValueType, Vec<Group<'_>>> {
         let all = (a.clone(), ValueType::ALL[0])..=(a.clone(), ValueType::ALL[13]);

@@ -29,6 +29,8 @@ pub struct Store {
     pub objects: Arc<dyn ObjectStore>,
     /// The prefix under which everything lies (empty for a folder).
     pub root: Path,
+    /// Whether other processes may read and write here; a folder has a lock, and memory is nobody else's.
+    pub shared: bool,
 }
 
 /// What [`Store::create`] found.
@@ -44,12 +46,17 @@ impl Store {
     /// A local folder, made where it is missing. Creates are atomic and durable when they return; one process owns it
     /// (`Fenced` where another does).
     pub fn folder(path: &std::path::Path) -> Result<Store> {
-        Ok(Store { objects: Arc::new(Folder::open(path)?), root: Path::default() })
+        Ok(Store::of(Arc::new(Folder::open(path)?), false))
     }
 
     /// Nothing outlives the process.
     pub fn memory() -> Store {
-        Store { objects: Arc::new(InMemory::new()), root: Path::default() }
+        Store::of(Arc::new(InMemory::new()), false)
+    }
+
+    /// Any store that creates only where nothing is.
+    pub fn of(objects: Arc<dyn ObjectStore>, shared: bool) -> Store {
+        Store { objects, root: Path::default(), shared }
     }
 
     /// Creates the object, which must differ from what any other writer would put there (by an id in its bytes). An

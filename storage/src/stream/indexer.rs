@@ -4,6 +4,7 @@
 //! order makes every crash harmless: segments that no root names are removed at the next start, and the log has the rest.
 
 use super::Inner;
+use super::jobs::{Done, JobKind};
 use crate::error::{Error, Result};
 use crate::index::build::{Builder, can_sort};
 use crate::index::root::{self, Root};
@@ -15,7 +16,7 @@ use crate::tail::Batch;
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -23,6 +24,8 @@ use tokio::task::JoinHandle;
 
 /// Runs of about one size that become one: fewer means faster reads, more means fewer rewrites.
 const FAN: usize = 8;
+/// Log objects are looked through for some to join after so many commits.
+const COMMITS: usize = 256;
 const RETRY: Duration = Duration::from_secs(2);
 
 pub struct Indexer {
@@ -35,18 +38,31 @@ pub struct Indexer {
     /// Segments that no root names any more; removed when no snapshot reads them.
     retired: Mutex<Vec<Arc<Segment>>>,
     task: Mutex<Option<JoinHandle<()>>>,
+    /// When what nothing names was last looked for, in microseconds.
+    collected: AtomicI64,
+    /// Commits since log objects were last joined.
+    commits: AtomicUsize,
 }
 
 #[derive(Default)]
-struct Signals {
+pub struct Signals {
     wake: Arc<Notify>,
     progress: Notify,
     stop: AtomicBool,
 }
 
+impl Signals {
+    /// Ready once the task is told to stop.
+    pub async fn stopped(&self) {
+        while !self.stop.load(Ordering::SeqCst) {
+            self.wake.notified().await;
+        }
+    }
+}
+
 impl Indexer {
     /// `wake` wakes it; `highest` is the highest number of a root.
-    pub fn new(highest: u64, wake: Arc<Notify>) -> Indexer {
+    pub fn new(highest: u64, wake: Arc<Notify>, now: i64) -> Indexer {
         Indexer {
             signals: Arc::new(Signals { wake, ..Signals::default() }),
             passing: tokio::sync::Mutex::default(),
@@ -54,7 +70,24 @@ impl Indexer {
             highest: AtomicU64::new(highest),
             retired: Mutex::default(),
             task: Mutex::default(),
+            collected: AtomicI64::new(now),
+            // What an earlier process left is not known.
+            commits: AtomicUsize::new(COMMITS),
         }
+    }
+
+    pub fn signals(&self) -> Arc<Signals> {
+        Arc::clone(&self.signals)
+    }
+
+    /// The background task, for [`stop`] to wait for.
+    pub fn keep(&self, task: JoinHandle<()>) {
+        *self.task.lock() = Some(task);
+    }
+
+    /// Another log object was written.
+    pub fn count_commit(&self) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
     }
 
     pub fn wake(&self) {
@@ -85,7 +118,7 @@ impl Indexer {
 pub fn start(inner: &Arc<Inner>) {
     let signals = Arc::clone(&inner.indexer.signals);
     let weak = Arc::downgrade(inner);
-    *inner.indexer.task.lock() = Some(tokio::spawn(run(signals, weak)));
+    inner.indexer.keep(tokio::spawn(run(signals, weak)));
 }
 
 async fn run(signals: Arc<Signals>, weak: Weak<Inner>) {
@@ -96,7 +129,7 @@ async fn run(signals: Arc<Signals>, weak: Weak<Inner>) {
             else {
                 return;
             };
-            let done = match inner.state().tail.rows() >= inner.tail_datoms {
+            let done = match inner.state().tail.rows() >= inner.tail_datoms() {
                 true => pass(inner).await,
                 false if inner.needs_sorting() => sort(inner).await,
                 false => break,
@@ -157,19 +190,42 @@ impl Inner {
 
     async fn pass(&self) -> Result<()> {
         let _one = self.indexer.passing.lock().await;
-        self.lay_down().await?;
-        while let Some(merged) = self.merge_due().await? {
-            self.replace(merged).await?;
+        // What a newer writer reads is not ours to change.
+        if let Some(why) = self.log.fenced() {
+            return Err(why.clone());
         }
+        self.jobs.run(JobKind::LayDown, self.lay_down()).await?;
+        while self.jobs.run(JobKind::Merge, self.merge()).await? {}
         self.sort().await?;
+        self.jobs.run(JobKind::Consolidate, self.consolidate()).await?;
         self.collect_retired().await
     }
 
+    async fn merge(&self) -> Result<(bool, Done)> {
+        let Some(merged) = self.merge_due().await? else { return Ok((false, Done::default())) };
+        let done = merged.done();
+        self.replace(merged).await?;
+        Ok((true, done))
+    }
+
     async fn sort(&self) -> Result<()> {
-        while let Some(sorted) = self.sort_due().await? {
+        let one = async || -> Result<(bool, Done)> {
+            let Some(sorted) = self.sort_due().await? else { return Ok((false, Done::default())) };
+            let done = sorted.done();
             self.replace(sorted).await?;
-        }
+            Ok((true, done))
+        };
+        while self.jobs.run(JobKind::Sort, one()).await? {}
         Ok(())
+    }
+
+    /// Joins small log objects that the root's basis does not need any more.
+    async fn consolidate(&self) -> Result<((), Done)> {
+        if self.indexer.commits.swap(0, Ordering::Relaxed) < COMMITS {
+            return Ok(((), Done::default()));
+        }
+        let joined = self.log.consolidate(self.state().root.basis.t).await?;
+        Ok(((), Done { items: (joined.objects + joined.removed) as u64, bytes: joined.bytes }))
     }
 
     /// Whether a run lacks an attribute by value that it could have.
@@ -179,19 +235,20 @@ impl Inner {
     }
 
     /// The tail as a run.
-    async fn lay_down(&self) -> Result<()> {
+    async fn lay_down(&self) -> Result<((), Done)> {
         let frozen = self.publish(|current| {
             let (files, root) = (Arc::clone(&current.files), Arc::clone(&current.root));
             let (tail, basis) = (current.tail.freeze(), current.basis.clone());
             Ok(State::new(files, root, tail, basis, current.fresh))
         })?;
         if frozen.tail.frozen().is_empty() {
-            return Ok(());
+            return Ok(((), Done::default()));
         }
         let batch = Batch::merge(frozen.tail.frozen())?;
         let by_value = self.files.wanted_by_value();
         let entry = self.builder().run(&batch, &by_value).await?;
         let run = Arc::new(Run::open(&self.files, entry).await?);
+        let done = Done { items: batch.rows as u64, bytes: run.bytes() };
         let stats: Vec<(_, &Stat)> =
             batch.blocks.iter().map(|(key, block)| (key.clone(), &block.stat)).collect();
         let mut runs = frozen.root.runs.clone();
@@ -213,7 +270,7 @@ impl Inner {
             let (tail, basis) = (current.tail.thawed(), current.basis.clone());
             Ok(State::new(files, root, tail, basis, current.fresh))
         })?;
-        Ok(())
+        Ok(((), done))
     }
 
     fn next_root(&self) -> u64 {
@@ -224,8 +281,7 @@ impl Inner {
     async fn merge_due(&self) -> Result<Option<Replaced>> {
         let state = self.state();
         let runs = &state.root.runs;
-        let level =
-            |run: &Run| (run.rows() / self.tail_datoms.max(1) as u64).checked_ilog(FAN as u64);
+        let level = |run: &Run| (run.rows() / self.tail_datoms() as u64).checked_ilog(FAN as u64);
         let Some(newest) = runs.last().map(|r| level(r)) else { return Ok(None) };
         let of_a_size = runs.iter().rev().take_while(|r| level(r) <= newest).count();
         if of_a_size < FAN {
@@ -282,8 +338,12 @@ impl Inner {
         Ok(())
     }
 
-    /// Removes retired segments that no snapshot reads, and older roots.
+    /// Removes retired segments that no snapshot reads, and older roots. On a shared store other processes may be reading
+    /// them: there they lie for the grace.
     pub async fn collect_retired(&self) -> Result<()> {
+        if self.files.store.shared {
+            return self.collect_at_times().await;
+        }
         let free: Vec<Arc<Segment>> = {
             let mut retired = self.indexer.retired.lock();
             // One reference is ours: no snapshot can get another from it.
@@ -294,14 +354,38 @@ impl Inner {
         };
         root::remove_older(&self.files, self.state().root.n).await?;
         for segment in free {
-            root::remove(&self.files, segment.path()).await?;
+            self.files.store.delete(segment.path()).await?;
         }
         Ok(())
     }
 
-    /// At the start: removes what a crash left behind.
+    /// Looking through all names costs requests: once in a part of the grace is enough.
+    async fn collect_at_times(&self) -> Result<()> {
+        self.indexer.retired.lock().clear();
+        let now = (self.options.clock)();
+        let grace = i64::try_from(self.options.grace.as_micros()).unwrap_or(i64::MAX);
+        let last = self.indexer.collected.load(Ordering::Relaxed);
+        if now.saturating_sub(last) < grace / 8 {
+            return Ok(());
+        }
+        self.indexer.collected.store(now, Ordering::Relaxed);
+        self.collect_lost().await
+    }
+
+    /// Removes what no root names: what a crash left behind, and on a shared store what was retired.
     pub async fn collect_lost(&self) -> Result<()> {
-        root::collect(&self.files, &self.state().root).await
+        let before = match self.files.store.shared {
+            false => i64::MAX,
+            true => {
+                let grace = i64::try_from(self.options.grace.as_micros()).unwrap_or(i64::MAX);
+                (self.options.clock)().saturating_sub(grace)
+            }
+        };
+        let work = async {
+            let removed = root::collect(&self.files, &self.state().root, before).await?;
+            Ok(((), Done { items: removed, bytes: 0 }))
+        };
+        self.jobs.run(JobKind::Collect, work).await
     }
 }
 
@@ -310,4 +394,14 @@ struct Replaced {
     first: usize,
     count: usize,
     with: RunEntry,
+}
+
+impl Replaced {
+    fn done(&self) -> Done {
+        let segments = &self.with.segments;
+        Done {
+            items: segments.iter().map(|s| s.rows).sum(),
+            bytes: segments.iter().map(|s| s.bytes).sum(),
+        }
+    }
 }

@@ -4,7 +4,9 @@
 //! next state is published. A background task lays the tail down as runs and merges runs; it publishes states too, so whoever
 //! publishes derives from the state that is current at that moment.
 
+mod follow;
 mod indexer;
+mod jobs;
 #[cfg(test)]
 mod tests;
 
@@ -13,17 +15,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::index::cache::Cache;
 use crate::index::root;
 use crate::index::segment::Files;
-use crate::log::{Head, Log, Transaction};
+use crate::log::{Head, Header, Log, Transaction, Writing};
 use crate::snapshot::{Basis, Snapshot, State};
 use crate::store::Store;
-use crate::tail::{Batch, Events, Fresh, Tail};
+use crate::tail::{Batch, Events, Fresh};
 use crate::value::Clock;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use indexer::Indexer;
+use jobs::Jobs;
+pub use jobs::{Job, JobKind};
 use object_store::path::Path;
 use parking_lot::RwLock;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Transactions of about so many datoms are replayed at once.
 const REPLAYED_DATOMS: usize = 16_384;
@@ -46,6 +51,28 @@ pub struct StreamOptions {
     /// Bytes of decoded segment columns kept in memory.
     pub cache_bytes: usize,
     pub clock: Clock,
+    /// Who writes, as another process that finds the place taken is to read it: a process and a machine.
+    pub writer: Arc<str>,
+    /// How long a write waits for room in the tail before it fails as `Busy`.
+    pub write_wait: Duration,
+    /// How long what nothing names any more lies on a store that other processes read too.
+    pub grace: Duration,
+    /// How often a stream that only reads looks for what is new.
+    pub follow_every: Duration,
+}
+
+impl StreamOptions {
+    pub fn new(tail_datoms: usize, cache_bytes: usize, clock: Clock) -> StreamOptions {
+        StreamOptions {
+            tail_datoms,
+            cache_bytes,
+            clock,
+            writer: format!("process {}", std::process::id()).into(),
+            write_wait: Duration::from_secs(30),
+            grace: Duration::from_secs(24 * 60 * 60),
+            follow_every: Duration::from_secs(1),
+        }
+    }
 }
 
 /// A group that is durable.
@@ -65,11 +92,14 @@ struct Inner {
     name: String,
     log: Log,
     files: Arc<Files>,
-    tail_datoms: usize,
+    options: StreamOptions,
     state: RwLock<Arc<State>>,
     /// One append at a time.
     writing: tokio::sync::Mutex<()>,
     indexer: Indexer,
+    jobs: Jobs,
+    /// Of a stream that only reads.
+    following: Option<follow::Following>,
 }
 
 impl Stream {
@@ -98,26 +128,25 @@ impl Stream {
         options: StreamOptions,
     ) -> BoxFuture<'static, Result<Arc<Stream>>> {
         Box::pin(async move {
-            let name = prefix.filename().unwrap_or_default().to_owned();
-            let log = Log::new(store.clone(), prefix.clone(), name.clone());
-            let files = Arc::new(Files::new(store, prefix, Cache::new(options.cache_bytes)));
-            let (root, highest) = root::newest(&files).await?;
-            files.want_by_value(root.by_value.iter().cloned());
-            let (basis, fresh, wake) = (root.basis.clone(), root.fresh, Arc::clone(&files.wake));
-            let state =
-                State::new(Arc::clone(&files), Arc::new(root), Tail::default(), basis, fresh);
-            let inner = Arc::new(Inner {
-                name,
-                log,
-                files,
-                tail_datoms: options.tail_datoms.max(1),
-                state: RwLock::new(Arc::new(state)),
-                writing: tokio::sync::Mutex::default(),
-                indexer: Indexer::new(highest, wake),
-            });
+            let inner = Inner::read(store, prefix, options, None).await?;
             inner.collect_lost().await?;
             inner.replay().await?;
             indexer::start(&inner);
+            Ok(Arc::new(Stream { inner }))
+        })
+    }
+
+    /// Reads beside the process that writes: follows the log, and changes nothing.
+    pub fn follow(
+        store: Store,
+        prefix: Path,
+        options: StreamOptions,
+    ) -> BoxFuture<'static, Result<Arc<Stream>>> {
+        Box::pin(async move {
+            let following = follow::Following::default();
+            let inner = Inner::read(store, prefix, options, Some(following)).await?;
+            follow::catch_up(&inner).await?;
+            follow::start(&inner);
             Ok(Arc::new(Stream { inner }))
         })
     }
@@ -139,7 +168,20 @@ impl Stream {
 
     /// Lays the whole tail down as a run now, and waits for it.
     pub fn index_now<'a>(&'a self) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { indexer::pass(Arc::clone(&self.inner)).await })
+        Box::pin(async move {
+            self.inner.refuse_if_following()?;
+            indexer::pass(Arc::clone(&self.inner)).await
+        })
+    }
+
+    /// Background work that goes on or ended lately.
+    pub fn jobs(&self) -> Vec<Job> {
+        self.inner.jobs.list()
+    }
+
+    /// When a stream that only reads last knew the log's end, in microseconds; None: it writes, so it always does.
+    pub fn followed(&self) -> Option<i64> {
+        self.inner.following.as_ref().map(|f| f.at())
     }
 
     /// Keeps these attributes by value from now on, so that looking values up does not read all of them. An attribute that
@@ -152,7 +194,10 @@ impl Stream {
     pub fn close<'a>(&'a self) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             indexer::stop(&self.inner).await;
-            self.inner.collect_retired().await
+            match self.inner.following {
+                Some(_) => Ok(()),
+                None => self.inner.collect_retired().await,
+            }
         })
     }
 }
@@ -169,11 +214,55 @@ fn head(basis: &Basis) -> Head {
 
 /// What transactions add to a state.
 struct Added {
-    batch: Batch,
+    batch: Arc<Batch>,
     fresh: Fresh,
 }
 
 impl Inner {
+    /// With the newest root's state.
+    async fn read(
+        store: Store,
+        prefix: Path,
+        options: StreamOptions,
+        following: Option<follow::Following>,
+    ) -> Result<Arc<Inner>> {
+        let name = prefix.filename().unwrap_or_default().to_owned();
+        let writing = Writing {
+            by: Arc::clone(&options.writer),
+            clock: Arc::clone(&options.clock),
+            grace: options.grace,
+        };
+        let log = Log::written_by(writing, store.clone(), prefix.clone(), name.clone());
+        let files = Arc::new(Files::new(store, prefix, Cache::new(options.cache_bytes)));
+        let (root, highest) = root::newest(&files).await?;
+        files.want_by_value(root.by_value.iter().cloned());
+        let wake = Arc::clone(&files.wake);
+        let state = State::at(Arc::clone(&files), Arc::new(root));
+        Ok(Arc::new(Inner {
+            name,
+            log,
+            files,
+            jobs: Jobs::new(Arc::clone(&options.clock)),
+            state: RwLock::new(Arc::new(state)),
+            writing: tokio::sync::Mutex::default(),
+            indexer: Indexer::new(highest, wake, (options.clock)()),
+            following,
+            options,
+        }))
+    }
+
+    fn tail_datoms(&self) -> usize {
+        self.options.tail_datoms.max(1)
+    }
+
+    fn refuse_if_following(&self) -> Result<()> {
+        match self.following {
+            None => Ok(()),
+            Some(_) => Err(Error::new(ErrorKind::Fenced, "this server only reads")
+                .hint("write through the server that was started without --read-only")),
+        }
+    }
+
     fn state(&self) -> Arc<State> {
         Arc::clone(&self.state.read())
     }
@@ -192,6 +281,7 @@ impl Inner {
     }
 
     async fn append(&self, group: Vec<NewTransaction>) -> Result<Appended> {
+        self.refuse_if_following()?;
         let _one = self.writing.lock().await;
         self.wait_for_room().await?;
         let state = self.state();
@@ -202,6 +292,7 @@ impl Inner {
         let datoms = || group.iter().flat_map(|tx| &tx.datoms);
         let added = state.added(datoms, state.basis.t + group.len() as i64).await?;
         let transactions = self.log.append(&head(&state.basis), group).await?;
+        self.indexer.count_commit();
         let state = self.add(added, &transactions)?;
         Ok(Appended { transactions, snapshot: Snapshot::new(state) })
     }
@@ -211,14 +302,8 @@ impl Inner {
         let Some(last) = transactions.last().map(|tx| &tx.header) else {
             return Err(Error::internal("no transactions to add"));
         };
-        let basis = Basis { t: last.t, instant: last.instant, hash: last.hash };
-        let batch = Arc::new(added.batch);
-        let state = self.publish(|current| {
-            let tail = current.tail.push(Arc::clone(&batch))?;
-            let (files, root) = (Arc::clone(&current.files), Arc::clone(&current.root));
-            Ok(State::new(files, root, tail, basis.clone(), added.fresh))
-        })?;
-        if state.tail.live_rows() >= self.tail_datoms {
+        let state = self.publish(|current| current.with(&added, last))?;
+        if state.tail.live_rows() >= self.tail_datoms() {
             self.indexer.wake();
         }
         Ok(state)
@@ -226,7 +311,8 @@ impl Inner {
 
     /// The tail is bounded: where the indexer does not keep up, writers wait; where it cannot work, they are told why.
     async fn wait_for_room(&self) -> Result<()> {
-        let limit = self.tail_datoms.saturating_mul(TAIL_LIMIT);
+        let limit = self.tail_datoms().saturating_mul(TAIL_LIMIT);
+        let until = tokio::time::Instant::now() + self.options.write_wait;
         loop {
             let progress = self.indexer.progress();
             if self.state().tail.rows() < limit {
@@ -238,7 +324,15 @@ impl Inner {
                     .hint("reading goes on; indexing is tried again every few seconds"));
             }
             self.indexer.wake();
-            progress.await;
+            if tokio::time::timeout_at(until, progress).await.is_err() {
+                let text = format!(
+                    "{limit} datoms wait to be indexed, and none of them was within {:?}",
+                    self.options.write_wait
+                );
+                return Err(Error::new(ErrorKind::Busy, text).hint(
+                    "nothing was written; reading goes on; try again later, with fewer writers",
+                ));
+            }
         }
     }
 
@@ -264,7 +358,7 @@ impl Inner {
         let datoms = || group.iter().flat_map(|tx| tx.datoms.iter());
         let added = state.added(datoms, last.header.t).await?;
         let state = self.add(added, group)?;
-        if state.tail.rows() >= self.tail_datoms.saturating_mul(TAIL_LIMIT) {
+        if state.tail.rows() >= self.tail_datoms().saturating_mul(TAIL_LIMIT) {
             indexer::pass(Arc::clone(self)).await?;
         }
         Ok(())
@@ -291,6 +385,15 @@ impl State {
     ) -> Result<Added> {
         let events = Events::new(datoms(), self.basis.t + 1, last_t)?;
         let held = self.all_held(events.doubtful(self.fresh)).await?;
-        Ok(Added { batch: events.batch(&held)?, fresh: self.fresh.after(datoms()) })
+        let batch = Arc::new(events.batch(&held)?);
+        Ok(Added { batch, fresh: self.fresh.after(datoms()) })
+    }
+
+    /// With what was added, up to the transaction of this header.
+    fn with(&self, added: &Added, last: &Header) -> Result<State> {
+        let tail = self.tail.push(Arc::clone(&added.batch))?;
+        let (files, root) = (Arc::clone(&self.files), Arc::clone(&self.root));
+        let basis = Basis { t: last.t, instant: last.instant, hash: last.hash };
+        Ok(State::new(files, root, tail, basis, added.fresh))
     }
 }

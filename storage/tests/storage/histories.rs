@@ -70,11 +70,8 @@ fn transaction(rng: &mut SmallRng, model: &Model, t: i64) -> NewTransaction {
 }
 
 fn options(rng: &mut SmallRng) -> StreamOptions {
-    StreamOptions {
-        tail_datoms: *[5, 40, 100_000].choose(rng).unwrap(),
-        cache_bytes: *[0, 1 << 20].choose(rng).unwrap(),
-        clock: Arc::new(|| 0),
-    }
+    let tail_datoms = *[5, 40, 100_000].choose(rng).unwrap();
+    StreamOptions::new(tail_datoms, *[0, 1 << 20].choose(rng).unwrap(), Arc::new(|| 0))
 }
 
 fn prefix() -> Path {
@@ -159,7 +156,7 @@ async fn dies(seed: u64, fault: crate::faults::Fault, at: u64) {
         }
         let _ = stream.close().await;
     }
-    let good = Store { objects: Arc::clone(&inner) as _, root: Path::default() };
+    let good = Store::of(Arc::clone(&inner) as _, false);
     let stream = match Stream::open(good.clone(), prefix(), options(&mut rng)).await {
         Ok(stream) => stream,
         // It died before it was made: nothing was acknowledged, and it can be made now.

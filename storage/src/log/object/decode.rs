@@ -3,8 +3,8 @@
 use super::accept::op_agrees;
 use super::headers::{from_json, unhex};
 use super::{
-    FORMAT, KEY_FORMAT, KEY_PREVIOUS, KEY_PUT, KEY_STREAM, KEY_TRANSACTIONS, KEY_WRITER, LOST,
-    LogObject, Origin,
+    FORMAT, KEY_BY, KEY_FORMAT, KEY_PREVIOUS, KEY_PUT, KEY_STREAM, KEY_TRANSACTIONS, KEY_WRITER,
+    LOST, LogObject, Origin,
 };
 use crate::datom::{Attr, Datom};
 use crate::error::{Error, Result};
@@ -51,7 +51,9 @@ pub(in crate::log) fn origin(path: &Path, bytes: &Bytes) -> Result<Origin> {
             text(parquet.metadata(), key)?.parse().map_err(|e: uuid::Error| Error::data(key, e))
         };
         let stream = text(parquet.metadata(), KEY_STREAM)?.to_owned();
-        Ok(Origin { stream, writer: id(KEY_WRITER)?, put: id(KEY_PUT)? })
+        // Objects of the first version do not say.
+        let by = text(parquet.metadata(), KEY_BY).unwrap_or("another process").to_owned();
+        Ok(Origin { stream, writer: id(KEY_WRITER)?, put: id(KEY_PUT)?, by })
     })
 }
 

@@ -3,7 +3,8 @@
 use super::accept::accept;
 use super::headers::{hex, instant_text, to_json};
 use super::{
-    FORMAT, KEY_FORMAT, KEY_PREVIOUS, KEY_PUT, KEY_STREAM, KEY_TRANSACTIONS, KEY_WRITER, Origin,
+    FORMAT, KEY_BY, KEY_FORMAT, KEY_PREVIOUS, KEY_PUT, KEY_STREAM, KEY_TRANSACTIONS, KEY_WRITER,
+    Origin,
 };
 use crate::datom::Datom;
 use crate::error::{Error, Result};
@@ -35,11 +36,24 @@ pub(in crate::log) fn encode(
     group: Vec<NewTransaction>,
 ) -> Result<(Bytes, Vec<Transaction>)> {
     let transactions = chain(head, group)?;
+    let bytes = write(origin, &head.hash, &transactions)?;
+    Ok((bytes, transactions))
+}
+
+/// An object of transactions that other objects hold, headers and hashes as they are.
+pub(in crate::log) fn join(origin: &Origin, transactions: &[Transaction]) -> Result<Bytes> {
+    let Some(first) = transactions.first() else {
+        return Err(Error::internal("no transactions to join"));
+    };
+    write(origin, &first.header.previous, transactions)
+}
+
+fn write(origin: &Origin, previous: &[u8; 32], transactions: &[Transaction]) -> Result<Bytes> {
     let datoms: Vec<&Datom> = transactions.iter().flat_map(|t| t.datoms.iter()).collect();
     let types = occurring_types(&datoms);
     let schema = schema(&types);
     let options = ArrowWriterOptions::new()
-        .with_properties(properties(datoms.len(), metadata(origin, head, &transactions)?))
+        .with_properties(properties(datoms.len(), metadata(origin, previous, transactions)?))
         .with_skip_arrow_metadata(true);
     let failed = |e: &dyn std::fmt::Display| Error::internal(format!("encoding the log: {e}"));
     // A guess that spares copies: most datoms take less than this once encoded.
@@ -53,7 +67,7 @@ pub(in crate::log) fn encode(
     }
     let mut bytes = writer.into_inner().map_err(|e| failed(&e))?;
     seal::seal(&mut bytes);
-    Ok((bytes.into(), transactions))
+    Ok(bytes.into())
 }
 
 /// Gives every transaction its header.
@@ -120,7 +134,11 @@ fn columns(
     RecordBatch::try_new(Arc::clone(schema), columns)
 }
 
-fn metadata(origin: &Origin, head: &Head, transactions: &[Transaction]) -> Result<Vec<KeyValue>> {
+fn metadata(
+    origin: &Origin,
+    previous: &[u8; 32],
+    transactions: &[Transaction],
+) -> Result<Vec<KeyValue>> {
     let headers: Vec<_> = transactions.iter().map(|t| &t.header).collect();
     let pair = |key: &str, value: String| KeyValue { key: key.to_owned(), value: Some(value) };
     Ok(vec![
@@ -128,7 +146,8 @@ fn metadata(origin: &Origin, head: &Head, transactions: &[Transaction]) -> Resul
         pair(KEY_STREAM, origin.stream.clone()),
         pair(KEY_WRITER, origin.writer.to_string()),
         pair(KEY_PUT, origin.put.to_string()),
-        pair(KEY_PREVIOUS, hex(&head.hash)),
+        pair(KEY_BY, origin.by.clone()),
+        pair(KEY_PREVIOUS, hex(previous)),
         pair(KEY_TRANSACTIONS, to_json(&headers)?),
     ])
 }

@@ -8,6 +8,7 @@
 //! | `daodb.format` | `log/1` |
 //! | `daodb.stream` | the stream's name |
 //! | `daodb.writer`, `daodb.put` | UUIDs of the process and of the one write that made the object |
+//! | `daodb.by` | who that process was, for people |
 //! | `daodb.previous` | hash of the transaction before the first one, hex; zeros for the first of the stream |
 //! | `daodb.transactions` | JSON: `[{"t":1000,"instant":"2026-01-01T00:00:00Z","count":3,"hash":"..."}, ...]`, with `parents` where there are any |
 
@@ -17,7 +18,7 @@ mod encode;
 mod headers;
 
 pub(super) use decode::{decode, origin};
-pub(super) use encode::encode;
+pub(super) use encode::{encode, join};
 
 use super::Transaction;
 use object_store::path::Path;
@@ -28,6 +29,7 @@ const KEY_FORMAT: &str = "daodb.format";
 const KEY_STREAM: &str = "daodb.stream";
 const KEY_WRITER: &str = "daodb.writer";
 const KEY_PUT: &str = "daodb.put";
+const KEY_BY: &str = "daodb.by";
 const KEY_PREVIOUS: &str = "daodb.previous";
 const KEY_TRANSACTIONS: &str = "daodb.transactions";
 
@@ -41,6 +43,8 @@ pub(super) struct Origin {
     pub stream: String,
     pub writer: Uuid,
     pub put: Uuid,
+    /// A process and a machine, as it named itself.
+    pub by: String,
 }
 
 /// An object whose rows agree with its headers, and these with each other.
