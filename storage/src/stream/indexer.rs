@@ -221,10 +221,12 @@ impl Inner {
 
     /// Joins small log objects that the root's basis does not need any more.
     async fn consolidate(&self) -> Result<((), Done)> {
-        if self.indexer.commits.swap(0, Ordering::Relaxed) < COMMITS {
+        let commits = self.indexer.commits.load(Ordering::Relaxed);
+        if commits < COMMITS {
             return Ok(((), Done::default()));
         }
         let joined = self.log.consolidate(self.state().root.basis.t).await?;
+        self.indexer.commits.fetch_sub(commits, Ordering::Relaxed);
         Ok(((), Done { items: (joined.objects + joined.removed) as u64, bytes: joined.bytes }))
     }
 

@@ -252,9 +252,11 @@ fn the_second_writer_is_fenced() {
         assert_eq!(error.kind, ErrorKind::Fenced);
         assert!(error.message.contains(&one.writer().to_string()), "{error}");
         assert_same(&read(&two, Head::START).await.unwrap(), &written);
-        // Once it has read what is there it may go on.
+        // For good: only one that read what is there from the start goes on.
         let head = Head::after(&written.last().unwrap().header);
-        two.append(&head, group(3, head.t + 1)).await.unwrap();
+        let error = two.append(&head, group(3, head.t + 1)).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Fenced);
+        log_on(&store).append(&head, group(3, head.t + 1)).await.unwrap();
         let error = one.append(&head, group(4, head.t + 1)).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Fenced);
     });
