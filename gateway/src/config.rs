@@ -114,13 +114,11 @@ impl Config {
     }
 
     pub fn catalog_options(&self) -> CatalogOptions {
-        CatalogOptions {
-            stream: StreamOptions {
-                writer: writer().into(),
-                ..StreamOptions::new(self.tail_datoms, self.cache, Arc::new(now))
-            },
-            memory_bytes: self.memory,
-        }
+        let stream = StreamOptions {
+            writer: writer().into(),
+            ..StreamOptions::new(self.tail_datoms, self.cache, Arc::new(now))
+        };
+        CatalogOptions::new(stream, self.memory)
     }
 }
 

@@ -76,8 +76,6 @@ fn fail(what: &str) -> ExitCode {
 
 /// The program's own defaults.
 fn options() -> CatalogOptions {
-    CatalogOptions {
-        stream: StreamOptions::new(200_000, 256 << 20, Arc::new(daodb_gateway::config::now)),
-        memory_bytes: 2 << 30,
-    }
+    let clock = Arc::new(daodb_gateway::config::now);
+    CatalogOptions::new(StreamOptions::new(200_000, 256 << 20, clock), 2 << 30)
 }

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::OnceCell;
 
 /// The create-only object that makes a folder a database.
@@ -34,6 +35,16 @@ pub struct CatalogOptions {
     pub stream: StreamOptions,
     /// Memory that queries may take before they spill or fail, in bytes.
     pub memory_bytes: usize,
+    /// How long a transaction waits for others to share its log object with, when no other is being written.
+    pub commit_wait: Duration,
+    /// Another process writes: this one follows it.
+    pub read_only: bool,
+}
+
+impl CatalogOptions {
+    pub fn new(stream: StreamOptions, memory_bytes: usize) -> CatalogOptions {
+        CatalogOptions { stream, memory_bytes, commit_wait: Duration::ZERO, read_only: false }
+    }
 }
 
 /// What stands in `database.json`.
@@ -100,10 +111,23 @@ impl Catalog {
     /// Error 3D000 where there is none, with the nearest name.
     pub fn database<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Arc<Database>>> {
         Box::pin(async move {
+            if self.options.read_only && !self.databases.lock().contains_key(name) {
+                // The one that writes may have made it since.
+                self.look_again().await?;
+            }
             let slot = self.databases.lock().get(name).cloned();
             let slot = slot.ok_or_else(|| self.unknown(name))?;
             slot.get_or_try_init(|| self.open_database(name)).await.cloned()
         })
+    }
+
+    async fn look_again(&self) -> Result<()> {
+        let names = names(&self.store).await?;
+        let mut databases = self.databases.lock();
+        for name in names {
+            databases.entry(name).or_default();
+        }
+        Ok(())
     }
 
     fn unknown(&self, name: &str) -> Error {
@@ -121,6 +145,11 @@ impl Catalog {
     pub fn create<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Arc<Database>>> {
         Box::pin(async move {
             check_name(name)?;
+            if self.options.read_only {
+                let text = format!("database \"{name}\" cannot be made: this server only reads");
+                return Err(Error::new(SqlState::READ_ONLY, text)
+                    .hint("make it through the server that writes"));
+            }
             let _one_at_a_time = self.creating.lock().await;
             let exists = || {
                 let text = format!("database \"{name}\" already exists");
@@ -156,8 +185,12 @@ impl Catalog {
         let (store, options) = (self.store.clone(), self.options.stream.clone());
         let clock = Arc::clone(&options.clock);
         let stream = STREAM.into_iter().fold(prefix, |path, part| path.join(part));
+        if self.options.read_only {
+            let stream = Stream::follow(store, stream, options).await?;
+            return Database::follow(name, stream, clock).await;
+        }
         let stream = Stream::open(store, stream, options).await?;
-        Database::start(name, stream, clock).await
+        Database::start(name, stream, clock, self.options.commit_wait).await
     }
 
     async fn check_marker(&self, path: &Path) -> Result<()> {

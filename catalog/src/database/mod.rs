@@ -17,6 +17,7 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -32,25 +33,42 @@ pub struct Database {
     /// By t.
     tables: Mutex<BTreeMap<i64, Tables>>,
     /// Without a bound: what waits is held by its callers anyway, and the order of calls must be that of their first poll.
-    calls: mpsc::UnboundedSender<Message>,
+    /// None: another process writes.
+    calls: Option<mpsc::UnboundedSender<Message>>,
     /// None once it is closed.
     writer: Mutex<Option<JoinHandle<()>>>,
     clock: Clock,
 }
 
 impl Database {
-    async fn start(name: &str, stream: Arc<Stream>, clock: Clock) -> Result<Arc<Database>> {
+    async fn start(
+        name: &str,
+        stream: Arc<Stream>,
+        clock: Clock,
+        commit_wait: Duration,
+    ) -> Result<Arc<Database>> {
         let snapshot = stream.snapshot();
-        let schemas = Arc::new(Schemas::read(&snapshot).await?);
+        let schemas = Arc::new(Schemas::read(&snapshot, false).await?);
         let schema = schemas.at(&snapshot, snapshot.t()).await?;
         let (calls, queue) = mpsc::unbounded_channel();
-        let writer =
-            Writer::new(Arc::clone(&stream), Arc::clone(&schemas), schema, Arc::clone(&clock));
+        let (of, at) = (Arc::clone(&stream), Arc::clone(&schemas));
+        let writer = Writer::new(of, at, schema, Arc::clone(&clock), commit_wait);
         let writer = Mutex::new(Some(tokio::spawn(writer.run(queue))));
         let (name, tables) = (name.to_owned(), Mutex::default());
-        Ok(Arc::new(Database { name, stream, schemas, tables, calls, writer, clock }))
+        Ok(Arc::new(Database { name, stream, schemas, tables, calls: Some(calls), writer, clock }))
     }
 
+    /// One that only reads, while another process writes.
+    async fn follow(name: &str, stream: Arc<Stream>, clock: Clock) -> Result<Arc<Database>> {
+        let schemas = Arc::new(Schemas::read(&stream.snapshot(), true).await?);
+        let (name, tables, writer) = (name.to_owned(), Mutex::default(), Mutex::default());
+        Ok(Arc::new(Database { name, stream, schemas, tables, calls: None, writer, clock }))
+    }
+
+    /// Whether this process only follows what another one writes.
+    pub fn only_reads(&self) -> bool {
+        self.calls.is_none()
+    }
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -93,8 +111,13 @@ impl Database {
     /// were first polled. A call that is dropped goes on.
     pub fn transact<'a>(&'a self, ops: Vec<Op>) -> BoxFuture<'a, Result<TxReport>> {
         Box::pin(async move {
+            let Some(calls) = &self.calls else {
+                let text = format!("database {} is only read by this server", self.name);
+                return Err(Error::new(SqlState::READ_ONLY, text)
+                    .hint("write through the server that was started without --read-only"));
+            };
             let (reply, report) = oneshot::channel();
-            let sent = self.calls.send(Message::Transact { ops, reply });
+            let sent = calls.send(Message::Transact { ops, reply });
             let stopped = || {
                 let text = format!("database {} is closed for writing", self.name);
                 Error::new(SqlState::SHUTTING_DOWN, text).hint("start the server again")
@@ -106,9 +129,9 @@ impl Database {
     /// Writes what waits, and ends background work.
     async fn close(&self) -> Result<()> {
         let writer = self.writer.lock().take();
-        if let Some(writer) = writer {
+        if let (Some(writer), Some(calls)) = (writer, &self.calls) {
             // An error is a writer that is gone already.
-            let _ = self.calls.send(Message::Close);
+            let _ = calls.send(Message::Close);
             if let Err(e) = writer.await {
                 tracing::error!("the writer of database {} failed: {e}", self.name);
             }

@@ -16,6 +16,8 @@ pub struct Schemas {
 struct State {
     /// Every t at which the schema changed, sorted.
     changes: Vec<i64>,
+    /// Up to which t they are known, where another process writes; None: this one does, and tells of each.
+    known: Option<i64>,
     kept: BTreeMap<i64, Arc<Schema>>,
 }
 
@@ -38,13 +40,19 @@ impl State {
 
 impl Schemas {
     /// `snapshot` is the newest one.
-    pub async fn read(snapshot: &Snapshot) -> Result<Schemas> {
+    pub async fn read(snapshot: &Snapshot, follows: bool) -> Result<Schemas> {
         let changes = change_points(snapshot).await?;
-        Ok(Schemas { state: Mutex::new(State { changes, kept: BTreeMap::new() }) })
+        let known = follows.then(|| snapshot.newest().t);
+        Ok(Schemas { state: Mutex::new(State { changes, known, kept: BTreeMap::new() }) })
     }
 
     /// The schema as of `t`. `newest` is a snapshot that shows everything.
     pub async fn at(&self, newest: &Snapshot, t: i64) -> Result<Arc<Schema>> {
+        if self.state.lock().known.is_some_and(|known| known < t) {
+            let changes = change_points(newest).await?;
+            let mut state = self.state.lock();
+            (state.changes, state.known) = (changes, Some(newest.newest().t));
+        }
         let made_at = {
             let state = self.state.lock();
             let made_at = state.made_at(t);

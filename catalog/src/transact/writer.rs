@@ -14,8 +14,10 @@ use daodb_storage::value::Clock;
 use daodb_storage::{Appended, NewTransaction, Stream};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// A group that has so many datoms takes no more transactions.
 const DATOMS_A_GROUP: usize = 100_000;
@@ -53,6 +55,9 @@ pub struct Writer {
     gathered_datoms: usize,
     waiting: Vec<Waiting>,
     on_the_way: Option<(Writing, Vec<Waiting>)>,
+    /// How long a group waits for further calls when nothing else is on the way, and until when this one does.
+    commit_wait: Duration,
+    send_at: Instant,
     /// Why nothing can be written any more.
     broken: Option<Error>,
 }
@@ -63,6 +68,7 @@ impl Writer {
         schemas: Arc<Schemas>,
         schema: Arc<Schema>,
         clock: Clock,
+        commit_wait: Duration,
     ) -> Writer {
         let db = Db::new(stream.snapshot());
         let newest = db.base().newest();
@@ -79,6 +85,8 @@ impl Writer {
             gathered_datoms: 0,
             waiting: Vec::new(),
             on_the_way: None,
+            commit_wait,
+            send_at: Instant::now(),
             broken: None,
         }
     }
@@ -86,7 +94,9 @@ impl Writer {
     /// Ends when it is told to close, or when nobody can call any more.
     pub async fn run(mut self, mut calls: mpsc::UnboundedReceiver<Message>) {
         loop {
-            if self.on_the_way.is_none() {
+            let gathers = self.on_the_way.is_none() && !self.gathered.is_empty();
+            let gathers = gathers && self.has_room() && Instant::now() < self.send_at;
+            if self.on_the_way.is_none() && !gathers {
                 self.send();
             }
             tokio::select! {
@@ -101,6 +111,7 @@ impl Writer {
                     }
                     Some(Message::Close) | None => break,
                 },
+                () = tokio::time::sleep_until(self.send_at), if gathers => {}
             }
         }
         self.flush().await;
@@ -166,6 +177,9 @@ impl Writer {
             self.schemas.changed(self.t, &self.schema);
         }
         self.db.push(&datoms);
+        if self.gathered.is_empty() {
+            self.send_at = Instant::now() + self.commit_wait;
+        }
         self.gathered_datoms += datoms.len();
         self.gathered.push(NewTransaction { instant, datoms });
         self.waiting.push(Waiting { tempids, reply });

@@ -22,7 +22,7 @@ pub fn options(tail_datoms: usize) -> CatalogOptions {
     let at = AtomicI64::new(EPOCH);
     let clock = Arc::new(move || at.fetch_add(1_000_000, Ordering::Relaxed));
     let stream = StreamOptions::new(tail_datoms, 1 << 20, clock);
-    CatalogOptions { stream, memory_bytes: 64 << 20 }
+    CatalogOptions::new(stream, 64 << 20)
 }
 
 pub async fn database() -> (Arc<Catalog>, Arc<Database>) {

@@ -48,10 +48,8 @@ impl Server {
     }
 
     async fn serve(limits: Limits, turn: Turn) -> Self {
-        let options = CatalogOptions {
-            stream: StreamOptions::new(100_000, 16 << 20, Arc::new(daodb_gateway::config::now)),
-            memory_bytes: 512 << 20,
-        };
+        let clock = Arc::new(daodb_gateway::config::now);
+        let options = CatalogOptions::new(StreamOptions::new(100_000, 16 << 20, clock), 512 << 20);
         let catalog = Catalog::open_memory(options).await.unwrap();
         catalog.create(DATABASE).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

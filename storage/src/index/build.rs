@@ -7,10 +7,10 @@ use super::block::{Kind, resolve};
 use super::order::{Keys, Order};
 use super::rows::{Rows, Want};
 use super::run::{Run, RunEntry, RunGroup, is_by_value};
-use super::segment::{Files, Load, RowGroup};
+use super::segment::{Files, Load, RowGroup, SegmentEntry};
 use super::write::RunWriter;
 use crate::datom::Attr;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::tail::Batch;
 use crate::value::ValueType;
 use std::collections::BTreeSet;
@@ -59,31 +59,43 @@ impl Builder<'_> {
         })
     }
 
-    /// Adjoining runs, oldest first, as one.
-    pub async fn merge(&self, runs: &[&Run]) -> Result<RunEntry> {
-        let (Some(first), Some(last)) = (runs.first(), runs.last()) else {
-            return Err(Error::internal("no runs to merge"));
-        };
-        // What one of them does not have by value the result has not either; it is added later.
-        let mut by_value = first.entry.by_value.clone();
-        for run in runs {
-            by_value.retain(|a| run.entry.by_value.contains(a));
-        }
+    /// The facts of adjoining runs, oldest first, that hold, and the ends that meet no fact there, as one run. What they had of
+    /// superseded facts is left as it is, in runs of its own, so that a long history is not written again and again; facts
+    /// that turn out to be superseded make a further run.
+    pub async fn merge(&self, runs: &[&Run]) -> Result<Vec<RunEntry>> {
+        let mut out: Vec<RunEntry> = runs.iter().filter_map(|run| run.entry.past()).collect();
+        let [current, history, closings] =
+            self.merge_kinds(runs, &[Kind::Current, Kind::Closings]).await?;
+        let of = |segments| RunEntry { segments, ..spanning(runs) };
+        out.extend((!history.is_empty()).then(|| of(history)));
+        let segments: Vec<SegmentEntry> = current.into_iter().chain(closings).collect();
+        out.extend((!segments.is_empty()).then(|| of(segments)));
+        Ok(out)
+    }
+
+    /// Runs of nothing but superseded facts as one.
+    pub async fn merge_past(&self, runs: &[&Run]) -> Result<Vec<RunEntry>> {
+        let [_, segments, _] = self.merge_kinds(runs, &[Kind::History]).await?;
+        Ok(vec![RunEntry { segments, ..spanning(runs) }])
+    }
+
+    /// The segments of each kind that come of the rows of some kinds.
+    async fn merge_kinds(&self, runs: &[&Run], kinds: &[Kind]) -> Result<[Vec<SegmentEntry>; 3]> {
+        let RunEntry { last_t, by_value, .. } = spanning(runs);
         let keys: BTreeSet<&Key> = runs.iter().flat_map(|r| r.groups.keys()).collect();
-        let mut segments = Vec::new();
+        let mut segments: [Vec<SegmentEntry>; 3] = Default::default();
         for order in Order::ALL {
             let kept = |key: &&&Key| order == Order::Aevt || is_by_value(&by_value, &key.0, key.1);
             let types = keys.iter().filter(kept).map(|k| k.1).collect();
-            let mut writers = self.writers(order, last.entry.last_t, &types);
+            let mut writers = self.writers(order, last_t, &types);
             for key in keys.iter().filter(kept) {
-                merge_group(runs, key, order, &mut writers).await?;
+                merge_group(runs, key, order, kinds, &mut writers).await?;
             }
-            for writer in writers {
+            for (writer, segments) in writers.into_iter().zip(&mut segments) {
                 segments.extend(writer.finish().await?);
             }
         }
-        let (first_t, last_t) = (first.entry.first_t, last.entry.last_t);
-        Ok(RunEntry { first_t, last_t, by_value, segments })
+        Ok(segments)
     }
 
     /// The same run, with further attributes by value. Attributes that are too large stay as they are.
@@ -115,6 +127,21 @@ impl Builder<'_> {
         }
         entry.by_value.extend(sorted);
         Ok(entry)
+    }
+}
+
+/// An entry without segments for what comes of runs. What one of them does not have by value the result has not either; it is
+/// added later.
+fn spanning(runs: &[&Run]) -> RunEntry {
+    let mut by_value = runs.first().map(|run| run.entry.by_value.clone()).unwrap_or_default();
+    for run in runs {
+        by_value.retain(|a| run.entry.by_value.contains(a));
+    }
+    RunEntry {
+        first_t: runs.iter().map(|run| run.entry.first_t).min().unwrap_or(i64::MAX),
+        last_t: runs.iter().map(|run| run.entry.last_t).max().unwrap_or(i64::MIN),
+        by_value,
+        segments: Vec::new(),
     }
 }
 
@@ -151,11 +178,12 @@ async fn merge_group(
     runs: &[&Run],
     (a, ty): &Key,
     order: Order,
+    kinds: &[Kind],
     writers: &mut [RunWriter<'_>; 3],
 ) -> Result<()> {
     let mut cursors = Vec::new();
     for group in runs.iter().filter_map(|r| r.groups.get(&(a.clone(), *ty))) {
-        for kind in Kind::ALL {
+        for kind in kinds.iter().copied() {
             let row_groups = group.row_groups(order, kind).iter();
             let rows = Rows::empty(*ty, want(kind));
             let keys = Keys::new(order, *ty, &rows)?;

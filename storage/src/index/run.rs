@@ -40,6 +40,10 @@ impl RunGroup {
     pub fn row_groups(&self, order: Order, kind: Kind) -> &[RowGroup] {
         &self.row_groups[order as usize][kind as usize]
     }
+
+    pub fn rows(&self, kind: Kind) -> u64 {
+        self.row_groups(Order::Aevt, kind).iter().map(|g| g.rows as u64).sum()
+    }
 }
 
 impl Run {
@@ -99,9 +103,24 @@ impl Run {
         self.entry.segments.iter().map(|s| s.bytes).sum()
     }
 
-    pub fn rows(&self) -> u64 {
-        let facts = self.entry.segments.iter().filter(|s| s.order == Order::Aevt);
-        facts.map(|s| s.rows).sum()
+    /// Its facts of some kinds.
+    pub fn rows(&self, kinds: &[Kind]) -> u64 {
+        let of = |s: &&SegmentEntry| s.order == Order::Aevt && kinds.contains(&s.kind);
+        self.entry.segments.iter().filter(of).map(|s| s.rows).sum()
+    }
+
+    /// Whether all its facts are superseded, and were in itself.
+    pub fn is_past(&self) -> bool {
+        self.entry.segments.iter().all(|s| s.kind == Kind::History)
+    }
+}
+
+impl RunEntry {
+    /// What it has of superseded facts, as a run of its own.
+    pub fn past(&self) -> Option<RunEntry> {
+        let past = self.segments.iter().filter(|s| s.kind == Kind::History);
+        let segments: Vec<SegmentEntry> = past.cloned().collect();
+        (!segments.is_empty()).then(|| RunEntry { segments, ..self.clone() })
     }
 }
 

@@ -5,7 +5,9 @@
 
 use super::Inner;
 use super::jobs::{Done, JobKind};
+use crate::datom::Attr;
 use crate::error::{Error, Result};
+use crate::index::block::Kind;
 use crate::index::build::{Builder, can_sort};
 use crate::index::root::{self, Root};
 use crate::index::run::{Run, RunEntry};
@@ -13,8 +15,9 @@ use crate::index::segment::Segment;
 use crate::index::stat::Stat;
 use crate::snapshot::State;
 use crate::tail::Batch;
+use crate::value::ValueType;
 use parking_lot::Mutex;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -24,6 +27,8 @@ use tokio::task::JoinHandle;
 
 /// Runs of about one size that become one: fewer means faster reads, more means fewer rewrites.
 const FAN: usize = 8;
+/// A run is written again when a part of its facts has ended since: the rest is read past the dead ones.
+const ENDED_PART: u64 = 4;
 /// Log objects are looked through for some to join after so many commits.
 const COMMITS: usize = 256;
 const RETRY: Duration = Duration::from_secs(2);
@@ -279,20 +284,27 @@ impl Inner {
         self.indexer.highest.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// The newest runs of about one size as one; None: there are not many.
+    /// The runs that are to become one, as one; None: there are none.
     async fn merge_due(&self) -> Result<Option<Replaced>> {
         let state = self.state();
         let runs = &state.root.runs;
-        let level = |run: &Run| (run.rows() / self.tail_datoms() as u64).checked_ilog(FAN as u64);
-        let Some(newest) = runs.last().map(|r| level(r)) else { return Ok(None) };
-        let of_a_size = runs.iter().rev().take_while(|r| level(r) <= newest).count();
-        if of_a_size < FAN {
-            return Ok(None);
+        let (past, live): (Vec<usize>, Vec<usize>) =
+            (0..runs.len()).partition(|i| runs[*i].is_past());
+        let rows = |i: &usize, kinds: &[Kind]| runs[*i].rows(kinds);
+        let of = |gone: &[usize]| gone.iter().map(|i| runs[*i].as_ref()).collect::<Vec<&Run>>();
+        let tail = self.tail_datoms() as u64;
+        let sizes = |all: &[usize], kinds: &[Kind]| all.iter().map(|i| rows(i, kinds)).collect();
+        let due = of_a_size(sizes(&live, &[Kind::Current, Kind::Closings]), tail)
+            .or_else(|| superseded(&of(&live), tail));
+        if let Some(first) = due {
+            let gone = live[first..].to_vec();
+            let with = self.builder().merge(&of(&gone)).await?;
+            return Ok(Some(Replaced { gone, with }));
         }
-        let first = runs.len() - of_a_size;
-        let merging: Vec<&Run> = runs[first..].iter().map(|r| r.as_ref()).collect();
-        let with = self.builder().merge(&merging).await?;
-        Ok(Some(Replaced { first, count: of_a_size, with }))
+        let Some(first) = of_a_size(sizes(&past, &[Kind::History]), tail) else { return Ok(None) };
+        let gone = past[first..].to_vec();
+        let with = self.builder().merge_past(&of(&gone)).await?;
+        Ok(Some(Replaced { gone, with }))
     }
 
     /// A run that lacks an attribute by value, with it.
@@ -301,20 +313,32 @@ impl Inner {
         let state = self.state();
         for (first, run) in state.root.runs.iter().enumerate() {
             if can_sort(run, &wanted) {
-                let with = self.builder().sort_by_value(run, &wanted).await?;
-                return Ok(Some(Replaced { first, count: 1, with }));
+                let with = vec![self.builder().sort_by_value(run, &wanted).await?];
+                return Ok(Some(Replaced { gone: vec![first], with }));
             }
         }
         Ok(None)
     }
 
-    /// Writes and publishes a root in which a run stands for others.
-    async fn replace(&self, replaced: Replaced) -> Result<()> {
+    /// Writes and publishes a root in which some runs stand for others.
+    async fn replace(&self, Replaced { gone, with }: Replaced) -> Result<()> {
         let old = self.state();
-        let run = Arc::new(Run::open(&self.files, replaced.with).await?);
-        let gone = replaced.first..replaced.first + replaced.count;
-        let mut runs = old.root.runs.clone();
-        let replaced: Vec<Arc<Run>> = runs.splice(gone, [Arc::clone(&run)]).collect();
+        let mut runs = Vec::with_capacity(old.root.runs.len() + with.len());
+        let (mut replaced, mut with) = (Vec::new(), with);
+        let last = gone.last().copied();
+        let mut kept = HashSet::new();
+        for (i, run) in old.root.runs.iter().enumerate() {
+            match gone.contains(&i) {
+                true => replaced.push(Arc::clone(run)),
+                false => runs.push(Arc::clone(run)),
+            }
+            if Some(i) == last {
+                for entry in std::mem::take(&mut with) {
+                    kept.extend(entry.segments.iter().map(|s| s.name));
+                    runs.push(Arc::new(Run::open(&self.files, entry).await?));
+                }
+            }
+        }
         let root = Root {
             n: self.next_root(),
             basis: old.root.basis.clone(),
@@ -330,7 +354,6 @@ impl Inner {
             let basis = current.basis.clone();
             Ok(State::new(files, Arc::clone(&root), tail, basis, current.fresh))
         })?;
-        let kept: HashSet<_> = run.entry.segments.iter().map(|s| s.name).collect();
         let mut retired = self.indexer.retired.lock();
         for segment in replaced.iter().flat_map(|r| &r.segments) {
             if !kept.contains(&segment.entry.name) {
@@ -391,19 +414,49 @@ impl Inner {
     }
 }
 
-/// Runs, by their place, and what stands for them.
+/// From which one on there are enough of about one size, up to the newest, to become one.
+fn of_a_size(rows: Vec<u64>, tail: u64) -> Option<usize> {
+    let level = |rows: &u64| (rows / tail).checked_ilog(FAN as u64);
+    let newest = level(rows.last()?);
+    let count = rows.iter().rev().take_while(|rows| level(rows) <= newest).count();
+    (count >= FAN).then(|| rows.len() - count)
+}
+
+/// From which one on so many facts ended in newer ones that reading past them costs more than writing all again: a part of all,
+/// or a part of one attribute where it is worth it.
+fn superseded(runs: &[&Run], tail: u64) -> Option<usize> {
+    let mut ended: BTreeMap<&(Attr, ValueType), u64> = BTreeMap::new();
+    let (mut all_ended, mut found) = (0, None);
+    for (i, run) in runs.iter().enumerate().rev() {
+        let part = |ended: u64, held: u64, of: u64| ended > 0 && ended >= held / of;
+        let held = run.rows(&[Kind::Current]);
+        let of_one = |part_of: u64| {
+            run.groups.iter().any(|(key, group)| {
+                part(ended.get(key).copied().unwrap_or(0), group.rows(Kind::Current), part_of)
+            })
+        };
+        let worth = part(all_ended, held, ENDED_PART)
+            || (part(all_ended, held, ENDED_PART * 4) && of_one(ENDED_PART));
+        if all_ended >= tail && worth {
+            found = Some(i);
+        }
+        for (key, group) in &run.groups {
+            *ended.entry(key).or_default() += group.rows(Kind::Closings);
+        }
+        all_ended += run.rows(&[Kind::Closings]);
+    }
+    found
+}
+
+/// Runs, by their places, ascending, and what stands for them.
 struct Replaced {
-    first: usize,
-    count: usize,
-    with: RunEntry,
+    gone: Vec<usize>,
+    with: Vec<RunEntry>,
 }
 
 impl Replaced {
     fn done(&self) -> Done {
-        let segments = &self.with.segments;
-        Done {
-            items: segments.iter().map(|s| s.rows).sum(),
-            bytes: segments.iter().map(|s| s.bytes).sum(),
-        }
+        let segments = || self.with.iter().flat_map(|run| &run.segments);
+        Done { items: segments().map(|s| s.rows).sum(), bytes: segments().map(|s| s.bytes).sum() }
     }
 }

@@ -4,6 +4,7 @@
 
 mod attributes;
 mod events;
+mod jobs;
 mod segments;
 mod streams;
 mod transactions;
@@ -23,8 +24,8 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The relations of schema `dao`.
-pub const DAO_RELATIONS: [&str; 6] =
-    ["attributes", "changes", "datoms", "segments", "streams", "transactions"];
+pub const DAO_RELATIONS: [&str; 7] =
+    ["attributes", "changes", "datoms", "jobs", "segments", "streams", "transactions"];
 
 /// The founding stream's number; a database has no other yet.
 const FOUNDING_STREAM: i64 = 0;
@@ -39,6 +40,7 @@ pub fn dao_table(
         |relation| Small { relation, database: Arc::clone(database), snapshot: snapshot.clone() };
     Ok(Some(match name {
         "attributes" => Arc::new(small(Relation::Attributes)),
+        "jobs" => Arc::new(small(Relation::Jobs)),
         "segments" => Arc::new(small(Relation::Segments)),
         "streams" => Arc::new(small(Relation::Streams)),
         "transactions" => Arc::new(small(Relation::Transactions)),
@@ -51,6 +53,7 @@ pub fn dao_table(
 #[derive(Debug, Clone, Copy)]
 enum Relation {
     Attributes,
+    Jobs,
     Segments,
     Streams,
     Transactions,
@@ -74,6 +77,7 @@ impl TableProvider for Small {
     fn schema(&self) -> SchemaRef {
         match self.relation {
             Relation::Attributes => attributes::schema(),
+            Relation::Jobs => jobs::schema(),
             Relation::Segments => segments::schema(),
             Relation::Streams => streams::schema(),
             Relation::Transactions => transactions::schema(),
@@ -91,8 +95,9 @@ impl TableProvider for Small {
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         let batch: RecordBatch = match self.relation {
             Relation::Attributes => attributes::rows(&self.database, &self.snapshot).await?,
+            Relation::Jobs => jobs::rows(self.database.stream())?,
             Relation::Segments => segments::rows(&self.snapshot)?,
-            Relation::Streams => streams::rows(&self.snapshot)?,
+            Relation::Streams => streams::rows(&self.database, &self.snapshot)?,
             Relation::Transactions => transactions::rows(&self.snapshot).await?,
         };
         let schema = self.schema();
