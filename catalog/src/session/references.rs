@@ -1,7 +1,7 @@
 //! Walks a statement: finds its relations and parameters, takes out version clauses, refuses what the planner would ignore.
 
 use super::relations::Name;
-use super::{errors, literals, names, prepared};
+use super::{errors, literals, names, prepared, zones};
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
 use datafusion::arrow::datatypes::{DataType, Field};
@@ -56,11 +56,11 @@ pub fn references(statement: &mut Statement, text: &str, database: &str) -> Resu
 }
 
 impl Walk<'_> {
-    /// A clause leaves the tree before its own expressions would be walked.
-    fn parameters_of(&mut self, clause: &Clause) -> Result<()> {
+    /// A clause leaves the tree before its own expressions would be walked: its literals are reread here.
+    fn bounds_of(&mut self, clause: &mut Clause) -> Result<()> {
         let mut bounds = match clause {
-            Clause::AsOf(_, e) => vec![e.clone()],
-            Clause::Range(_, x, y) => vec![x.clone(), y.clone()],
+            Clause::AsOf(_, e) => vec![e],
+            Clause::Range(_, x, y) => vec![x, y],
             Clause::All => vec![],
         };
         match bounds.iter_mut().try_for_each(|e| e.visit(self)) {
@@ -93,8 +93,8 @@ impl Walk<'_> {
             (Some(_), true) => Err(no_past(&format!("function {name}"))),
             (Some(_), false) if self.is_cte(name) => Err(no_past(&format!("\"{name}\""))),
             (Some(v), false) => {
-                let clause = Clause::of(v)?;
-                self.parameters_of(&clause)?;
+                let mut clause = Clause::of(v)?;
+                self.bounds_of(&mut clause)?;
                 *version = Some(clause::resolved(self.found.versioned.len()));
                 self.found.versioned.push(Versioned {
                     name: names::relation_name(name, self.database)?,
@@ -192,6 +192,13 @@ impl VisitorMut for Walk<'_> {
             self.found.casts.push((n, texts));
         }
         match literals::reread(e) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+
+    fn post_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<Error> {
+        match zones::reread(e) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
