@@ -6,8 +6,8 @@ use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::sql::sqlparser::ast::{
-    Expr, LimitClause, ObjectName, Query, Spanned, Statement, TableFactor, Value, ValueWithSpan,
-    VisitMut, VisitorMut,
+    BinaryOperator, Expr, LimitClause, ObjectName, Query, Spanned, Statement, TableFactor, Value,
+    ValueWithSpan, VisitMut, VisitorMut,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -191,6 +191,7 @@ impl VisitorMut for Walk<'_> {
             let texts = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
             self.found.casts.push((n, texts));
         }
+        in_subquery(e);
         match literals::reread(e) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
@@ -221,6 +222,19 @@ impl VisitorMut for Walk<'_> {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// `= ANY (SELECT ...)` as IN, `<> ALL (SELECT ...)` as NOT IN. The planner's own way with them takes a column of the
+/// subquery for the one of the same table outside.
+fn in_subquery(e: &mut Expr) {
+    let (left, right, negated) = match e {
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => (left, right, false),
+        Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => (left, right, true),
+        _ => return,
+    };
+    let Expr::Subquery(subquery) = right.as_ref() else { return };
+    let (expr, subquery) = (left.clone(), subquery.clone());
+    *e = Expr::InSubquery { expr, subquery, negated };
 }
 
 /// `$1` alone, as a time.
