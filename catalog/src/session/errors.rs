@@ -256,7 +256,7 @@ fn of_query(m: &str) -> Option<Error> {
     } else if is("OFFSET must be >=") {
         (NEGATIVE_OFFSET, "OFFSET must not be negative".into())
     } else if is("Cannot create filter with non-boolean predicate") {
-        (TYPE_MISMATCH, "argument of WHERE must be type boolean".into())
+        (TYPE_MISMATCH, "the condition must be of type boolean".into())
     } else if m.contains("should only return one column") {
         (SqlState::SYNTAX, "subquery must return only one column".into())
     } else if is("SELECT * with no tables specified") {
