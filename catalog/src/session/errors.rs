@@ -171,9 +171,9 @@ fn of_cast(m: &str) -> Error {
     }
 }
 
-/// Written as a date, whatever its month and day: `2026-13-01`.
+/// Written as a date, perhaps with a time, whatever its numbers are: `2026-13-01`.
 fn is_date(text: &str) -> bool {
-    let date = text.split([' ', 'T']).next().unwrap_or_default();
+    let (date, time) = text.split_once([' ', 'T']).unwrap_or((text, ""));
     let mut parts = date.split('-');
     let digits = |part: Option<&str>, most: usize| {
         part.is_some_and(|p| (1..=most).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit()))
@@ -182,6 +182,7 @@ fn is_date(text: &str) -> bool {
         && digits(parts.next(), 2)
         && digits(parts.next(), 2)
         && parts.next().is_none()
+        && time.bytes().all(|b| b.is_ascii_digit() || b":.+-Zz ".contains(&b))
 }
 
 /// Postgres's name of the Arrow type that a message speaks of.
@@ -505,9 +506,12 @@ mod tests {
             "42883",
             "function sum does not take these arguments",
         );
-        for (text, state) in
-            [("2026-13-01", "22008"), ("2026-02-30 10:00", "22008"), ("x", "22007")]
-        {
+        for (text, state) in [
+            ("2026-13-01", "22008"),
+            ("2026-02-30 10:00", "22008"),
+            ("2026-02-03 noon", "22007"),
+            ("x", "22007"),
+        ] {
             let m = format!("Cannot cast string '{text}' to value of Date32 type");
             assert_eq!(of_cast(&m).state.as_str(), state, "{text}");
         }
