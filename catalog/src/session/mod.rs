@@ -9,6 +9,7 @@ pub mod bytea;
 mod checked;
 mod columns;
 mod copy;
+mod dates;
 mod errors;
 mod explain;
 mod functions;
@@ -19,6 +20,7 @@ mod plan;
 mod prepared;
 mod references;
 mod relations;
+mod rounded;
 mod rows;
 mod run;
 mod settings;
@@ -26,6 +28,7 @@ mod sum;
 mod transaction;
 mod variables;
 mod views;
+mod zones;
 
 pub use views::schema as view_schema;
 

@@ -98,10 +98,14 @@ fn at_version_clause(e: Error, source: &str) -> Error {
         Some(p) => source.chars().skip(p.saturating_sub(1)).take(16).collect(),
         None => return e,
     };
+    // The clause was marked as FOR SYSTEM_TIME, which the user may never have written.
+    let written = rest.split_whitespace().next().unwrap_or_default();
+    let message = format!("syntax error at or near \"{written}\"");
     let rest = rest.to_ascii_uppercase();
     let words = ["FOR ", "VERSION ", "TIMESTAMP ", "SYSTEM_TIME"];
     if words.iter().any(|w| rest.starts_with(w)) {
-        e.hint("a version clause stands after a table's or view's name, before its alias")
+        Error { message, detail: None, ..e }
+            .hint("a version clause stands after a table's or view's name, before its alias")
     } else {
         e
     }
@@ -221,6 +225,8 @@ mod tests {
         assert_eq!((e.state, e.position), (SqlState::SYNTAX, Some(8)), "{e:?}");
         let e = statements("SELECT 1 FROM (SELECT 1) FOR SYSTEM_TIME AS OF 5").unwrap_err();
         assert!(e.hint.unwrap().contains("before its alias"));
+        let e = statements("SELECT 1 FROM (SELECT 1) VERSION AS OF 5").unwrap_err();
+        assert_eq!(e.message, "syntax error at or near \"VERSION\"");
     }
 
     #[test]
