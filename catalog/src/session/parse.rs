@@ -1,5 +1,6 @@
 //! Text to statements: split at semicolons, parsed in our dialect, each with its own text.
 
+use super::cursor::grammar::{self, Command};
 use super::{Statement, errors};
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::{DaoDialect, clause};
@@ -62,34 +63,46 @@ fn statement(tokens: &[TokenWithSpan], source: &Arc<str>, offsets: &Offsets) -> 
     };
     let view_query =
         view_query(&solid).map(|(first, last)| offsets.text(source, first, last).into());
-    let dialect = DaoDialect::default();
-    let mut parser = Parser::new(&dialect)
-        .with_recursion_limit(MAX_DEPTH)
-        .with_tokens_with_locations(clause::mark(tokens.to_vec()));
-    let parsed = match solid.first().map(|t| &t.token) {
+    let cursor = grammar::read(&solid, source)?;
+    let ast = match (&cursor, solid.first().map(|t| &t.token)) {
+        (Some((Command::Declare(_), first)), _) => declared(solid.get(*first..), source)?,
+        // Has been read; this only stands for it.
+        (Some(_), _) => ast::Statement::Close { cursor: ast::CloseCursor::All },
         // Postgres's other word for ROLLBACK.
-        Some(Token::Word(w)) if w.value.eq_ignore_ascii_case("abort") => {
+        (None, Some(Token::Word(w))) if w.value.eq_ignore_ascii_case("abort") => {
             ast::Statement::Rollback { chain: false, savepoint: None }
         }
-        _ => parse_whole(&mut parser)
-            .map_err(|e| at_version_clause(errors::of_parser(&e, source), source))?,
+        (None, _) => parse_whole(tokens.to_vec(), source)?,
     };
     Ok(Statement {
         text: text.into(),
         source: Arc::clone(source),
-        ast: Arc::new(parsed),
+        ast: Arc::new(ast),
+        cursor: cursor.map(|(command, _)| Arc::new(command)),
         view_query,
     })
 }
 
-fn parse_whole(
-    parser: &mut Parser<'_>,
-) -> Result<ast::Statement, datafusion::sql::sqlparser::parser::ParserError> {
-    let statement = parser.parse_statement()?;
-    match parser.peek_token_ref().token {
-        Token::EOF => Ok(statement),
-        _ => parser.expected("end of statement", parser.peek_token()),
+/// The query of a DECLARE.
+fn declared(solid: Option<&[&TokenWithSpan]>, source: &str) -> Result<ast::Statement> {
+    let solid = solid.unwrap_or_default();
+    match parse_whole(solid.iter().map(|t| (*t).clone()).collect(), source)? {
+        query @ ast::Statement::Query(_) => Ok(query),
+        _ => Err(grammar::unexpected(solid.first().copied(), source)),
     }
+}
+
+fn parse_whole(tokens: Vec<TokenWithSpan>, source: &str) -> Result<ast::Statement> {
+    let dialect = DaoDialect::default();
+    let mut parser = Parser::new(&dialect)
+        .with_recursion_limit(MAX_DEPTH)
+        .with_tokens_with_locations(clause::mark(tokens));
+    let statement =
+        parser.parse_statement().and_then(|statement| match parser.peek_token_ref().token {
+            Token::EOF => Ok(statement),
+            _ => parser.expected("end of statement", parser.peek_token()),
+        });
+    statement.map_err(|e| at_version_clause(errors::of_parser(&e, source), source))
 }
 
 /// What to do where a version clause stands after something that is no table.
