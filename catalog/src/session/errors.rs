@@ -207,15 +207,16 @@ fn of_plan(m: &str) -> Error {
         let name = quoted(rest, '\'').unwrap_or(rest);
         return undefined_function(name, nearest_in(&message));
     }
+    let unmatched = ["failed to match any signature", "user-defined coercion failed"];
+    if unmatched.iter().any(|text| lower.contains(text)) {
+        let name = quoted(&message, '\'').unwrap_or("?");
+        let what = format!("function {name} does not take these arguments");
+        return Error::new(SqlState::UNDEFINED_FUNCTION, what).hint("a cast may help");
+    }
     if lower.contains("no function matches") || lower.contains("failed to coerce arguments") {
         let e =
             Error::new(SqlState::UNDEFINED_FUNCTION, message.lines().next().unwrap_or(&message));
         return e.hint("no function of this name takes arguments of these types; a cast may help");
-    }
-    if lower.contains("failed to match any signature") {
-        let name = quoted(&message, '\'').unwrap_or("?");
-        let what = format!("function {name} does not take these arguments");
-        return Error::new(SqlState::UNDEFINED_FUNCTION, what).hint("a cast may help");
     }
     if lower.contains("table function") && lower.contains("not found") {
         return undefined_function(quoted(&message, '\'').unwrap_or("?"), None);
