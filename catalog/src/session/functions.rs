@@ -24,13 +24,17 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
     options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
     options.sql_parser.collect_spans = true;
     options.execution.time_zone = Some("UTC".into());
-    let state = SessionStateBuilder::new_with_default_features()
+    let state = SessionStateBuilder::new()
+        .with_expr_planners(vec![Arc::new(super::dates::Dates)])
+        .with_default_features()
         .with_config(config)
         .with_runtime_env(runtime)
+        .with_analyzer_rule(Arc::new(super::rounded::RoundedCasts::new()))
         .with_analyzer_rule(Arc::new(super::checked::CheckedArithmetic::new()))
         .build();
     let context = SessionContext::new_with_state(state);
     context.register_udaf(AggregateUDF::from(super::sum::Sum::new()));
+    context.register_udf(super::zones::AtTimeZone::udf());
     context
 }
 

@@ -36,6 +36,10 @@ impl State {
     pub fn snapshot(&self) -> Option<&Snapshot> {
         self.0.as_ref().map(|open| &open.snapshot)
     }
+    /// How many are set; None: no transaction is open.
+    pub fn savepoints(&self) -> Option<usize> {
+        self.0.as_ref().map(|open| open.savepoints.len())
+    }
     pub fn started(&self) -> Option<DateTime<Utc>> {
         self.0.as_ref().map(|open| open.started)
     }
@@ -150,6 +154,7 @@ impl Session {
             return Ok(command("COMMIT"));
         };
         self.settings.end(!open.failed);
+        self.cursors.end(!open.failed);
         if chain {
             self.begin(&[], "BEGIN").await?;
         }
@@ -167,12 +172,14 @@ impl Session {
                 open.savepoints.truncate(at + 1);
                 open.failed = false;
             }
+            self.cursors.undo(at + 1);
             return Ok(command("ROLLBACK"));
         }
         if self.transaction.0.take().is_none() {
             self.no_transaction();
         } else {
             self.settings.end(false);
+            self.cursors.end(false);
             if chain {
                 self.begin(&[], "BEGIN").await?;
             }
@@ -199,6 +206,7 @@ impl Session {
         if let Some(open) = &mut self.transaction.0 {
             open.savepoints.truncate(at);
         }
+        self.cursors.release(at);
         Ok(command("RELEASE"))
     }
 
