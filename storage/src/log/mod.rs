@@ -11,6 +11,7 @@ mod seal;
 mod verify;
 
 pub use verify::Verified;
+pub(crate) use verify::decode;
 
 use crate::datom::{Datom, FIRST_T};
 use crate::error::{Error, ErrorKind, Result};
