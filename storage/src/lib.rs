@@ -3,7 +3,8 @@
 //! Modules in the order data flows: a [`value`] stands in a [`datom`]; whole transactions are appended to the [`log`] in a
 //! [`store`]; the log's events become [`fact`]s (intervals); facts wait in the [`tail`] and are laid down by the [`index`] as
 //! Parquet segments named by a root; a [`snapshot`] reads root and tail together at a basis; [`stream`] owns the whole.
-//! For whoever looks after the files: [`layout`] tells them apart by name, [`verify`] reads them all and says what is wrong.
+//! For whoever looks after the files: [`layout`] tells them apart by name, [`verify`] reads them all and says what is wrong,
+//! [`rebuild`] makes the index anew, [`mod@backup`] copies a database to another store and back.
 //!
 //! **Invariant:** only this crate knows Parquet files and object names.
 //!
@@ -18,6 +19,7 @@ mod index;
 mod layout;
 pub mod log;
 pub mod marker;
+pub mod rebuild;
 pub mod snapshot;
 pub mod store;
 pub mod stream;

@@ -182,6 +182,16 @@ pub async fn newest(files: &Arc<Files>) -> Result<(Root, u64)> {
     Ok((Root::empty(), highest))
 }
 
+/// The t of the newest root, to tell how far its maker is; where it cannot be read, for roots come and go, before the first.
+pub async fn reached(files: &Files) -> i64 {
+    let newest = async {
+        let n = numbers(files).await.ok()?.into_iter().max()?;
+        let path = path(files, n);
+        parse(&path, &files.store.read(&path).await.ok()?).ok()
+    };
+    newest.await.map_or(FIRST_T - 1, |told| told.basis.t)
+}
+
 async fn numbers(files: &Files) -> Result<Vec<u64>> {
     let folder = folder(files);
     let objects: Vec<ObjectMeta> =

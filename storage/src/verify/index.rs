@@ -234,14 +234,14 @@ fn fits(told: &Stat, read: &Stat) -> bool {
     told.facts == read.facts
         && told.ended == read.ended
         && told.first_t == read.first_t
-        && told.min == read.min
-        && same_max(&told.max, &read.max)
+        && same_bound(&told.min, &read.min)
+        && same_bound(&told.max, &read.max)
         && told.entities == read.entities
         && told.values == read.values
 }
 
-/// What a long text is shortened to, as an upper bound, may depend on how its facts were cut into runs.
-fn same_max(told: &Option<Value>, read: &Option<Value>) -> bool {
+/// What a long text is shortened to may depend on how its facts were cut into runs.
+fn same_bound(told: &Option<Value>, read: &Option<Value>) -> bool {
     const SURELY_WHOLE: usize = 100;
     let long = |v: &Value| v.as_str().is_some_and(|s| s.len() > SURELY_WHOLE);
     told == read || told.as_ref().is_some_and(long)

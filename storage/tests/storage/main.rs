@@ -9,6 +9,7 @@ mod folder;
 mod generate;
 mod histories;
 mod model;
+mod rebuild;
 mod round_trip;
 mod verify;
 

@@ -10,9 +10,10 @@ use crate::pg::encode::text::Style;
 use cell::Columns;
 use clap::ValueEnum;
 use daodb_catalog::Error;
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::array::{ArrayRef, RecordBatch};
+use datafusion::arrow::datatypes::{Field, Schema};
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::Arc;
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -48,6 +49,23 @@ impl Format {
             Format::Json => Box::new(json::Json::new(out, json::Shape::Array)),
             Format::Jsonl => Box::new(json::Json::new(out, json::Shape::Lines)),
         })
+    }
+}
+
+impl Format {
+    /// Writes one small table.
+    pub fn columns(
+        self,
+        columns: Vec<(&str, ArrayRef)>,
+        out: &mut dyn Write,
+    ) -> Result<(), Broken> {
+        let field = |(name, c): &(&str, ArrayRef)| Field::new(*name, c.data_type().clone(), true);
+        let fields: Vec<Field> = columns.iter().map(field).collect();
+        let columns = columns.into_iter().map(|(_, column)| column).collect();
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+        let mut rows = self.writer(&batch.schema(), &Style::default(), out)?;
+        rows.batch(&batch)?;
+        rows.end()
     }
 }
 
@@ -101,11 +119,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use datafusion::arrow::array::{
-        ArrayRef, BooleanArray, Float64Array, Int64Array, ListBuilder, StringViewBuilder,
+        BooleanArray, Float64Array, Int64Array, ListBuilder, StringViewBuilder,
         TimestampMicrosecondArray,
     };
-    use datafusion::arrow::datatypes::Field;
-    use std::sync::Arc;
 
     fn batch() -> RecordBatch {
         let mut names = ListBuilder::new(StringViewBuilder::new());
