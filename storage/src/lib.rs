@@ -4,7 +4,7 @@
 //! [`store`]; the log's events become [`fact`]s (intervals); facts wait in the [`tail`] and are laid down by the [`index`] as
 //! Parquet segments named by a root; a [`snapshot`] reads root and tail together at a basis; [`stream`] owns the whole.
 //! For whoever looks after the files: [`layout`] tells them apart by name, [`verify`] reads them all and says what is wrong,
-//! [`rebuild`] makes the index anew, [`mod@backup`] copies a database to another store and back.
+//! [`rebuild`] makes the index anew, [`mod@backup`] copies a database to another store and back, [`export`] gives datoms out.
 //!
 //! **Invariant:** only this crate knows Parquet files and object names.
 //!
@@ -14,6 +14,7 @@
 pub mod backup;
 pub mod datom;
 pub mod error;
+pub mod export;
 pub mod fact;
 mod index;
 mod layout;

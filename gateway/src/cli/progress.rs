@@ -72,6 +72,7 @@ pub enum Unit {
     Bytes,
     Transactions,
     Datoms,
+    Rows,
 }
 
 impl Unit {
@@ -84,6 +85,7 @@ impl Unit {
                 "{prefix} {bar:30} {pos}/{len} transactions, {elapsed}, {eta} left"
             }
             Unit::Datoms => "{prefix} {pos} datoms, {elapsed}",
+            Unit::Rows => "{prefix} {pos} rows, {elapsed}",
         }
     }
 
@@ -92,6 +94,7 @@ impl Unit {
             Unit::Bytes => format!("{}/{}", BinaryBytes(done), BinaryBytes(of)),
             Unit::Transactions => format!("{done}/{of} transactions"),
             Unit::Datoms => format!("{done} datoms"),
+            Unit::Rows => format!("{done} rows"),
         }
     }
 }
@@ -131,7 +134,12 @@ impl Work {
         }
     }
 
-    pub fn end(self) {
+    /// Takes the bar away, as dropping does.
+    pub fn end(self) {}
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

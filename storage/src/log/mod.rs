@@ -10,6 +10,7 @@ mod object;
 mod seal;
 mod verify;
 
+pub(crate) use object::{datom_columns, datom_schema};
 pub use verify::Verified;
 pub(crate) use verify::decode;
 

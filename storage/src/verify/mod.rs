@@ -9,8 +9,8 @@
 mod deep;
 mod index;
 mod log;
-mod segment;
-mod sums;
+pub(crate) mod segment;
+pub(crate) mod sums;
 #[cfg(test)]
 mod tests;
 

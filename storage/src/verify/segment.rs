@@ -78,7 +78,7 @@ pub struct Asked<'a> {
 /// The bytes of a segment, all of them, against what the root and the file itself say. The whole file is in memory: one is
 /// written from memory, too.
 pub async fn check(asked: &Asked<'_>, bytes: Bytes) -> Result<Vec<Checked>> {
-    blocks(asked, &bytes)?;
+    blocks(&asked.path, asked.entry, &bytes)?;
     // Opened from memory, so that it is read once.
     let store = Store::memory();
     store.replace(&asked.path, bytes.clone()).await?;
@@ -97,8 +97,8 @@ pub async fn check(asked: &Asked<'_>, bytes: Bytes) -> Result<Vec<Checked>> {
     done.unwrap_or_else(|_| Err(Error::data(&asked.path, "the decoder gave up on these bytes")))
 }
 
-fn blocks(asked: &Asked<'_>, bytes: &Bytes) -> Result<()> {
-    let (path, entry) = (&asked.path, asked.entry);
+/// Size and checksums alone.
+pub fn blocks(path: &Path, entry: &SegmentEntry, bytes: &Bytes) -> Result<()> {
     if bytes.len() as u64 != entry.bytes {
         let what = format!("it has {} bytes instead of {}", bytes.len(), entry.bytes);
         return Err(Error::data(path, what));

@@ -3,6 +3,7 @@
 //! Random tests print their seed; `DAODB_SEEDS=N` runs N seeds instead of a few, `DAODB_SEED=S` runs only S.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod backup;
 mod damage;
 mod faults;
 mod folder;

@@ -5,6 +5,8 @@ mod csv;
 mod json;
 mod table;
 
+pub use csv::field as csv_field;
+
 use super::Failure;
 use crate::pg::encode::text::Style;
 use cell::Columns;
@@ -52,6 +54,20 @@ impl Format {
     }
 }
 
+/// CSV, with its header where these are the `first` rows.
+pub fn csv<'a>(
+    schema: &Schema,
+    style: &Style,
+    out: &'a mut dyn Write,
+    first: bool,
+) -> Result<csv::Csv<'a>, Broken> {
+    let columns = Columns::of(schema, style)?;
+    Ok(match first {
+        true => csv::Csv::new(columns, out),
+        false => csv::Csv::further(columns, out),
+    })
+}
+
 impl Format {
     /// Writes one small table.
     pub fn columns(
@@ -88,7 +104,7 @@ impl From<io::Error> for Broken {
     fn from(e: io::Error) -> Self {
         match e.kind() {
             ErrorKind::BrokenPipe => Broken::Closed,
-            _ => Broken::Failed(Failure::failed(format!("stdout: {e}"))),
+            _ => Broken::Failed(Failure::failed(format!("cannot write the output: {e}"))),
         }
     }
 }
@@ -104,6 +120,12 @@ impl From<datafusion::arrow::error::ArrowError> for Broken {
 
 impl From<Error> for Broken {
     fn from(e: Error) -> Self {
+        Broken::Failed(e.into())
+    }
+}
+
+impl From<daodb_storage::Error> for Broken {
+    fn from(e: daodb_storage::Error) -> Self {
         Broken::Failed(e.into())
     }
 }

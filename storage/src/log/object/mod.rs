@@ -18,6 +18,7 @@ mod headers;
 
 pub(super) use decode::{decode, origin};
 pub(super) use encode::encode;
+pub(crate) use encode::{columns as datom_columns, schema as datom_schema};
 
 use super::Transaction;
 use object_store::path::Path;
