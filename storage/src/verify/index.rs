@@ -67,12 +67,11 @@ pub async fn check(
 ) -> Result<bool> {
     let named: HashSet<_> =
         root.iter().flat_map(|(_, r)| &r.runs).flat_map(|r| &r.segments).map(|s| s.name).collect();
-    for (name, meta) in of.objects.segments.iter().filter(|(name, _)| !named.contains(name)) {
+    for (_, meta) in of.objects.segments.iter().filter(|(name, _)| !named.contains(name)) {
         let what = match root {
             Some(_) => "no index root names this segment; the next opening removes it",
             None => "there is no index root to name this segment; the next opening removes it",
         };
-        tracing::debug!(%name, "not named");
         found.note(&meta.location, what);
         steps.step(meta.size);
     }

@@ -57,7 +57,7 @@ impl Drop for Target {
 pub enum Datoms {
     Edn(Writer),
     Csv(Writer),
-    Parquet(ParquetFile<Writer>),
+    Parquet(Box<ParquetFile<Writer>>),
 }
 
 impl Datoms {
@@ -68,7 +68,7 @@ impl Datoms {
                 out.write_all(b"e,a,v,type,t,m,added\n")?;
                 Datoms::Csv(out)
             }
-            Format::Parquet => Datoms::Parquet(ParquetFile::of_datoms(out)?),
+            Format::Parquet => Datoms::Parquet(Box::new(ParquetFile::of_datoms(out)?)),
         })
     }
 
@@ -134,7 +134,7 @@ fn text(v: &Value) -> String {
 pub enum Table {
     Edn(Writer),
     Csv { out: Writer, style: Style, schema: SchemaRef, headed: bool },
-    Parquet(ParquetFile<Writer>),
+    Parquet(Box<ParquetFile<Writer>>),
 }
 
 impl Table {
@@ -148,7 +148,7 @@ impl Table {
         Ok(match format {
             Format::Edn => Table::Edn(out),
             Format::Csv => Table::Csv { out, style, schema, headed: false },
-            Format::Parquet => Table::Parquet(ParquetFile::new(schema, out)?),
+            Format::Parquet => Table::Parquet(Box::new(ParquetFile::new(schema, out)?)),
         })
     }
 
