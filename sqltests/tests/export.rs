@@ -4,7 +4,7 @@ use crate::{duckdb, edn};
 use bigdecimal::{BigDecimal, num_bigint::BigInt};
 use daodb_sqltests::engine;
 use daodb_storage::log::{Head, Log};
-use daodb_storage::{Attr, Datom, FIRST_ENTITY, NewTransaction, Store, Value};
+use daodb_storage::{Attr, Datom, FIRST_ENTITY, NewTransaction, Value};
 use futures::TryStreamExt;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -71,22 +71,11 @@ async fn make(folder: &Path, with_odd: bool) -> Vec<Datom> {
     }
     catalog.close().await.unwrap();
     drop((catalog, database));
-    let store = free(folder).await;
+    let store = engine::store(folder).await.unwrap();
     let prefix = format!("{}/streams/0", engine::DATABASE);
     let log = Log::new(store, prefix.as_str().into(), "0".to_owned());
     let read: Vec<_> = log.read_after(Head::START).try_collect().await.unwrap();
     read.iter().flat_map(|tx| tx.datoms.iter().cloned()).collect()
-}
-
-/// The folder's store, once all that had it open have let go.
-async fn free(folder: &Path) -> Store {
-    for _ in 0..250 {
-        if let Ok(store) = Store::folder(folder) {
-            return store;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    Store::folder(folder).unwrap()
 }
 
 fn export(folder: &Path, arguments: &[&str]) -> String {

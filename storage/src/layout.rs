@@ -153,12 +153,12 @@ impl Layout {
 /// Names of folders that hold a database, or what is left of one.
 pub async fn databases(store: &Store) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for name in store.folders(&store.root).await? {
+    for name in store.folders(&store.root).await?.into_iter().filter(|n| !n.starts_with('.')) {
         let folder = store.root.clone().join(name.as_str());
         let marker = store.read_if_there(&folder.clone().join(MARKER)).await?;
         let is_database =
             marker.is_some() || store.folders(&folder).await?.iter().any(|f| f == "streams");
-        if is_database && !name.starts_with('.') {
+        if is_database {
             names.push(name);
         }
     }
