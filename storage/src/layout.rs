@@ -80,8 +80,9 @@ fn log_name(name: &str) -> Option<(i64, Option<i64>)> {
     }
 }
 
+/// The largest one is none of ours: none could follow it.
 fn json_number(name: &str) -> Option<u64> {
-    number(name.strip_suffix(".json")?)
+    number(name.strip_suffix(".json")?).filter(|n| *n < u64::MAX)
 }
 
 fn number<N: std::str::FromStr>(digits: &str) -> Option<N> {
@@ -194,6 +195,7 @@ mod tests {
             "streams/0/log/00000000000000001000.parquet.bak",
             "streams/0/log/00000000000000001009-00000000000000001000.parquet",
             "streams/0/index/7.json",
+            "streams/0/index/18446744073709551615.json",
             "streams/0/segments/x.parquet",
             "streams/0/other/x",
             "streams/x",
