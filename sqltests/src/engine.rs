@@ -4,7 +4,7 @@
 use daodb_catalog::database::CatalogOptions;
 use daodb_catalog::{Catalog, Database, Error, Outcome, Result, Session, SqlState};
 use daodb_gateway::pg::catalog::PgCatalog;
-use daodb_storage::StreamOptions;
+use daodb_storage::{Store, StreamOptions};
 use datafusion::arrow::array::RecordBatch;
 use futures::TryStreamExt;
 use std::io::{self, BufRead, BufReader, Read};
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +52,17 @@ pub async fn folder(path: &Path, options: CatalogOptions) -> Result<(Arc<Catalog
     let catalog = Catalog::open_folder(path, options).await?;
     let database = open_or_create(&catalog).await?;
     Ok((catalog, database))
+}
+
+/// The store of a folder, once all that had it open have let go.
+pub async fn store(folder: &Path) -> daodb_storage::Result<Store> {
+    for _ in 0..250 {
+        if let Ok(store) = Store::folder(folder) {
+            return Ok(store);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Store::folder(folder)
 }
 
 async fn open_or_create(catalog: &Catalog) -> Result<Arc<Database>> {

@@ -4,6 +4,7 @@
 use crate::fuzz::{Panics, serves};
 use daodb_sqltests::ops::Names;
 use daodb_sqltests::{engine, how_many, ops, seed};
+use daodb_storage::verify::{VerifyOptions, verify};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::path::{Path, PathBuf};
@@ -105,6 +106,14 @@ async fn answers(folder: &Path) -> Result<Vec<Vec<Vec<String>>>, String> {
     }
 }
 
+/// The objects that `daodb verify` finds at fault.
+async fn verified(folder: &Path) -> Vec<String> {
+    let store = engine::store(folder).await.unwrap();
+    let options = VerifyOptions { deep: true };
+    let report = verify(&store, engine::DATABASE, options, &mut |_| {}).await.unwrap();
+    report.faults.into_iter().map(|fault| fault.object).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_files_are_named() {
     let seed = seed().unwrap_or_else(rand::random);
@@ -115,6 +124,7 @@ async fn damaged_files_are_named() {
     make(&whole).await;
     let right = answers(&whole).await.unwrap();
     assert!(right.iter().all(|rows| !rows.is_empty()));
+    assert_eq!(verified(&whole).await, [""; 0]);
     let (mut noticed, mut harmless) = (0, 0);
     let panics = Panics::watch();
     for round in 0..how_many("DAODB_DAMAGES", 150) {
@@ -124,6 +134,10 @@ async fn damaged_files_are_named() {
         let file = &files[rng.random_range(0..files.len())];
         let what = damage(file, &mut rng);
         let name = file.strip_prefix(&hurt).unwrap().display().to_string();
+        // A bit that was flipped twice is as it was.
+        let changed = std::fs::read(file).unwrap() != std::fs::read(whole.join(&name)).unwrap();
+        let found = verified(&hurt).await.contains(&name);
+        assert_eq!(found, changed, "seed {seed}, round {round}: {name} {what}");
         match answers(&hurt).await {
             Ok(answers) if answers == right => harmless += 1,
             Ok(_) => panic!("seed {seed}, round {round}: {name} {what}: a wrong answer"),

@@ -20,7 +20,7 @@ use std::sync::Arc;
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/suites/duckdb/read.py");
 const STREAM: &str = "db/streams/main";
 
-fn python() -> Option<String> {
+pub fn python() -> Option<String> {
     let python = std::env::var("DAODB_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let asked = Command::new(&python).args(["-c", "import duckdb"]).output();
     match asked {
@@ -36,7 +36,7 @@ fn python() -> Option<String> {
 }
 
 /// The script's lines.
-fn duckdb(python: &str, what: &str, files: &[PathBuf]) -> Vec<Json> {
+pub fn duckdb(python: &str, what: &str, files: &[PathBuf]) -> Vec<Json> {
     let run = Command::new(python).arg(SCRIPT).arg(what).args(files).output().unwrap();
     assert!(run.status.success(), "{what}: {}", String::from_utf8_lossy(&run.stderr));
     let lines = String::from_utf8(run.stdout).unwrap();
@@ -44,7 +44,7 @@ fn duckdb(python: &str, what: &str, files: &[PathBuf]) -> Vec<Json> {
 }
 
 /// As read.py prints a value.
-fn text(v: &Value) -> String {
+pub fn text(v: &Value) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     match v {
         Value::Boolean(b) => b.to_string(),
@@ -92,7 +92,7 @@ fn values(ty: ValueType) -> [Value; 2] {
 }
 
 /// Every value type, retractions and every kind of m; then a group that is large enough to be compressed.
-fn history() -> Vec<Vec<NewTransaction>> {
+pub fn history() -> Vec<Vec<NewTransaction>> {
     let datom = |e, a: &str, v, t, m, added| Datom { e, a: Attr::new(a), v, t, m, added };
     let mut all = Vec::new();
     let mut first = Vec::new();

@@ -6,6 +6,8 @@ mod bench;
 mod corrupt;
 mod crash;
 mod duckdb;
+mod edn;
+mod export;
 mod fuzz;
 mod git_oracle;
 mod oracle;

@@ -3,6 +3,7 @@
 use super::Database;
 use crate::error::{Error, Result, SqlState};
 use crate::nearest::nearest;
+use daodb_storage::marker::{MARKER, Marker};
 use daodb_storage::{Store, Stream, StreamOptions, Usage};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -11,7 +12,6 @@ use futures::future::BoxFuture;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -19,9 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
-/// The create-only object that makes a folder a database.
-const MARKER: &str = "database.json";
-const FORMAT: u32 = 1;
 /// The founding stream, from the database's folder.
 const STREAM: [&str; 2] = ["streams", "0"];
 /// Under the root; no database can have that name.
@@ -45,13 +42,6 @@ impl CatalogOptions {
     pub fn new(stream: StreamOptions, memory_bytes: usize) -> CatalogOptions {
         CatalogOptions { stream, memory_bytes, commit_wait: Duration::ZERO, read_only: false }
     }
-}
-
-/// What stands in `database.json`.
-#[derive(Serialize, Deserialize, Debug)]
-struct Marker {
-    format: u32,
-    id: uuid::Uuid,
 }
 
 /// A database, opened when it is first asked for.
@@ -158,9 +148,7 @@ impl Catalog {
             if self.databases.lock().contains_key(name) {
                 return Err(exists());
             }
-            let marker = Marker { format: FORMAT, id: uuid::Uuid::new_v4() };
-            let text = serde_json::to_string(&marker)
-                .map_err(|e| Error::new(SqlState::INTERNAL, e.to_string()))?;
+            let text = Marker { id: uuid::Uuid::new_v4() }.to_json()?;
             let path = self.prefix(name).join(MARKER);
             let create = PutOptions::from(PutMode::Create);
             let put = self.store.objects.put_opts(&path, PutPayload::from(text), create).await;
@@ -196,16 +184,7 @@ impl Catalog {
     async fn check_marker(&self, path: &Path) -> Result<()> {
         let object = self.store.objects.get(path).await.map_err(daodb_storage::Error::from)?;
         let bytes = object.bytes().await.map_err(daodb_storage::Error::from)?;
-        let marker: Marker = serde_json::from_slice(&bytes)
-            .map_err(|e| Error::new(SqlState::DATA_CORRUPTED, format!("{path}: {e}")))?;
-        if marker.format > FORMAT {
-            let text = format!(
-                "{path}: the data has format {}, this program reads up to {FORMAT}",
-                marker.format
-            );
-            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
-                .hint("use the newer program that wrote it"));
-        }
+        Marker::parse(path, &bytes)?;
         Ok(())
     }
 

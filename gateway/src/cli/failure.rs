@@ -78,6 +78,12 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<daodb_storage::Error> for Failure {
+    fn from(e: daodb_storage::Error) -> Self {
+        Error::from(e).into()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::place;

@@ -2,7 +2,10 @@
 
 use super::Failure;
 use crate::config::Config;
+use daodb_catalog::nearest::nearest;
 use daodb_catalog::{Catalog, Database, SqlState};
+use daodb_storage::{Store, verify};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Opens the folder; makes it where `make` says so.
@@ -13,6 +16,30 @@ pub async fn open(config: &Config, make: bool) -> Result<Arc<Catalog>, Failure> 
             .hint("--data names the folder; daodb demo and daodb import make one"));
     }
     Ok(Catalog::open_folder(&config.data, config.catalog_options()).await?)
+}
+
+/// The store at `place`, for commands that look after its files themselves; made where `make` says so. The one place where
+/// such a command learns what kind of store a place is.
+pub fn store(place: &Path, make: bool) -> Result<Store, Failure> {
+    if !make && !place.is_dir() {
+        return Err(Failure::failed(format!("there is no folder {}", place.display())));
+    }
+    Ok(Store::folder(place)?)
+}
+
+/// The name given, which must be there; else all there are, also those that no server would find.
+pub async fn databases(store: &Store, given: Option<String>) -> Result<Vec<String>, Failure> {
+    let names = verify::databases(store).await?;
+    let Some(name) = given else { return Ok(names) };
+    if names.contains(&name) {
+        return Ok(vec![name]);
+    }
+    let hint = match nearest(&name, names.iter().map(String::as_str)) {
+        Some(near) => format!("perhaps {near}"),
+        None if names.is_empty() => "there is no database yet".to_owned(),
+        None => format!("there are {}", names.join(", ")),
+    };
+    Err(Failure::failed(format!("database \"{name}\" does not exist")).hint(hint))
 }
 
 /// The database of that name, made where it is missing.

@@ -3,14 +3,10 @@
 use super::render::{Broken, Format};
 use super::{Failure, folder};
 use crate::config::{Config, Settings, Wire};
-use crate::pg::encode::text::Style;
 use clap::Args;
 use daodb_catalog::Catalog;
 use daodb_storage::{FIRST_T, Usage};
-use datafusion::arrow::array::{
-    ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
-};
-use datafusion::arrow::datatypes::{Field, Schema};
+use datafusion::arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -113,11 +109,5 @@ fn print(about: &[About], format: Format, out: &mut dyn Write) -> Result<(), Bro
         ("segments", long(&|a| i64::try_from(a.usage.segments.objects).ok())),
         ("bytes", long(&|a| i64::try_from(a.usage.bytes()).ok())),
     ];
-    let fields: Vec<Field> =
-        columns.iter().map(|(name, c)| Field::new(*name, c.data_type().clone(), true)).collect();
-    let columns = columns.into_iter().map(|(_, column)| column).collect();
-    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-    let mut rows = format.writer(&batch.schema(), &Style::default(), out)?;
-    rows.batch(&batch)?;
-    rows.end()
+    format.columns(columns, out)
 }

@@ -1,16 +1,21 @@
 //! The commands of `daodb`, one file each.
 
+mod backup;
 mod demo;
+mod export;
 mod failure;
 mod folder;
 mod import;
 mod info;
 mod listen;
 mod progress;
+mod rebuild_index;
 pub mod render;
+mod restore;
 mod serve;
 mod signals;
 pub mod sql;
+mod verify;
 
 pub use failure::Failure;
 
@@ -27,6 +32,9 @@ Examples:
   daodb serve --data ./daodb-data         then: psql -h 127.0.0.1 -p 5433 demo
   daodb sql 'SELECT count(*) FROM file'   without a server
   daodb info                              what a folder holds
+  daodb export --format edn > now.edn     datoms or tables for other programs
+  daodb backup /mnt/backup                copies what is new there; daodb restore brings it back
+  daodb verify --deep                     reads all of it, and says what is wrong
 
 Every setting is a flag, a variable (--tail-datoms is DAODB_TAIL_DATOMS) and a key of the TOML file that --config names;
 the flag goes first, then the variable, then the file.";
@@ -47,6 +55,11 @@ enum Command {
     Import(import::Import),
     Sql(sql::Sql),
     Info(info::Info),
+    Export(export::Export),
+    Verify(verify::Verify),
+    RebuildIndex(rebuild_index::RebuildIndex),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
 }
 
 /// Runs the command that the arguments name. Exit status: 0 done, 1 failed, 2 asked wrongly.
@@ -71,6 +84,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Import(import::Import::Git(command)) => command.run(stop).await,
             Command::Sql(command) => command.run(stop).await,
             Command::Info(command) => command.run().await,
+            Command::Export(command) => command.run(stop).await,
+            Command::Verify(command) => command.run(stop).await,
+            Command::RebuildIndex(command) => command.run(stop).await,
+            Command::Backup(command) => command.run(stop).await,
+            Command::Restore(command) => command.run(stop).await,
         }
     });
     runtime.shutdown_background();

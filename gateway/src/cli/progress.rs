@@ -1,12 +1,13 @@
-//! How far an import is: a bar on a terminal, now and then a line in a pipe. On stderr.
+//! How far long work is: a bar on a terminal, now and then a line in a pipe. On stderr.
 
 use crate::import::run::{Progress, Summary};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
+/// An import.
 pub struct Shown {
     /// None: lines.
     bar: Option<ProgressBar>,
@@ -61,6 +62,86 @@ impl Shown {
                 "{} blobs are not in this clone: their files have no size and lines",
                 summary.missing_blobs
             );
+        }
+    }
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    Bytes,
+    Transactions,
+    Datoms,
+    Rows,
+}
+
+impl Unit {
+    fn template(self) -> &'static str {
+        match self {
+            Unit::Bytes => {
+                "{prefix} {bar:30} {binary_bytes}/{binary_total_bytes}, {elapsed}, {eta} left"
+            }
+            Unit::Transactions => {
+                "{prefix} {bar:30} {pos}/{len} transactions, {elapsed}, {eta} left"
+            }
+            Unit::Datoms => "{prefix} {pos} datoms, {elapsed}",
+            Unit::Rows => "{prefix} {pos} rows, {elapsed}",
+        }
+    }
+
+    fn line(self, done: u64, of: u64) -> String {
+        match self {
+            Unit::Bytes => format!("{}/{}", BinaryBytes(done), BinaryBytes(of)),
+            Unit::Transactions => format!("{done}/{of} transactions"),
+            Unit::Datoms => format!("{done} datoms"),
+            Unit::Rows => format!("{done} rows"),
+        }
+    }
+}
+
+/// Other work.
+pub struct Work {
+    what: String,
+    unit: Unit,
+    /// None: lines.
+    bar: Option<ProgressBar>,
+    last_line: Instant,
+}
+
+impl Work {
+    /// `what` is done: "verifying demo".
+    pub fn new(what: impl Into<String>, unit: Unit) -> Self {
+        let what = what.into();
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(0);
+            if let Ok(style) = ProgressStyle::with_template(unit.template()) {
+                bar.set_style(style);
+            }
+            bar.set_prefix(what.clone());
+            bar
+        });
+        Self { what, unit, bar, last_line: Instant::now() }
+    }
+
+    /// `of`: 0 where it is not known.
+    pub fn update(&mut self, done: u64, of: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(of.max(done));
+            bar.set_position(done);
+        } else if self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            eprintln!("{}: {}", self.what, self.unit.line(done, of));
+        }
+    }
+
+    /// Takes the bar away, as dropping does.
+    pub fn end(self) {}
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
         }
     }
 }

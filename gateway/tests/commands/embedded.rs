@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 /// Imports a repository of three commits into `data`.
-fn imported(dir: &std::path::Path) -> bool {
+pub fn imported(dir: &std::path::Path) -> bool {
     if !init(dir, "commands on a folder") {
         return false;
     }
@@ -139,9 +139,20 @@ fn serve_needs_insecure_beyond_this_machine_and_ends_on_signals() {
 #[test]
 fn every_command_helps() {
     let dir = tempfile::tempdir().unwrap();
-    for command in
-        [&[][..], &["demo"], &["serve"], &["import"], &["import", "git"], &["sql"], &["info"]]
-    {
+    for command in [
+        &[][..],
+        &["demo"],
+        &["serve"],
+        &["import"],
+        &["import", "git"],
+        &["sql"],
+        &["info"],
+        &["export"],
+        &["verify"],
+        &["rebuild-index"],
+        &["backup"],
+        &["restore"],
+    ] {
         let text = done(dir.path(), &[command, &["--help"]].concat());
         assert!(text.contains("Usage: daodb"), "{command:?}: {text}");
         assert!(command == ["import"] || text.contains("Examples:"), "{command:?}: {text}");

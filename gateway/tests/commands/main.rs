@@ -10,3 +10,4 @@ mod embedded;
 mod program;
 mod psql;
 mod repository;
+mod tools;

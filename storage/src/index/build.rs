@@ -162,7 +162,8 @@ pub fn can_sort(run: &Run, wanted: &BTreeSet<String>) -> bool {
     sortable(run, wanted).next().is_some()
 }
 
-fn want(kind: Kind) -> Want {
+/// The columns that facts of a kind have.
+pub fn want(kind: Kind) -> Want {
     if kind == Kind::Current { Want::OPEN } else { Want::ALL }
 }
 
@@ -176,53 +177,78 @@ struct Cursor<'a> {
 
 async fn merge_group(
     runs: &[&Run],
-    (a, ty): &Key,
+    key: &Key,
     order: Order,
     kinds: &[Kind],
     writers: &mut [RunWriter<'_>; 3],
 ) -> Result<()> {
-    let mut cursors = Vec::new();
-    for group in runs.iter().filter_map(|r| r.groups.get(&(a.clone(), *ty))) {
-        for kind in kinds.iter().copied() {
-            let row_groups = group.row_groups(order, kind).iter();
-            let rows = Rows::empty(*ty, want(kind));
-            let keys = Keys::new(order, *ty, &rows)?;
-            cursors.push(Cursor { kind, row_groups, rows, keys });
+    let mut merging = Merging::new(runs, key, order, kinds)?;
+    while let Some(out) = merging.next().await? {
+        for (writer, rows) in writers.iter_mut().zip(out) {
+            writer.push(&key.0, key.1, rows).await?;
         }
     }
-    loop {
-        for cursor in &mut cursors {
+    Ok(())
+}
+
+/// The facts of one attribute and type of adjoining runs, oldest first, becoming one: in order, a piece at a time.
+pub struct Merging<'a> {
+    ty: ValueType,
+    order: Order,
+    cursors: Vec<Cursor<'a>>,
+}
+
+impl<'a> Merging<'a> {
+    /// Of the rows of some kinds.
+    pub fn new(
+        runs: &[&'a Run],
+        (a, ty): &Key,
+        order: Order,
+        kinds: &[Kind],
+    ) -> Result<Merging<'a>> {
+        let mut cursors = Vec::new();
+        for group in runs.iter().filter_map(|r| r.groups.get(&(a.clone(), *ty))) {
+            for kind in kinds.iter().copied() {
+                let row_groups = group.row_groups(order, kind).iter();
+                let rows = Rows::empty(*ty, want(kind));
+                let keys = Keys::new(order, *ty, &rows)?;
+                cursors.push(Cursor { kind, row_groups, rows, keys });
+            }
+        }
+        Ok(Merging { ty: *ty, order, cursors })
+    }
+
+    /// The next rows by kind; what is a closing still has not met its fact in these runs. None: that was all.
+    pub async fn next(&mut self) -> Result<Option<[Rows; 3]>> {
+        let (ty, order) = (self.ty, self.order);
+        for cursor in &mut self.cursors {
             if !cursor.rows.is_empty() {
                 continue;
             }
             if let Some(next) = cursor.row_groups.next() {
-                cursor.rows = next.load(*ty, want(cursor.kind), &Load::Once).await?;
-                cursor.keys = Keys::new(order, *ty, &cursor.rows)?;
+                cursor.rows = next.load(ty, want(cursor.kind), &Load::Once).await?;
+                cursor.keys = Keys::new(order, ty, &cursor.rows)?;
             }
         }
-        cursors.retain(|c| !c.rows.is_empty());
-        if cursors.is_empty() {
-            return Ok(());
+        self.cursors.retain(|c| !c.rows.is_empty());
+        if self.cursors.is_empty() {
+            return Ok(None);
         }
-        let ends = round(&cursors);
-        let mut parts = Vec::with_capacity(cursors.len());
-        for (cursor, end) in cursors.iter_mut().zip(ends) {
+        let ends = round(&self.cursors);
+        let mut parts = Vec::with_capacity(self.cursors.len());
+        for (cursor, end) in self.cursors.iter_mut().zip(ends) {
             parts.push((cursor.kind, cursor.rows.slice(0, end)));
             cursor.rows = cursor.rows.slice(end, cursor.rows.len() - end);
             cursor.keys = cursor.keys.after(end);
         }
         parts.retain(|(_, rows)| !rows.is_empty());
-        let out = match parts.as_slice() {
+        if let [(kind, rows)] = parts.as_slice() {
             // Nothing meets: as it is.
-            [(kind, rows)] => {
-                writers[*kind as usize].push(a, *ty, rows.clone()).await?;
-                continue;
-            }
-            _ => resolve(order, *ty, parts)?,
-        };
-        for (writer, rows) in writers.iter_mut().zip(out) {
-            writer.push(a, *ty, rows).await?;
+            let mut out = Kind::ALL.map(|kind| Rows::empty(ty, want(kind)));
+            out[*kind as usize] = rows.clone();
+            return Ok(Some(out));
         }
+        resolve(order, ty, parts).map(Some)
     }
 }
 

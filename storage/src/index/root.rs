@@ -181,6 +181,16 @@ pub async fn newest(files: &Arc<Files>) -> Result<(Root, u64)> {
     Ok((Root::empty(), highest))
 }
 
+/// The t of the newest root, to tell how far its maker is; where it cannot be read, for roots come and go, before the first.
+pub async fn reached(files: &Files) -> i64 {
+    let newest = async {
+        let n = numbers(files).await.ok()?.into_iter().max()?;
+        let path = path(files, n);
+        parse(&path, &files.store.read(&path).await.ok()?).ok()
+    };
+    newest.await.map_or(FIRST_T - 1, |told| told.basis.t)
+}
+
 async fn numbers(files: &Files) -> Result<Vec<u64>> {
     Ok(files.store.list(&folder(files)).await?.iter().filter_map(number).collect())
 }
@@ -191,9 +201,28 @@ fn number(object: &ObjectMeta) -> Option<u64> {
 
 async fn read(files: &Arc<Files>, n: u64) -> Result<Root> {
     let path = path(files, n);
-    let bad = |what: &dyn std::fmt::Display| Error::data(&path, what);
-    let bytes = files.store.read(&path).await?;
-    let file: File = serde_json::from_slice(&bytes).map_err(|e| bad(&e))?;
+    let told = parse(&path, &files.store.read(&path).await?)?;
+    let mut runs = Vec::with_capacity(told.runs.len());
+    for run in told.runs {
+        runs.push(Arc::new(Run::open(files, run).await?));
+    }
+    let Told { basis, fresh, by_value, stats, .. } = told;
+    Ok(Root { n, basis, fresh, by_value, runs, stats })
+}
+
+/// What a root tells; its segments are not looked at.
+pub struct Told {
+    pub stream: String,
+    pub basis: Basis,
+    pub fresh: Fresh,
+    pub by_value: BTreeSet<String>,
+    pub runs: Vec<RunEntry>,
+    pub stats: BTreeMap<(Attr, ValueType), Stat>,
+}
+
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<Told> {
+    let bad = |what: &dyn std::fmt::Display| Error::data(path, what);
+    let file: File = serde_json::from_slice(bytes).map_err(|e| bad(&e))?;
     let json = file.root.to_string();
     if blake3::hash(json.as_bytes()).to_hex().as_str() != file.blake3 {
         return Err(bad(&"its contents are not those that were written"));
@@ -203,13 +232,9 @@ async fn read(files: &Arc<Files>, n: u64) -> Result<Root> {
         return Err(bad(&format!("format {} is not known", entry.format)));
     }
     let hash = super::segment::parse_hex(&entry.hash).and_then(|h| h.try_into().ok());
-    let mut runs = Vec::with_capacity(entry.runs.len());
-    for run in entry.runs {
-        runs.push(Arc::new(Run::open(files, run).await?));
-    }
     let stats = entry.attributes.into_iter().map(StatEntry::stat).collect::<Option<_>>();
-    Ok(Root {
-        n,
+    Ok(Told {
+        stream: entry.stream,
         basis: Basis {
             t: entry.t,
             instant: entry.instant,
@@ -217,7 +242,7 @@ async fn read(files: &Arc<Files>, n: u64) -> Result<Root> {
         },
         fresh: Fresh { entity: entry.next_entity, transaction: entry.next_transaction },
         by_value: entry.by_value,
-        runs,
+        runs: entry.runs,
         stats: stats.ok_or_else(|| bad(&"its statistics cannot be read"))?,
     })
 }

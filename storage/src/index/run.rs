@@ -108,14 +108,14 @@ impl Run {
         let of = |s: &&SegmentEntry| s.order == Order::Aevt && kinds.contains(&s.kind);
         self.entry.segments.iter().filter(of).map(|s| s.rows).sum()
     }
-
-    /// Whether all its facts are superseded, and were in itself.
-    pub fn is_past(&self) -> bool {
-        self.entry.segments.iter().all(|s| s.kind == Kind::History)
-    }
 }
 
 impl RunEntry {
+    /// Whether all its facts are superseded. Runs of such facts may span the transactions of others.
+    pub fn is_past(&self) -> bool {
+        self.segments.iter().all(|s| s.kind == Kind::History)
+    }
+
     /// What it has of superseded facts, as a run of its own.
     pub fn past(&self) -> Option<RunEntry> {
         let past = self.segments.iter().filter(|s| s.kind == Kind::History);

@@ -467,8 +467,7 @@ fn without_nulls(array: ArrayRef) -> ArrayRef {
 
 pub fn damaged(path: &Path, what: impl std::fmt::Display) -> Error {
     Error::data(path, what).hint(
-        "the segment is damaged; segments are derived from the log: stop the server, remove the stream's index folder, \
-         and start again to build them anew",
+        "the segment is damaged; segments are derived from the log: stop the server, and daodb rebuild-index makes them anew",
     )
 }
 

@@ -294,7 +294,8 @@ fn describe(
     })
 }
 
-fn bound(v: Option<Value>) -> Option<String> {
+/// A value as a description of a row group keeps it; None: it is too long.
+pub fn bound(v: Option<Value>) -> Option<String> {
     let mut bytes = Vec::new();
     v?.write_canonical(&mut bytes);
     (bytes.len() <= BOUND_BYTES).then(|| super::root::to_hex(&bytes))

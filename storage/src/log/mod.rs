@@ -13,7 +13,9 @@ mod seal;
 mod verify;
 
 pub use consolidate::Joined;
+pub(crate) use object::{datom_columns, datom_schema};
 pub use verify::Verified;
+pub(crate) use verify::decode;
 
 use crate::datom::{Datom, FIRST_T};
 use crate::error::{Error, ErrorKind, Result};

@@ -1,8 +1,10 @@
-//! Walking the whole chain: every object read, every hash computed again.
+//! Walking the whole chain: every object read, every hash computed again. And one object on its own.
 
-use super::{Head, Log};
+use super::{Head, LARGE_BYTES, Log, Transaction, elsewhere, object};
 use crate::error::Result;
+use bytes::Bytes;
 use futures::TryStreamExt;
+use object_store::path::Path;
 
 /// What an undamaged log holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,4 +28,17 @@ impl Log {
             })
             .await
     }
+}
+
+/// The transactions of one object, which begins with `first`: its seal, its headers and their hashes are checked; whether it
+/// follows the object before it is not.
+pub(crate) async fn decode(
+    stream: &str,
+    path: &Path,
+    first: i64,
+    bytes: Bytes,
+) -> Result<Vec<Transaction>> {
+    let (path, stream, large) = (path.clone(), stream.to_owned(), bytes.len() >= LARGE_BYTES);
+    let decoded = elsewhere(large, move || object::decode(path, first, &stream, &bytes)).await?;
+    Ok(decoded.transactions)
 }

@@ -289,7 +289,7 @@ impl Inner {
         let state = self.state();
         let runs = &state.root.runs;
         let (past, live): (Vec<usize>, Vec<usize>) =
-            (0..runs.len()).partition(|i| runs[*i].is_past());
+            (0..runs.len()).partition(|i| runs[*i].entry.is_past());
         let rows = |i: &usize, kinds: &[Kind]| runs[*i].rows(kinds);
         let of = |gone: &[usize]| gone.iter().map(|i| runs[*i].as_ref()).collect::<Vec<&Run>>();
         let tail = self.tail_datoms() as u64;

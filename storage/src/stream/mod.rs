@@ -156,6 +156,11 @@ impl Stream {
         Snapshot::new(self.inner.state())
     }
 
+    /// The log, to read from: what it holds after a snapshot's basis is not in that snapshot.
+    pub fn log(&self) -> &Log {
+        &self.inner.log
+    }
+
     /// Writes a group of transactions as one log object. Returns once it is durable, with the snapshot after it.
     pub fn append<'a>(&'a self, group: Vec<NewTransaction>) -> BoxFuture<'a, Result<Appended>> {
         Box::pin(async move {

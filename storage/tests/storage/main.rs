@@ -3,14 +3,17 @@
 //! Random tests print their seed; `DAODB_SEEDS=N` runs N seeds instead of a few, `DAODB_SEED=S` runs only S.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod backup;
 mod damage;
 mod faults;
 mod folder;
 mod generate;
 mod histories;
 mod model;
+mod rebuild;
 mod round_trip;
 mod shared;
+mod verify;
 
 use daodb_storage::log::{Head, Log, Transaction};
 use daodb_storage::{Error, Store};

@@ -16,6 +16,11 @@ impl<'a> Csv<'a> {
         Self { out, columns, headed: false }
     }
 
+    /// Further rows of what has its header already.
+    pub fn further(columns: Columns, out: &'a mut dyn Write) -> Self {
+        Self { out, columns, headed: true }
+    }
+
     fn head(&mut self) -> Result<(), Broken> {
         if !std::mem::replace(&mut self.headed, true) {
             let names = self.columns.names().map(field);
@@ -26,7 +31,7 @@ impl<'a> Csv<'a> {
 }
 
 /// Quoted where a reader would take it for something else; an empty text is told from an absent one.
-fn field(text: &str) -> String {
+pub fn field(text: &str) -> String {
     let plain = !text.is_empty() && !text.contains([',', '"', '\n', '\r']) && text != "\\.";
     if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
 }

@@ -5,14 +5,17 @@ mod csv;
 mod json;
 mod table;
 
+pub use csv::field as csv_field;
+
 use super::Failure;
 use crate::pg::encode::text::Style;
 use cell::Columns;
 use clap::ValueEnum;
 use daodb_catalog::Error;
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::array::{ArrayRef, RecordBatch};
+use datafusion::arrow::datatypes::{Field, Schema};
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::Arc;
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -51,6 +54,37 @@ impl Format {
     }
 }
 
+/// CSV, with its header where these are the `first` rows.
+pub fn csv<'a>(
+    schema: &Schema,
+    style: &Style,
+    out: &'a mut dyn Write,
+    first: bool,
+) -> Result<csv::Csv<'a>, Broken> {
+    let columns = Columns::of(schema, style)?;
+    Ok(match first {
+        true => csv::Csv::new(columns, out),
+        false => csv::Csv::further(columns, out),
+    })
+}
+
+impl Format {
+    /// Writes one small table.
+    pub fn columns(
+        self,
+        columns: Vec<(&str, ArrayRef)>,
+        out: &mut dyn Write,
+    ) -> Result<(), Broken> {
+        let field = |(name, c): &(&str, ArrayRef)| Field::new(*name, c.data_type().clone(), true);
+        let fields: Vec<Field> = columns.iter().map(field).collect();
+        let columns = columns.into_iter().map(|(_, column)| column).collect();
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+        let mut rows = self.writer(&batch.schema(), &Style::default(), out)?;
+        rows.batch(&batch)?;
+        rows.end()
+    }
+}
+
 /// Writes the batches of one result.
 pub trait Rows {
     fn batch(&mut self, batch: &RecordBatch) -> Result<(), Broken>;
@@ -70,7 +104,7 @@ impl From<io::Error> for Broken {
     fn from(e: io::Error) -> Self {
         match e.kind() {
             ErrorKind::BrokenPipe => Broken::Closed,
-            _ => Broken::Failed(Failure::failed(format!("stdout: {e}"))),
+            _ => Broken::Failed(Failure::failed(format!("cannot write the output: {e}"))),
         }
     }
 }
@@ -90,6 +124,12 @@ impl From<Error> for Broken {
     }
 }
 
+impl From<daodb_storage::Error> for Broken {
+    fn from(e: daodb_storage::Error) -> Self {
+        Broken::Failed(e.into())
+    }
+}
+
 impl From<Failure> for Broken {
     fn from(failure: Failure) -> Self {
         Broken::Failed(failure)
@@ -101,11 +141,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use datafusion::arrow::array::{
-        ArrayRef, BooleanArray, Float64Array, Int64Array, ListBuilder, StringViewBuilder,
+        BooleanArray, Float64Array, Int64Array, ListBuilder, StringViewBuilder,
         TimestampMicrosecondArray,
     };
-    use datafusion::arrow::datatypes::Field;
-    use std::sync::Arc;
 
     fn batch() -> RecordBatch {
         let mut names = ListBuilder::new(StringViewBuilder::new());

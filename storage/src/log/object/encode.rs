@@ -100,7 +100,8 @@ fn occurring_types(datoms: &[&Datom]) -> Vec<ValueType> {
     ValueType::ALL.into_iter().filter(|t| mask & (1 << *t as u8) != 0).collect()
 }
 
-fn schema(types: &[ValueType]) -> SchemaRef {
+/// The columns of datoms whose values are of these types.
+pub(crate) fn schema(types: &[ValueType]) -> SchemaRef {
     let mut fields =
         vec![Field::new("e", DataType::Int64, false), Field::new("a", DataType::Utf8View, false)];
     fields.extend(types.iter().map(|t| Field::new(format!("v_{}", t.name()), t.arrow(), true)));
@@ -113,7 +114,8 @@ fn schema(types: &[ValueType]) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-fn columns(
+/// Datoms as the columns of [`schema`].
+pub(crate) fn columns(
     schema: &SchemaRef,
     types: &[ValueType],
     rows: &[&Datom],

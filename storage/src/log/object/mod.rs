@@ -18,6 +18,7 @@ mod encode;
 mod headers;
 
 pub(super) use decode::{decode, origin};
+pub(crate) use encode::{columns as datom_columns, schema as datom_schema};
 pub(super) use encode::{encode, join};
 
 use super::Transaction;
