@@ -115,11 +115,7 @@ impl Config {
 
     pub fn catalog_options(&self) -> CatalogOptions {
         CatalogOptions {
-            stream: StreamOptions {
-                tail_datoms: self.tail_datoms,
-                cache_bytes: self.cache,
-                clock: Arc::new(now),
-            },
+            stream: StreamOptions::new(self.tail_datoms, self.cache, Arc::new(now)),
             memory_bytes: self.memory,
         }
     }

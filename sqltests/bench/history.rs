@@ -14,11 +14,7 @@ use tokio_util::sync::CancellationToken;
 /// Tail and cache smaller than the history, so that what is measured is what a server does.
 fn options() -> CatalogOptions {
     CatalogOptions {
-        stream: StreamOptions {
-            tail_datoms: 200_000,
-            cache_bytes: 256 << 20,
-            clock: Arc::new(daodb_gateway::config::now),
-        },
+        stream: StreamOptions::new(200_000, 256 << 20, Arc::new(daodb_gateway::config::now)),
         memory_bytes: 2 << 30,
     }
 }

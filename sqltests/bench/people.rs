@@ -86,11 +86,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), String> {
 /// The program's own defaults.
 fn options() -> CatalogOptions {
     CatalogOptions {
-        stream: StreamOptions {
-            tail_datoms: 200_000,
-            cache_bytes: 256 << 20,
-            clock: Arc::new(daodb_gateway::config::now),
-        },
+        stream: StreamOptions::new(200_000, 256 << 20, Arc::new(daodb_gateway::config::now)),
         memory_bytes: 2 << 30,
     }
 }

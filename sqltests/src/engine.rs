@@ -36,7 +36,7 @@ pub fn options() -> CatalogOptions {
 /// The indexer starts when the tail holds this many datoms.
 pub fn options_with_tail(tail_datoms: usize) -> CatalogOptions {
     CatalogOptions {
-        stream: StreamOptions { tail_datoms, cache_bytes: 16 << 20, clock: stepping_clock() },
+        stream: StreamOptions::new(tail_datoms, 16 << 20, stepping_clock()),
         memory_bytes: 256 << 20,
     }
 }

@@ -133,7 +133,7 @@ fn history() -> Vec<Vec<NewTransaction>> {
 }
 
 fn options() -> StreamOptions {
-    StreamOptions { tail_datoms: 1 << 20, cache_bytes: 1 << 20, clock: Arc::new(|| 0) }
+    StreamOptions::new(1 << 20, 1 << 20, Arc::new(|| 0))
 }
 
 /// All Parquet files under `folder`, by name.

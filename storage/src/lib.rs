@@ -2,7 +2,8 @@
 //!
 //! Modules in the order data flows: a [`value`] stands in a [`datom`]; whole transactions are appended to the [`log`] in a
 //! [`store`]; the log's events become [`fact`]s (intervals); facts wait in the [`tail`] and are laid down by the [`index`] as
-//! Parquet segments named by a root; a [`snapshot`] reads root and tail together at a basis; [`stream`] owns the whole.
+//! Parquet segments named by a root; a [`snapshot`] reads root and tail together at a basis; [`stream`] owns the whole,
+//! in a [`world`] that gives it ids and threads.
 //!
 //! **Invariant:** only this crate knows Parquet files and object names.
 //!
@@ -19,6 +20,7 @@ pub mod store;
 pub mod stream;
 mod tail;
 pub mod value;
+pub mod world;
 
 pub use datom::{
     Attr, Datom, FIRST_ENTITY, FIRST_T, FIRST_USER_META, META_ASSERTED, META_DERIVED,
@@ -30,3 +32,4 @@ pub use snapshot::{AttributeStat, Basis, FactColumns, SegmentInfo, Slice, Snapsh
 pub use store::{Store, Usage};
 pub use stream::{Appended, NewTransaction, Stream, StreamOptions};
 pub use value::{Value, ValueType};
+pub use world::World;

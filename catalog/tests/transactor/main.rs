@@ -21,7 +21,7 @@ pub const EPOCH: i64 = 1_767_225_600_000_000;
 pub fn options(tail_datoms: usize) -> CatalogOptions {
     let at = AtomicI64::new(EPOCH);
     let clock = Arc::new(move || at.fetch_add(1_000_000, Ordering::Relaxed));
-    let stream = StreamOptions { tail_datoms, cache_bytes: 1 << 20, clock };
+    let stream = StreamOptions::new(tail_datoms, 1 << 20, clock);
     CatalogOptions { stream, memory_bytes: 64 << 20 }
 }
 

@@ -49,11 +49,7 @@ impl Server {
 
     async fn serve(limits: Limits, turn: Turn) -> Self {
         let options = CatalogOptions {
-            stream: StreamOptions {
-                tail_datoms: 100_000,
-                cache_bytes: 16 << 20,
-                clock: Arc::new(daodb_gateway::config::now),
-            },
+            stream: StreamOptions::new(100_000, 16 << 20, Arc::new(daodb_gateway::config::now)),
             memory_bytes: 512 << 20,
         };
         let catalog = Catalog::open_memory(options).await.unwrap();

@@ -13,6 +13,7 @@ use crate::datom::Attr;
 use crate::error::{Error, Result};
 use crate::tail::Batch;
 use crate::value::ValueType;
+use crate::world::Mutation;
 use std::collections::BTreeSet;
 
 type Key = (Attr, ValueType);
@@ -69,6 +70,10 @@ impl Builder<'_> {
         for run in runs {
             by_value.retain(|a| run.entry.by_value.contains(a));
         }
+        let kinds = match self.files.world.has(Mutation::DroppedClosings) {
+            false => &Kind::ALL[..],
+            true => &[Kind::Current, Kind::History],
+        };
         let keys: BTreeSet<&Key> = runs.iter().flat_map(|r| r.groups.keys()).collect();
         let mut segments = Vec::new();
         for order in Order::ALL {
@@ -76,7 +81,7 @@ impl Builder<'_> {
             let types = keys.iter().filter(kept).map(|k| k.1).collect();
             let mut writers = self.writers(order, last.entry.last_t, &types);
             for key in keys.iter().filter(kept) {
-                merge_group(runs, key, order, &mut writers).await?;
+                merge_group(runs, key, (order, kinds), &mut writers).await?;
             }
             for writer in writers {
                 segments.extend(writer.finish().await?);
@@ -150,12 +155,12 @@ struct Cursor<'a> {
 async fn merge_group(
     runs: &[&Run],
     (a, ty): &Key,
-    order: Order,
+    (order, kinds): (Order, &[Kind]),
     writers: &mut [RunWriter<'_>; 3],
 ) -> Result<()> {
     let mut cursors = Vec::new();
     for group in runs.iter().filter_map(|r| r.groups.get(&(a.clone(), *ty))) {
-        for kind in Kind::ALL {
+        for kind in kinds.iter().copied() {
             let row_groups = group.row_groups(order, kind).iter();
             let rows = Rows::empty(*ty, want(kind));
             let keys = Keys::new(order, *ty, &rows)?;

@@ -10,6 +10,7 @@ use crate::datom::Attr;
 use crate::error::{Error, Result};
 use crate::store::Store;
 use crate::value::{Value, ValueType};
+use crate::world::World;
 use bytes::Bytes;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, new_empty_array};
 use datafusion::arrow::compute::concat;
@@ -78,6 +79,7 @@ pub struct Files {
     /// The stream's folder.
     pub prefix: Path,
     pub cache: Cache,
+    pub world: World,
     /// Attributes that are to be kept in AVET order.
     by_value: RwLock<BTreeSet<String>>,
     /// Wakes the indexer.
@@ -85,8 +87,8 @@ pub struct Files {
 }
 
 impl Files {
-    pub fn new(store: Store, prefix: Path, cache: Cache) -> Files {
-        Files { store, prefix, cache, by_value: RwLock::default(), wake: Arc::default() }
+    pub fn new(store: Store, prefix: Path, cache: Cache, world: World) -> Files {
+        Files { store, prefix, cache, world, by_value: RwLock::default(), wake: Arc::default() }
     }
 
     pub fn want_by_value(&self, attributes: impl IntoIterator<Item = String>) {

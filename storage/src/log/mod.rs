@@ -16,6 +16,7 @@ use crate::datom::{Datom, FIRST_T};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Created, Store};
 use crate::stream::NewTransaction;
+use crate::world::{IdOf, World};
 use chain::Chain;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
@@ -88,6 +89,7 @@ pub struct Log {
     folder: Path,
     stream: String,
     writer: Uuid,
+    world: World,
     /// A write of ours has no known outcome: nothing may follow it before the log is read again.
     in_doubt: AtomicBool,
 }
@@ -95,11 +97,17 @@ pub struct Log {
 impl Log {
     /// `prefix` is the stream's folder; objects lie under `<prefix>/log/`.
     pub fn new(store: Store, prefix: Path, stream: String) -> Log {
+        Log::within(World::default(), store, prefix, stream)
+    }
+
+    /// The same with the ids and threads of a world.
+    pub fn within(world: World, store: Store, prefix: Path, stream: String) -> Log {
         Log {
             store,
             folder: prefix.join("log"),
             stream,
-            writer: Uuid::new_v4(),
+            writer: world.id(IdOf::Writer),
+            world,
             in_doubt: AtomicBool::new(false),
         }
     }
@@ -124,12 +132,13 @@ impl Log {
         group: Vec<NewTransaction>,
     ) -> Result<Vec<Transaction>> {
         let path = self.object_path(head.t + 1);
-        let origin =
-            Origin { stream: self.stream.clone(), writer: self.writer, put: Uuid::new_v4() };
+        let put = self.world.id(IdOf::Put);
+        let origin = Origin { stream: self.stream.clone(), writer: self.writer, put };
         let large = group.iter().map(|t| t.datoms.len()).sum::<usize>() >= LARGE_DATOMS;
         let after = head.clone();
+        let encode = move || object::encode(&origin, &after, group);
         let (bytes, transactions) =
-            elsewhere(large, move || object::encode(&origin, &after, group)).await?;
+            if large { self.world.elsewhere(encode).await? } else { encode()? };
         if self.in_doubt.swap(true, Ordering::SeqCst) {
             return Err(doubtful(&path, "an earlier write has no known outcome"));
         }
@@ -212,7 +221,8 @@ impl Log {
         let bytes = self.store.read(&path).await?;
         let stream = self.stream.clone();
         let large = bytes.len() >= LARGE_BYTES;
-        elsewhere(large, move || object::decode(path, t, &stream, &bytes)).await
+        let decode = move || object::decode(path, t, &stream, &bytes);
+        if large { self.world.elsewhere(decode).await } else { decode() }
     }
 }
 
@@ -225,16 +235,4 @@ fn first_t(name: &str) -> Option<i64> {
 fn doubtful(path: &Path, why: &str) -> Error {
     Error::io(path, format!("{why}; whether the transaction is there is not known"))
         .hint("open the database again: it then shows what was written")
-}
-
-/// Runs long work on a thread that may block.
-async fn elsewhere<T: Send + 'static>(
-    long: bool,
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    if !long {
-        return work();
-    }
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|e| Error::internal(format!("log work did not finish: {e}")))?
 }

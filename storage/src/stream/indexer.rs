@@ -12,6 +12,8 @@ use crate::index::segment::Segment;
 use crate::index::stat::Stat;
 use crate::snapshot::State;
 use crate::tail::Batch;
+use crate::world::Mutation;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::future::Future;
@@ -120,39 +122,46 @@ pub async fn stop(inner: &Inner) {
 }
 
 /// Lays the tail down and merges what is due.
-pub async fn pass(inner: Arc<Inner>) -> Result<()> {
-    on_a_thread(inner, async |inner| inner.pass().await).await
+pub fn pass(inner: Arc<Inner>) -> BoxFuture<'static, Result<()>> {
+    Box::pin(on_a_thread(inner, Work::Pass))
 }
 
 /// Gives runs the attributes by value that they lack.
 async fn sort(inner: Arc<Inner>) -> Result<()> {
-    on_a_thread(inner, async |inner| {
-        let _one = inner.indexer.passing.lock().await;
-        inner.sort().await
-    })
-    .await
+    on_a_thread(inner, Work::Sort).await
+}
+
+enum Work {
+    Pass,
+    Sort,
 }
 
 /// Encoding takes long, so it has a thread of its own.
-async fn on_a_thread(
-    inner: Arc<Inner>,
-    work: impl AsyncFnOnce(&Inner) -> Result<()> + Send + 'static,
-) -> Result<()> {
+async fn on_a_thread(inner: Arc<Inner>, work: Work) -> Result<()> {
+    if inner.files.world.is_simulated() {
+        return inner.work(work).await;
+    }
     let runtime = tokio::runtime::Handle::current();
-    let done = tokio::task::spawn_blocking(move || {
-        runtime.block_on(async {
-            let done = work(&inner).await;
-            *inner.indexer.failure.lock() = done.clone().err();
-            inner.indexer.signals.progress.notify_waiters();
-            done
-        })
-    });
+    let done = tokio::task::spawn_blocking(move || runtime.block_on(inner.work(work)));
     done.await.map_err(|e| Error::internal(format!("indexing: {e}")))?
 }
 
 impl Inner {
     fn builder(&self) -> Builder<'_> {
         Builder { files: &self.files, stream: &self.name }
+    }
+
+    async fn work(&self, work: Work) -> Result<()> {
+        let done = match work {
+            Work::Pass => self.pass().await,
+            Work::Sort => {
+                let _one = self.indexer.passing.lock().await;
+                self.sort().await
+            }
+        };
+        *self.indexer.failure.lock() = done.clone().err();
+        self.indexer.signals.progress.notify_waiters();
+        done
     }
 
     async fn pass(&self) -> Result<()> {
@@ -206,6 +215,13 @@ impl Inner {
             runs,
             stats: root::add_stats(&frozen.root.stats, stats),
         };
+        if self.files.world.has(Mutation::EarlyTruncation) {
+            self.publish(|current| {
+                let (files, root) = (Arc::clone(&current.files), Arc::clone(&current.root));
+                let (tail, basis) = (current.tail.thawed(), current.basis.clone());
+                Ok(State::new(files, root, tail, basis, current.fresh))
+            })?;
+        }
         root::write(&self.files, &self.name, &root).await?;
         let root = Arc::new(root);
         self.publish(|current| {
@@ -287,8 +303,9 @@ impl Inner {
         let free: Vec<Arc<Segment>> = {
             let mut retired = self.indexer.retired.lock();
             // One reference is ours: no snapshot can get another from it.
+            let mutated = self.files.world.has(Mutation::NoGrace);
             let (free, used) =
-                retired.drain(..).partition(|segment| Arc::strong_count(segment) == 1);
+                retired.drain(..).partition(|segment| mutated || Arc::strong_count(segment) == 1);
             *retired = used;
             free
         };

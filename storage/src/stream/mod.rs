@@ -18,6 +18,7 @@ use crate::snapshot::{Basis, Snapshot, State};
 use crate::store::Store;
 use crate::tail::{Batch, Events, Fresh, Tail};
 use crate::value::Clock;
+use crate::world::World;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use indexer::Indexer;
@@ -46,6 +47,13 @@ pub struct StreamOptions {
     /// Bytes of decoded segment columns kept in memory.
     pub cache_bytes: usize,
     pub clock: Clock,
+    pub world: World,
+}
+
+impl StreamOptions {
+    pub fn new(tail_datoms: usize, cache_bytes: usize, clock: Clock) -> StreamOptions {
+        StreamOptions { tail_datoms, cache_bytes, clock, world: World::default() }
+    }
 }
 
 /// A group that is durable.
@@ -99,8 +107,9 @@ impl Stream {
     ) -> BoxFuture<'static, Result<Arc<Stream>>> {
         Box::pin(async move {
             let name = prefix.filename().unwrap_or_default().to_owned();
-            let log = Log::new(store.clone(), prefix.clone(), name.clone());
-            let files = Arc::new(Files::new(store, prefix, Cache::new(options.cache_bytes)));
+            let (world, cache) = (options.world, Cache::new(options.cache_bytes));
+            let log = Log::within(world.clone(), store.clone(), prefix.clone(), name.clone());
+            let files = Arc::new(Files::new(store, prefix, cache, world));
             let (root, highest) = root::newest(&files).await?;
             files.want_by_value(root.by_value.iter().cloned());
             let (basis, fresh, wake) = (root.basis.clone(), root.fresh, Arc::clone(&files.wake));

@@ -237,7 +237,7 @@ async fn ranges(snapshot: &Snapshot, a: &Attr, rows: usize) {
 }
 
 fn options(tail_datoms: usize) -> StreamOptions {
-    StreamOptions { tail_datoms, cache_bytes: 1 << 20, clock: Arc::new(|| 0) }
+    StreamOptions::new(tail_datoms, 1 << 20, Arc::new(|| 0))
 }
 
 async fn history(seed: u64, steps: usize) {
