@@ -10,6 +10,7 @@ mod generate;
 mod histories;
 mod model;
 mod round_trip;
+mod sim;
 
 use daodb_storage::log::{Head, Log, Transaction};
 use daodb_storage::{Error, Store};
