@@ -35,6 +35,10 @@ impl SqlState {
     pub const UNDEFINED_OBJECT: Self = Self::Code("42704");
     pub const UNDEFINED_DATABASE: Self = Self::Code("3D000");
     pub const DUPLICATE_DATABASE: Self = Self::Code("42P04");
+    pub const UNDEFINED_CURSOR: Self = Self::Code("34000");
+    pub const DUPLICATE_CURSOR: Self = Self::Code("42P03");
+    /// "Object not in prerequisite state".
+    pub const WRONG_STATE: Self = Self::Code("55000");
     pub const OUT_OF_MEMORY: Self = Self::Code("53200");
     pub const QUERY_CANCELED: Self = Self::Code("57014");
     pub const IO: Self = Self::Code("58030");

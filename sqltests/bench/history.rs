@@ -1,23 +1,13 @@
 //! The import of a long git history, made for it: time, memory and disk.
 
-use crate::Arguments;
 use crate::measure::{disk, peak_mib, round};
-use daodb_catalog::database::CatalogOptions;
+use crate::{Arguments, options};
 use daodb_gateway::import::run::import;
 use daodb_sqltests::{engine, git};
-use daodb_storage::StreamOptions;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// Tail and cache smaller than the history, so that what is measured is what a server does.
-fn options() -> CatalogOptions {
-    CatalogOptions {
-        stream: StreamOptions::new(200_000, 256 << 20, Arc::new(daodb_gateway::config::now)),
-        memory_bytes: 2 << 30,
-    }
-}
 
 pub async fn run(arguments: &Arguments) -> Result<(), String> {
     let commits = arguments.number("--commits", 40_000)?;

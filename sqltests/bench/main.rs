@@ -7,8 +7,11 @@ mod measure;
 mod people;
 mod writers;
 
+use daodb_catalog::database::CatalogOptions;
+use daodb_storage::StreamOptions;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 const USAGE: &str = "\
 bench people [--n 1000000] [--runs 7]        ingest, updates, queries now and as of the middle against a wide Parquet file
@@ -69,4 +72,12 @@ impl Arguments {
 fn fail(what: &str) -> ExitCode {
     eprintln!("{what}");
     ExitCode::FAILURE
+}
+
+/// The program's own defaults.
+fn options() -> CatalogOptions {
+    CatalogOptions {
+        stream: StreamOptions::new(200_000, 256 << 20, Arc::new(daodb_gateway::config::now)),
+        memory_bytes: 2 << 30,
+    }
 }

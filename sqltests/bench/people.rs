@@ -2,13 +2,12 @@
 //! middle of the updates; beside them the same queries by DataFusion over a wide Parquet file made by hand, as the limit.
 //! Every answer's rows are counted and checked against a count over the plain columns.
 
-use crate::Arguments;
 use crate::measure::{Medians, disk, geometric_mean, peak_mib, round};
-use daodb_catalog::database::CatalogOptions;
+use crate::{Arguments, options};
 use daodb_catalog::{Database, EntityRef, Op, Outcome, Session, TxValue};
 use daodb_sqltests::engine;
 use daodb_sqltests::people::{People, UPDATES, updates};
-use daodb_storage::{Attr, FIRST_ENTITY, StreamOptions, Value};
+use daodb_storage::{Attr, FIRST_ENTITY, Value};
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::Compression;
@@ -81,14 +80,6 @@ pub async fn run(arguments: &Arguments) -> Result<(), String> {
     });
     println!("{report:#}");
     Ok(())
-}
-
-/// The program's own defaults.
-fn options() -> CatalogOptions {
-    CatalogOptions {
-        stream: StreamOptions::new(200_000, 256 << 20, Arc::new(daodb_gateway::config::now)),
-        memory_bytes: 2 << 30,
-    }
 }
 
 fn attr(name: &str) -> Attr {

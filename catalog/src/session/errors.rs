@@ -21,6 +21,10 @@ const DUPLICATE_ALIAS: SqlState = SqlState::Code("42712");
 const INDETERMINATE_TYPE: SqlState = SqlState::Code("42P18");
 const CARDINALITY: SqlState = SqlState::Code("21000");
 const TOO_COMPLEX: SqlState = SqlState::Code("54001");
+const DATETIME_OUT_OF_RANGE: SqlState = SqlState::Code("22008");
+const INVALID_COLUMN_REFERENCE: SqlState = SqlState::Code("42P10");
+const NEGATIVE_LIMIT: SqlState = SqlState::Code("2201W");
+const NEGATIVE_OFFSET: SqlState = SqlState::Code("2201X");
 /// "Syntax error or access rule violation" without more: a plan that cannot be, for a reason that has no code of its own.
 const INVALID_STATEMENT: SqlState = SqlState::Code("42000");
 
@@ -89,7 +93,11 @@ fn of_external(e: &(dyn std::error::Error + Send + Sync + 'static)) -> Error {
     if let Some(e) = e.downcast_ref::<ArrowError>() {
         return of_arrow(e);
     }
-    internal(&clean(&e.to_string()))
+    let text = clean(&e.to_string());
+    match text.contains("regex parse error") {
+        true => of_execution(&text),
+        false => internal(&text),
+    }
 }
 
 fn of_arrow(e: &ArrowError) -> Error {
@@ -141,6 +149,12 @@ fn of_cast(m: &str) -> Error {
     ] {
         if lower.contains(word) {
             let text = text.unwrap_or_default();
+            if is_date(text) {
+                return Error::new(
+                    DATETIME_OUT_OF_RANGE,
+                    format!("date/time field value out of range: \"{text}\""),
+                );
+            }
             return Error::new(
                 INVALID_DATETIME,
                 format!("invalid input syntax for type {name}: \"{text}\""),
@@ -155,6 +169,20 @@ fn of_cast(m: &str) -> Error {
         ),
         _ => Error::new(SqlState::INVALID_TEXT_REPRESENTATION, clean(m)),
     }
+}
+
+/// Written as a date, perhaps with a time, whatever its numbers are: `2026-13-01`.
+fn is_date(text: &str) -> bool {
+    let (date, time) = text.split_once([' ', 'T']).unwrap_or((text, ""));
+    let mut parts = date.split('-');
+    let digits = |part: Option<&str>, most: usize| {
+        part.is_some_and(|p| (1..=most).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit()))
+    };
+    digits(parts.next(), 6)
+        && digits(parts.next(), 2)
+        && digits(parts.next(), 2)
+        && parts.next().is_none()
+        && time.bytes().all(|b| b.is_ascii_digit() || b":.+-Zz ".contains(&b))
 }
 
 /// Postgres's name of the Arrow type that a message speaks of.
@@ -184,8 +212,16 @@ fn of_plan(m: &str) -> Error {
             Error::new(SqlState::UNDEFINED_FUNCTION, message.lines().next().unwrap_or(&message));
         return e.hint("no function of this name takes arguments of these types; a cast may help");
     }
+    if lower.contains("failed to match any signature") {
+        let name = quoted(&message, '\'').unwrap_or("?");
+        let what = format!("function {name} does not take these arguments");
+        return Error::new(SqlState::UNDEFINED_FUNCTION, what).hint("a cast may help");
+    }
     if lower.contains("table function") && lower.contains("not found") {
         return undefined_function(quoted(&message, '\'').unwrap_or("?"), None);
+    }
+    if let Some(e) = of_query(&message) {
+        return e;
     }
     let state = if lower.contains("placeholder") {
         INDETERMINATE_TYPE
@@ -201,6 +237,45 @@ fn of_plan(m: &str) -> Error {
         INVALID_STATEMENT
     };
     Error::new(state, message)
+}
+
+/// What a query says that cannot be, where Postgres has a code and words for it.
+fn of_query(m: &str) -> Option<Error> {
+    let is = |start: &str| m.starts_with(start);
+    let (state, message) = if let Some((op, _)) = m.split_once(" queries have different number") {
+        (SqlState::SYNTAX, format!("each {op} query must have the same number of columns"))
+    } else if is("Order by column out of bounds") || is("Cannot find column with position") {
+        let clause = if is("Order") { "ORDER BY" } else { "GROUP BY" };
+        let digits = |c: char| !c.is_ascii_digit();
+        let n = m.split(digits).find(|n| !n.is_empty()).unwrap_or("?");
+        (INVALID_COLUMN_REFERENCE, format!("{clause} position {n} is not in select list"))
+    } else if is("For SELECT DISTINCT, ORDER BY") {
+        let what = "for SELECT DISTINCT, ORDER BY expressions must appear in select list";
+        (INVALID_COLUMN_REFERENCE, what.into())
+    } else if is("LIMIT must be >=") {
+        (NEGATIVE_LIMIT, "LIMIT must not be negative".into())
+    } else if is("OFFSET must be >=") {
+        (NEGATIVE_OFFSET, "OFFSET must not be negative".into())
+    } else if is("Cannot create filter with non-boolean predicate") {
+        (TYPE_MISMATCH, "the condition must be of type boolean".into())
+    } else if m.contains("should only return one column") {
+        (SqlState::SYNTAX, "subquery must return only one column".into())
+    } else if is("SELECT * with no tables specified") {
+        (SqlState::SYNTAX, m.into())
+    } else if let Some(table) = m.strip_prefix("Invalid qualifier ") {
+        let what = format!("missing FROM-clause entry for table \"{table}\"");
+        (SqlState::UNDEFINED_TABLE, what)
+    } else if is("Projections require unique expression names") {
+        // `"t.name" at position 0`: the name alone.
+        let name = quoted(m, '"').map_or("?", |n| n.rsplit('.').next().unwrap_or(n));
+        let e = Error::new(AMBIGUOUS_COLUMN, format!("column \"{name}\" is there more than once"));
+        return Some(e.hint("give the columns names of their own with AS"));
+    } else if is("Cannot coerce arithmetic expression") || is("Cannot infer common argument type") {
+        (SqlState::UNDEFINED_FUNCTION, m.into())
+    } else {
+        return None;
+    };
+    Some(Error::new(state, message))
 }
 
 fn undefined_function(name: &str, nearest: Option<String>) -> Error {
@@ -221,7 +296,7 @@ fn of_execution(m: &str) -> Error {
     if lower.contains("divide by zero") || lower.contains("division by zero") {
         return Error::new(DIVISION_BY_ZERO, "division by zero");
     }
-    if lower.contains("overflow") {
+    if lower.contains("overflow") || lower.contains("too large to store") {
         return Error::new(OUT_OF_RANGE, "number out of range").detail(clean(m));
     }
     if lower.contains("more than one row") {
@@ -407,6 +482,39 @@ mod tests {
             "the query needs more memory than it may take",
         );
         check(DataFusionError::Internal("oops".into()), "XX000", "internal error: oops");
+        let plan = |m: &str, state, message| check(DataFusionError::Plan(m.into()), state, message);
+        plan(
+            "UNION queries have different number of columns",
+            "42601",
+            "each UNION query must have the same number of columns",
+        );
+        plan(
+            "Order by column out of bounds, specified: 5, max: 2",
+            "42P10",
+            "ORDER BY position 5 is not in select list",
+        );
+        plan("LIMIT must be >= 0, '-1' was provided", "2201W", "LIMIT must not be negative");
+        plan("OFFSET must be >=0, '-1' was provided", "2201X", "OFFSET must not be negative");
+        plan("Invalid qualifier x", "42P01", "missing FROM-clause entry for table \"x\"");
+        plan(
+            "Projections require unique expression names but the expression \"p.name\" at position 0",
+            "42702",
+            "column \"name\" is there more than once",
+        );
+        plan(
+            "Internal error: Function 'sum' failed to match any signature, errors: x",
+            "42883",
+            "function sum does not take these arguments",
+        );
+        for (text, state) in [
+            ("2026-13-01", "22008"),
+            ("2026-02-30 10:00", "22008"),
+            ("2026-02-03 noon", "22007"),
+            ("x", "22007"),
+        ] {
+            let m = format!("Cannot cast string '{text}' to value of Date32 type");
+            assert_eq!(of_cast(&m).state.as_str(), state, "{text}");
+        }
     }
 
     #[test]

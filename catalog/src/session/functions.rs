@@ -9,7 +9,8 @@ use datafusion::error::Result as DfResult;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    AggregateUDF, ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::Arc;
@@ -23,12 +24,18 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
     options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
     options.sql_parser.collect_spans = true;
     options.execution.time_zone = Some("UTC".into());
-    let state = SessionStateBuilder::new_with_default_features()
+    let state = SessionStateBuilder::new()
+        .with_expr_planners(vec![Arc::new(super::dates::Dates)])
+        .with_default_features()
         .with_config(config)
         .with_runtime_env(runtime)
+        .with_analyzer_rule(Arc::new(super::rounded::RoundedCasts::new()))
         .with_analyzer_rule(Arc::new(super::checked::CheckedArithmetic::new()))
         .build();
-    SessionContext::new_with_state(state)
+    let context = SessionContext::new_with_state(state);
+    context.register_udaf(AggregateUDF::from(super::sum::Sum::new()));
+    context.register_udf(super::zones::AtTimeZone::udf());
+    context
 }
 
 /// The functions that answer from the statement's snapshot.

@@ -1,8 +1,9 @@
 //! Texts of values that Postgres reads and Arrow does not: times without seconds, intervals with a clock. Both are put in
-//! words that Arrow reads, in literals here and in parameters by the wire.
+//! words that Arrow reads, in literals here and in parameters by the wire. Likewise types and patterns that Postgres takes
+//! otherwise than the planner does.
 
 use super::{array_text, bytea};
-use crate::error::Result;
+use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{DataType, Expr, Interval, Value, ValueWithSpan};
 
 /// `12:34` as `12:34:00`. None: nothing is missing.
@@ -45,8 +46,63 @@ fn interval_word(word: &str) -> Option<String> {
         .then(|| format!("{sign}{first} hours {sign}{minutes} minutes {sign}{seconds} seconds"))
 }
 
+/// A timestamp counts microseconds, as in Postgres: the planner's own nanoseconds end in the year 2262.
+fn in_micros(ty: &mut DataType) {
+    if let DataType::Timestamp(precision @ None, _) = ty {
+        *precision = Some(6);
+    }
+}
+
+/// The regular expression of a pattern of SIMILAR TO, which matches a whole text: `%` is any text, `_` any character.
+fn similar(pattern: &str) -> String {
+    let mut regex = String::from("^(?s:");
+    let mut chars = pattern.chars();
+    let mut in_brackets = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => {
+                regex.push('\\');
+                regex.extend(chars.next());
+            }
+            '[' | ']' => {
+                in_brackets = c == '[';
+                regex.push(c);
+            }
+            c if in_brackets => regex.push(c),
+            '%' => regex += ".*",
+            '_' => regex.push('.'),
+            '.' | '^' | '$' => regex.extend(['\\', c]),
+            c => regex.push(c),
+        }
+    }
+    regex + ")$"
+}
+
+/// The planner takes a pattern of SIMILAR TO for a regular expression: it is made one here.
+fn reread_similar(pattern: &mut Expr, escape: Option<&ValueWithSpan>) -> Result<()> {
+    match (pattern, escape) {
+        (Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }), None) => {
+            *text = similar(text);
+            Ok(())
+        }
+        _ => Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "SIMILAR TO is supported with a literal as its pattern, and without ESCAPE",
+        )
+        .hint("write LIKE, or ~ and a regular expression")),
+    }
+}
+
 /// Puts a literal in words that the planner reads.
 pub fn reread(e: &mut Expr) -> Result<()> {
+    match e {
+        Expr::Cast { data_type, .. } => in_micros(data_type),
+        Expr::TypedString(typed) => in_micros(&mut typed.data_type),
+        Expr::SimilarTo { pattern, escape_char, .. } => {
+            return reread_similar(pattern, escape_char.as_ref());
+        }
+        _ => {}
+    }
     if let Some(bytes) = bytea::literal(e) {
         *e = bytes?;
         return Ok(());
@@ -103,6 +159,13 @@ mod tests {
         check("2026-07-01 02:00:01+05:30", None);
         check("2026-07-01", None);
         check("soon: now", None);
+    }
+
+    #[test]
+    fn patterns_of_similar_to() {
+        assert_eq!(similar("a%"), "^(?s:a.*)$");
+        assert_eq!(similar("(a|b)_[%_]"), "^(?s:(a|b).[%_])$");
+        assert_eq!(similar(r"a.b\%"), r"^(?s:a\.b\%)$");
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! A session: one connection's settings, transaction and SessionContext; each statement sees exactly one snapshot.
 //!
 //! In the order data flows: [`parse`] splits and reads a text; [`run`] tells queries from commands; [`plan`] collects the
-//! [`references`] of a query, resolves each to a [`relations`] at one moment, and plans; [`rows`] runs the plan. [`errors`]
-//! turns whatever fails into one of our errors with its SQLSTATE and place.
+//! [`references`] of a query, resolves each to a [`relations`] at one moment, and plans; [`rows`] runs the plan, a [`cursor`]
+//! a few rows at a time. [`errors`] turns whatever fails into one of our errors with its SQLSTATE and place.
 
 pub mod array_text;
 pub mod bytea;
 mod checked;
 mod columns;
 mod copy;
+mod cursor;
+mod dates;
 mod errors;
 mod explain;
 mod functions;
@@ -19,13 +21,17 @@ mod plan;
 mod prepared;
 mod references;
 mod relations;
+mod rounded;
 mod rows;
 mod run;
 mod settings;
+mod sum;
 mod transaction;
 mod variables;
 mod views;
+mod zones;
 
+pub use cursor::CursorInfo;
 pub use views::schema as view_schema;
 
 use crate::database::{Catalog, Database};
@@ -83,6 +89,8 @@ pub struct SessionInfo {
     pub settings: Arc<std::collections::BTreeMap<String, String>>,
     /// Views of this database by name, with their SQL.
     pub views: Arc<Vec<(String, String)>>,
+    /// Open cursors by name.
+    pub cursors: Arc<Vec<CursorInfo>>,
 }
 
 pub enum Outcome {
@@ -131,6 +139,10 @@ pub enum RowsTag {
     Select,
     Show,
     Explain,
+    /// Of a cursor. Of a binary one the simple protocol sends values in binary format.
+    Fetch {
+        binary: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,9 +159,19 @@ pub struct Statement {
     pub text: Arc<str>,
     /// The whole text that it was parsed from: positions in errors count from its start.
     source: Arc<str>,
+    /// Of DECLARE the query.
     ast: Arc<ast::Statement>,
+    /// DECLARE, FETCH, MOVE or CLOSE.
+    cursor: Option<Arc<cursor::grammar::Command>>,
     /// The text of the query of a CREATE VIEW.
     view_query: Option<Arc<str>>,
+}
+
+impl Statement {
+    /// Whether its columns are those of a cursor, which may be another one each time that it runs.
+    pub fn is_fetch(&self) -> bool {
+        matches!(self.cursor.as_deref(), Some(cursor::grammar::Command::Fetch(_)))
+    }
 }
 
 /// What Describe needs: parameter types and result columns (None: returns no rows).
@@ -167,6 +189,7 @@ pub struct Session {
     settings: Settings,
     transaction: transaction::State,
     prepared: prepared::Prepared,
+    cursors: cursor::Cursors,
     notices: Vec<crate::Error>,
     /// The views as of a t, for as long as statements stay there.
     views: Mutex<Option<(i64, Views)>>,
@@ -235,6 +258,7 @@ impl Session {
                 settings: Settings::new(user),
                 transaction: transaction::State::default(),
                 prepared: prepared::Prepared::default(),
+                cursors: cursor::Cursors::default(),
                 notices: Vec::new(),
                 views: Mutex::new(None),
             };
@@ -273,6 +297,7 @@ impl Session {
         params: &'a [ScalarValue],
     ) -> BoxFuture<'a, Result<Outcome>> {
         Box::pin(async move {
+            self.finish();
             self.refuse_if_failed(&statement.ast)?;
             let outcome = self.run(statement, params).await;
             if outcome.is_err() {
@@ -289,6 +314,12 @@ impl Session {
     /// To be called when a statement failed, also while its rows were produced.
     pub fn fail(&mut self) {
         self.transaction.fail();
+        self.fail_cursors();
+    }
+
+    /// To be called when all of a statement's rows were given on: what fails from then on is another statement.
+    pub fn finish(&mut self) {
+        self.cursors.finish();
     }
 
     /// Warnings and notices since the last call, oldest first; the severity is the state's class (`00`, `01`, `25`: WARNING).
@@ -340,6 +371,7 @@ impl Session {
             user: self.user.clone(),
             settings: Arc::clone(self.settings.shown()),
             views: self.views_at(&schema).await?,
+            cursors: Arc::clone(self.cursors.shown()),
         };
         let now = self.transaction.started().unwrap_or_else(|| self.now());
         let zone = self.settings.get("timezone").unwrap_or("UTC").to_owned();

@@ -1,5 +1,6 @@
 //! Text to statements: split at semicolons, parsed in our dialect, each with its own text.
 
+use super::cursor::grammar::{self, Command};
 use super::{Statement, errors};
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::{DaoDialect, clause};
@@ -62,34 +63,46 @@ fn statement(tokens: &[TokenWithSpan], source: &Arc<str>, offsets: &Offsets) -> 
     };
     let view_query =
         view_query(&solid).map(|(first, last)| offsets.text(source, first, last).into());
-    let dialect = DaoDialect::default();
-    let mut parser = Parser::new(&dialect)
-        .with_recursion_limit(MAX_DEPTH)
-        .with_tokens_with_locations(clause::mark(tokens.to_vec()));
-    let parsed = match solid.first().map(|t| &t.token) {
+    let cursor = grammar::read(&solid, source)?;
+    let ast = match (&cursor, solid.first().map(|t| &t.token)) {
+        (Some((Command::Declare(_), first)), _) => declared(solid.get(*first..), source)?,
+        // Has been read; this only stands for it.
+        (Some(_), _) => ast::Statement::Close { cursor: ast::CloseCursor::All },
         // Postgres's other word for ROLLBACK.
-        Some(Token::Word(w)) if w.value.eq_ignore_ascii_case("abort") => {
+        (None, Some(Token::Word(w))) if w.value.eq_ignore_ascii_case("abort") => {
             ast::Statement::Rollback { chain: false, savepoint: None }
         }
-        _ => parse_whole(&mut parser)
-            .map_err(|e| at_version_clause(errors::of_parser(&e, source), source))?,
+        (None, _) => parse_whole(tokens.to_vec(), source)?,
     };
     Ok(Statement {
         text: text.into(),
         source: Arc::clone(source),
-        ast: Arc::new(parsed),
+        ast: Arc::new(ast),
+        cursor: cursor.map(|(command, _)| Arc::new(command)),
         view_query,
     })
 }
 
-fn parse_whole(
-    parser: &mut Parser<'_>,
-) -> Result<ast::Statement, datafusion::sql::sqlparser::parser::ParserError> {
-    let statement = parser.parse_statement()?;
-    match parser.peek_token_ref().token {
-        Token::EOF => Ok(statement),
-        _ => parser.expected("end of statement", parser.peek_token()),
+/// The query of a DECLARE.
+fn declared(solid: Option<&[&TokenWithSpan]>, source: &str) -> Result<ast::Statement> {
+    let solid = solid.unwrap_or_default();
+    match parse_whole(solid.iter().map(|t| (*t).clone()).collect(), source)? {
+        query @ ast::Statement::Query(_) => Ok(query),
+        _ => Err(grammar::unexpected(solid.first().copied(), source)),
     }
+}
+
+fn parse_whole(tokens: Vec<TokenWithSpan>, source: &str) -> Result<ast::Statement> {
+    let dialect = DaoDialect::default();
+    let mut parser = Parser::new(&dialect)
+        .with_recursion_limit(MAX_DEPTH)
+        .with_tokens_with_locations(clause::mark(tokens));
+    let statement =
+        parser.parse_statement().and_then(|statement| match parser.peek_token_ref().token {
+            Token::EOF => Ok(statement),
+            _ => parser.expected("end of statement", parser.peek_token()),
+        });
+    statement.map_err(|e| at_version_clause(errors::of_parser(&e, source), source))
 }
 
 /// What to do where a version clause stands after something that is no table.
@@ -98,10 +111,14 @@ fn at_version_clause(e: Error, source: &str) -> Error {
         Some(p) => source.chars().skip(p.saturating_sub(1)).take(16).collect(),
         None => return e,
     };
+    // The clause was marked as FOR SYSTEM_TIME, which the user may never have written.
+    let written = rest.split_whitespace().next().unwrap_or_default();
+    let message = format!("syntax error at or near \"{written}\"");
     let rest = rest.to_ascii_uppercase();
     let words = ["FOR ", "VERSION ", "TIMESTAMP ", "SYSTEM_TIME"];
     if words.iter().any(|w| rest.starts_with(w)) {
-        e.hint("a version clause stands after a table's or view's name, before its alias")
+        Error { message, detail: None, ..e }
+            .hint("a version clause stands after a table's or view's name, before its alias")
     } else {
         e
     }
@@ -221,6 +238,8 @@ mod tests {
         assert_eq!((e.state, e.position), (SqlState::SYNTAX, Some(8)), "{e:?}");
         let e = statements("SELECT 1 FROM (SELECT 1) FOR SYSTEM_TIME AS OF 5").unwrap_err();
         assert!(e.hint.unwrap().contains("before its alias"));
+        let e = statements("SELECT 1 FROM (SELECT 1) VERSION AS OF 5").unwrap_err();
+        assert_eq!(e.message, "syntax error at or near \"VERSION\"");
     }
 
     #[test]

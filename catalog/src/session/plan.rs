@@ -412,6 +412,7 @@ impl ContextProvider for Provider<'_> {
         let args = args
             .into_iter()
             .map(|arg| simplifier.coerce(arg, &schema).and_then(|e| simplifier.simplify(e)))
+            .map(|arg| arg.and_then(in_nanos))
             .collect::<DfResult<Vec<_>>>()?;
         let args = datafusion::catalog::TableFunctionArgs::new(&args, self.state);
         Ok(provider_as_source(function.create_table_provider_with_args(args)?))
@@ -464,6 +465,20 @@ impl ContextProvider for Provider<'_> {
     }
     fn udwf_names(&self) -> Vec<String> {
         self.state.window_functions().keys().cloned().collect()
+    }
+}
+
+/// The engine's table functions take timestamps in nanoseconds only.
+fn in_nanos(arg: Expr) -> DfResult<Expr> {
+    match arg {
+        Expr::Literal(value @ ScalarValue::TimestampMicrosecond(..), metadata) => {
+            let DataType::Timestamp(_, zone) = value.data_type() else {
+                return Ok(Expr::Literal(value, metadata));
+            };
+            let nanos = value.cast_to(&DataType::Timestamp(TimeUnit::Nanosecond, zone))?;
+            Ok(Expr::Literal(nanos, metadata))
+        }
+        arg => Ok(arg),
     }
 }
 

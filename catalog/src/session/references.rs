@@ -1,13 +1,13 @@
 //! Walks a statement: finds its relations and parameters, takes out version clauses, refuses what the planner would ignore.
 
 use super::relations::Name;
-use super::{errors, literals, names, prepared};
+use super::{errors, literals, names, prepared, zones};
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::sql::sqlparser::ast::{
-    Expr, LimitClause, ObjectName, Query, Spanned, Statement, TableFactor, Value, ValueWithSpan,
-    VisitMut, VisitorMut,
+    BinaryOperator, Expr, LimitClause, ObjectName, Query, Spanned, Statement, TableFactor, Value,
+    ValueWithSpan, VisitMut, VisitorMut,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -56,11 +56,11 @@ pub fn references(statement: &mut Statement, text: &str, database: &str) -> Resu
 }
 
 impl Walk<'_> {
-    /// A clause leaves the tree before its own expressions would be walked.
-    fn parameters_of(&mut self, clause: &Clause) -> Result<()> {
+    /// A clause leaves the tree before its own expressions would be walked: its literals are reread here.
+    fn bounds_of(&mut self, clause: &mut Clause) -> Result<()> {
         let mut bounds = match clause {
-            Clause::AsOf(_, e) => vec![e.clone()],
-            Clause::Range(_, x, y) => vec![x.clone(), y.clone()],
+            Clause::AsOf(_, e) => vec![e],
+            Clause::Range(_, x, y) => vec![x, y],
             Clause::All => vec![],
         };
         match bounds.iter_mut().try_for_each(|e| e.visit(self)) {
@@ -93,8 +93,8 @@ impl Walk<'_> {
             (Some(_), true) => Err(no_past(&format!("function {name}"))),
             (Some(_), false) if self.is_cte(name) => Err(no_past(&format!("\"{name}\""))),
             (Some(v), false) => {
-                let clause = Clause::of(v)?;
-                self.parameters_of(&clause)?;
+                let mut clause = Clause::of(v)?;
+                self.bounds_of(&mut clause)?;
                 *version = Some(clause::resolved(self.found.versioned.len()));
                 self.found.versioned.push(Versioned {
                     name: names::relation_name(name, self.database)?,
@@ -191,7 +191,15 @@ impl VisitorMut for Walk<'_> {
             let texts = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
             self.found.casts.push((n, texts));
         }
+        in_subquery(e);
         match literals::reread(e) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+
+    fn post_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<Error> {
+        match zones::reread(e) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
@@ -214,6 +222,19 @@ impl VisitorMut for Walk<'_> {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// `= ANY (SELECT ...)` as IN, `<> ALL (SELECT ...)` as NOT IN. The planner's own way with them takes a column of the
+/// subquery for the one of the same table outside.
+fn in_subquery(e: &mut Expr) {
+    let (left, right, negated) = match e {
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => (left, right, false),
+        Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => (left, right, true),
+        _ => return,
+    };
+    let Expr::Subquery(subquery) = right.as_ref() else { return };
+    let (expr, subquery) = (left.clone(), subquery.clone());
+    *e = Expr::InSubquery { expr, subquery, negated };
 }
 
 /// `$1` alone, as a time.

@@ -8,7 +8,7 @@ use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use std::sync::Arc;
 
 /// Optimizes and plans; `text` is what the statement was parsed from.
@@ -25,9 +25,19 @@ pub fn start(
     state: &SessionState,
     plan: Arc<dyn ExecutionPlan>,
 ) -> Result<(SchemaRef, SendableRecordBatchStream)> {
-    let schema = plan.schema();
-    let stream = execute_stream(plan, state.task_ctx())?;
-    let Some(shown) = columns::shown(&schema) else { return Ok((schema, stream)) };
+    Ok(shown(execute_stream(plan, state.task_ctx())?))
+}
+
+/// The same, but nothing is done before the first row is asked for.
+pub fn later(state: &SessionState, plan: Arc<dyn ExecutionPlan>) -> SendableRecordBatchStream {
+    let (schema, context) = (plan.schema(), state.task_ctx());
+    let started = stream::once(async move { execute_stream(plan, context) }).try_flatten();
+    shown(Box::pin(RecordBatchStreamAdapter::new(schema, started))).1
+}
+
+fn shown(stream: SendableRecordBatchStream) -> (SchemaRef, SendableRecordBatchStream) {
+    let schema = stream.schema();
+    let Some(shown) = columns::shown(&schema) else { return (schema, stream) };
     let renamed = Arc::clone(&shown);
     let batches = stream.map(move |batch| {
         let batch = batch?;
@@ -35,7 +45,7 @@ pub fn start(
         let columns = batch.columns().to_vec();
         Ok(RecordBatch::try_new_with_options(Arc::clone(&renamed), columns, &options)?)
     });
-    Ok((Arc::clone(&shown), Box::pin(RecordBatchStreamAdapter::new(shown, batches))))
+    (Arc::clone(&shown), Box::pin(RecordBatchStreamAdapter::new(shown, batches)))
 }
 
 /// Rows that are there already.

@@ -1,12 +1,17 @@
 //! One statement: a query, or a command of the session; everything else is refused before it does anything.
 
+use super::cursor::grammar::Command;
 use super::explain::{self, Options};
 use super::plan::{self, Parameters};
-use super::{Description, Outcome, RowsTag, Session, Statement, copy, prepared, rows, variables};
+use super::{
+    Bound, Description, Outcome, RowsTag, Session, Statement, copy, prepared, rows, variables,
+};
 use crate::error::{Error, Result, SqlState};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
-use datafusion::sql::sqlparser::ast::{self, CloseCursor, ObjectType};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::sql::sqlparser::ast::{self, ObjectType};
 use std::sync::Arc;
 
 fn command(tag: &str) -> Result<Outcome> {
@@ -42,6 +47,9 @@ impl Session {
         params: &[ScalarValue],
     ) -> Result<Outcome> {
         use ast::Statement as S;
+        if let Some(command) = &statement.cursor {
+            return self.run_cursor(command, statement, params).await;
+        }
         let ast = Arc::clone(&statement.ast);
         match ast.as_ref() {
             S::Query(_) => self.run_query(&ast, statement, params).await,
@@ -79,9 +87,13 @@ impl Session {
             S::Drop { object_type: ObjectType::View, if_exists, names, .. } => {
                 self.drop_views(names, *if_exists).await
             }
-            S::Close { cursor: CloseCursor::All } => command("CLOSE CURSOR ALL"),
             S::UNLISTEN { .. } => command("UNLISTEN"),
-            _ => Err(refused(&ast, &statement.text)),
+            other => {
+                if is_write(other) {
+                    self.refuse_if_read_only(&what(&statement.text))?;
+                }
+                Err(refused(other, &statement.text))
+            }
         }
     }
 
@@ -91,13 +103,33 @@ impl Session {
         statement: &Statement,
         params: &[ScalarValue],
     ) -> Result<Outcome> {
+        let (bound, physical) = self.physical(query, statement, params).await?;
+        let (schema, stream) = rows::start(&bound.state, physical)?;
+        Ok(Outcome::Rows { schema, stream, tag: RowsTag::Select })
+    }
+
+    /// The query of a DECLARE.
+    pub(super) async fn query_later(
+        &self,
+        statement: &Statement,
+        params: &[ScalarValue],
+    ) -> Result<SendableRecordBatchStream> {
+        let (bound, physical) = self.physical(&statement.ast, statement, params).await?;
+        Ok(rows::later(&bound.state, physical))
+    }
+
+    async fn physical(
+        &self,
+        query: &ast::Statement,
+        statement: &Statement,
+        params: &[ScalarValue],
+    ) -> Result<(Bound, Arc<dyn ExecutionPlan>)> {
         refuse_writes_within(query)?;
         let bound = self.bind().await?;
         let scope = bound.scope(self.extension.as_ref(), Parameters::Values(params));
         let planned = plan::query(&scope, &bound.at, query.clone(), &statement.source).await?;
         let physical = rows::physical(&bound.state, &planned.plan, &statement.source).await?;
-        let (schema, stream) = rows::start(&bound.state, physical)?;
-        Ok(Outcome::Rows { schema, stream, tag: RowsTag::Select })
+        Ok((bound, physical))
     }
 
     async fn explain(&mut self, statement: &Statement, params: &[ScalarValue]) -> Result<Outcome> {
@@ -158,6 +190,18 @@ impl Session {
     ) -> Result<Description> {
         use ast::Statement as S;
         let none = |columns: Option<SchemaRef>| Ok(Description { parameters: vec![], columns });
+        match statement.cursor.as_deref() {
+            // Its rows come later.
+            Some(Command::Declare(_)) => {
+                return self.describe_query(&statement.ast, statement, given, false).await;
+            }
+            // A cursor that is not there is told of when it is asked for rows, as in Postgres.
+            Some(Command::Fetch(fetch)) if !fetch.moves => {
+                return none(self.cursor_columns(&fetch.cursor));
+            }
+            Some(_) => return none(None),
+            None => {}
+        }
         match statement.ast.as_ref() {
             S::Query(_) => self.describe_query(&statement.ast, statement, given, true).await,
             S::Copy { source, to, target, .. } => {
@@ -234,6 +278,19 @@ fn refuse_writes_within(statement: &ast::Statement) -> Result<()> {
     }
 }
 
+fn is_write(statement: &ast::Statement) -> bool {
+    use ast::Statement as S;
+    matches!(
+        statement,
+        S::Insert(_)
+            | S::Update { .. }
+            | S::Delete(_)
+            | S::Merge { .. }
+            | S::Truncate { .. }
+            | S::CreateTable(_)
+    )
+}
+
 /// Why a statement is not run.
 fn refused(statement: &ast::Statement, text: &str) -> Error {
     use ast::Statement as S;
@@ -242,18 +299,13 @@ fn refused(statement: &ast::Statement, text: &str) -> Error {
         Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("{what} is not supported")).hint(hint)
     };
     match statement {
-        S::Insert(_)
-        | S::Update { .. }
-        | S::Delete(_)
-        | S::Merge { .. }
-        | S::Truncate { .. }
-        | S::CreateTable(_) => writes_later(&what),
+        _ if is_write(statement) => writes_later(&what),
         S::ShowTables { .. } | S::ShowSchemas { .. } | S::ShowColumns { .. } => unsupported(
             "\\dt lists tables, \\dn schemas, \\d a table's columns; or read information_schema",
         ),
-        S::Declare { .. } | S::Fetch { .. } | S::Close { .. } => {
-            unsupported("a query's rows are streamed: fetch as many as you want of it")
-        }
+        S::Declare { .. } | S::Fetch { .. } | S::Close { .. } => unsupported(
+            "a cursor's statements stand by themselves; a query is prepared without one",
+        ),
         S::CreateSchema { .. } | S::CreateDatabase { .. } => unsupported(
             "a database is made by `daodb import` or `daodb demo`; its schemas are public and dao",
         ),

@@ -265,7 +265,8 @@ fn date_style(value: &str) -> Option<String> {
     Some(format!("ISO, {order}"))
 }
 
-fn time_zone(value: &str) -> Option<String> {
+/// The zone's name as Arrow reads it; None: there is no such zone.
+pub fn time_zone(value: &str) -> Option<String> {
     let value = value.trim();
     let name = match value.to_ascii_lowercase().as_str() {
         "utc" | "z" | "zulu" | "default" | "local" => "UTC".to_owned(),

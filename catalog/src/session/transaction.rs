@@ -36,6 +36,10 @@ impl State {
     pub fn snapshot(&self) -> Option<&Snapshot> {
         self.0.as_ref().map(|open| &open.snapshot)
     }
+    /// How many are set; None: no transaction is open.
+    pub fn savepoints(&self) -> Option<usize> {
+        self.0.as_ref().map(|open| open.savepoints.len())
+    }
     pub fn started(&self) -> Option<DateTime<Utc>> {
         self.0.as_ref().map(|open| open.started)
     }
@@ -58,8 +62,8 @@ impl Session {
         }
     }
 
-    /// Why this session may not write now, if so.
-    pub(super) fn refuse_write(&self, what: &str) -> Result<()> {
+    /// Why this session only reads now, if so.
+    pub(super) fn refuse_if_read_only(&self, what: &str) -> Result<()> {
         let read_only =
             |why: &str| Error::new(SqlState::READ_ONLY, format!("cannot execute {what} in {why}"));
         if self.settings.t(super::settings::AS_OF).is_some() {
@@ -77,6 +81,12 @@ impl Session {
         if self.settings.is_on(setting) {
             return Err(read_only("a read-only transaction"));
         }
+        Ok(())
+    }
+
+    /// Why this session may not make or drop views now, if so.
+    pub(super) fn refuse_change(&self, what: &str) -> Result<()> {
+        self.refuse_if_read_only(what)?;
         match self.transaction.status() {
             TransactionStatus::Idle => Ok(()),
             _ => Err(Error::new(
@@ -144,6 +154,7 @@ impl Session {
             return Ok(command("COMMIT"));
         };
         self.settings.end(!open.failed);
+        self.cursors.end(!open.failed);
         if chain {
             self.begin(&[], "BEGIN").await?;
         }
@@ -161,12 +172,14 @@ impl Session {
                 open.savepoints.truncate(at + 1);
                 open.failed = false;
             }
+            self.cursors.undo(at + 1);
             return Ok(command("ROLLBACK"));
         }
         if self.transaction.0.take().is_none() {
             self.no_transaction();
         } else {
             self.settings.end(false);
+            self.cursors.end(false);
             if chain {
                 self.begin(&[], "BEGIN").await?;
             }
@@ -193,6 +206,7 @@ impl Session {
         if let Some(open) = &mut self.transaction.0 {
             open.savepoints.truncate(at);
         }
+        self.cursors.release(at);
         Ok(command("RELEASE"))
     }
 

@@ -100,6 +100,7 @@ impl Session {
                 }
                 self.settings.reset_all();
                 self.prepared.clear();
+                self.cursors.clear();
                 "DISCARD ALL"
             }
             DiscardObject::PLANS => "DISCARD PLANS",

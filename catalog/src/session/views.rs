@@ -93,7 +93,7 @@ impl Session {
         statement: &Statement,
         view: &CreateView,
     ) -> Result<Outcome> {
-        self.refuse_write("CREATE VIEW")?;
+        self.refuse_change("CREATE VIEW")?;
         let unsupported = |what: &str| {
             Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("{what} are not supported"))
         };
@@ -148,7 +148,7 @@ impl Session {
         wanted: &[ObjectName],
         if_exists: bool,
     ) -> Result<Outcome> {
-        self.refuse_write("DROP VIEW")?;
+        self.refuse_change("DROP VIEW")?;
         let views = at(&self.database.snapshot()).await?;
         let mut ops = Vec::new();
         for name in wanted {

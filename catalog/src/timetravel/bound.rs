@@ -3,6 +3,7 @@
 use super::clause::{Kind, RangeKind};
 use crate::basis::Moment;
 use crate::error::{Error, Result, SqlState};
+use crate::session::literals;
 use crate::table::VersionRange;
 use daodb_storage::{OPEN, Snapshot};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
@@ -57,7 +58,12 @@ pub fn of_text(text: &str, kind: Kind, zone: &str) -> Result<Moment> {
     let text = text.trim();
     let moment = match text.parse::<i64>() {
         Ok(t) => Moment::T(t),
-        Err(_) => Moment::Instant(micros(&ScalarValue::from(text), zone)?),
+        Err(_) => {
+            // Arrow wants seconds where people write hours and minutes.
+            let with_seconds = literals::with_seconds(text);
+            let text = with_seconds.as_deref().unwrap_or(text);
+            Moment::Instant(micros(&ScalarValue::from(text), zone)?)
+        }
     };
     checked(moment, kind)
 }
@@ -168,6 +174,8 @@ mod tests {
         check("1042", "UTC", Moment::T(1042));
         check(" 2026-01-01 ", "UTC", instant("2026-01-01T00:00:00Z"));
         check("2026-01-01", "Europe/Berlin", instant("2025-12-31T23:00:00Z"));
+        check("2026-01-01 10:00", "UTC", instant("2026-01-01T10:00:00Z"));
+        check("2026-01-01 10:00+02", "UTC", instant("2026-01-01T08:00:00Z"));
         check("2026-01-01 10:00:00+02", "UTC", instant("2026-01-01T08:00:00Z"));
         check("2026-01-01T10:00:00.5Z", "Asia/Tokyo", instant("2026-01-01T10:00:00.5Z"));
         for text in ["", "soon", "yesterday", "2026-13-01", "1042x"] {

@@ -25,6 +25,26 @@ impl Dialect for DaoDialect {
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         clause::parse(parser)
     }
+    /// The parser takes all that follows `IS DISTINCT FROM` for its right side, `AND` included.
+    fn parse_infix(
+        &self,
+        parser: &mut Parser,
+        expr: &Expr,
+        _: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        use Keyword::{DISTINCT, FROM, IS, NOT};
+        let negated = match () {
+            _ if parser.parse_keywords(&[IS, DISTINCT, FROM]) => false,
+            _ if parser.parse_keywords(&[IS, NOT, DISTINCT, FROM]) => true,
+            _ => return None,
+        };
+        let left = Box::new(expr.clone());
+        let right = parser.parse_subexpr(self.prec_value(Precedence::Is)).map(Box::new);
+        Some(right.map(|right| match negated {
+            false => Expr::IsDistinctFrom(left, right),
+            true => Expr::IsNotDistinctFrom(left, right),
+        }))
+    }
     as_postgres! {
         dialect() -> TypeId;
         identifier_quote_style(identifier: &str) -> Option<char>;

@@ -394,7 +394,7 @@ async fn values_that_postgres_would_give() {
         ("SELECT 1 % 0", "22012"),
         ("SELECT age / 0 FROM person", "22012"),
         ("SELECT 'x'::int", "22P02"),
-        ("SELECT '2026-13-01'::date", "22007"),
+        ("SELECT '2026-13-01'::date", "22008"),
         ("SELECT nofunction(1)", "42883"),
         ("SELECT nam FROM person", "42703"),
         ("SELECT \"NAME\" FROM person", "42703"),

@@ -54,6 +54,8 @@ impl Extended {
                 self.statements.clear();
             }
             "DEALLOCATE ALL" => self.statements.clear(),
+            // To Postgres a portal is a cursor.
+            "CLOSE CURSOR ALL" => self.portals.clear(),
             _ => {}
         }
     }
@@ -144,6 +146,9 @@ impl Connection<'_> {
         } else if self.extended.portals.contains_key(&bind.portal) {
             let message = format!("portal \"{}\" already exists", bind.portal);
             return Err(errors::error("42P03", message).into());
+        } else if self.session.cursor_columns(&bind.portal).is_some() {
+            let message = format!("cursor \"{}\" already exists", bind.portal);
+            return Err(errors::error("42P03", message).into());
         }
         if self.extended.portals.len() >= MOST_PORTALS {
             return Err(too_many("portals", MOST_PORTALS).into());
@@ -193,7 +198,7 @@ impl Connection<'_> {
         Ok(params)
     }
 
-    /// Parameters and columns of a statement: planned once, when first asked for.
+    /// Parameters and columns of a statement: planned once, when first asked for; of a FETCH each time.
     async fn described(&mut self, prepared: &Arc<Prepared>) -> Result<Arc<Described>, Failure> {
         if let Some(described) = &*prepared.described.lock() {
             return Ok(Arc::clone(described));
@@ -216,11 +221,21 @@ impl Connection<'_> {
         }
         let columns = description.columns.map(|schema| encode::columns(&schema)).transpose()?;
         let described = Arc::new(Described { params, columns });
-        *prepared.described.lock() = Some(Arc::clone(&described));
+        // Under the name of a cursor there may be another one the next time.
+        if !prepared.statement.is_fetch() {
+            *prepared.described.lock() = Some(Arc::clone(&described));
+        }
         Ok(described)
     }
 
     pub async fn describe(&mut self, target: &Target) -> Result<(), Failure> {
+        // psycopg asks so for the columns of a cursor that it declared in SQL: to Postgres it is a portal.
+        if let Target::Portal(name) = target
+            && !self.extended.portals.contains_key(name)
+            && let Some(schema) = self.session.cursor_columns(name)
+        {
+            return Ok(self.writer.send(encode::description(&encode::columns(&schema)?))?);
+        }
         let (prepared, formats) = match target {
             Target::Statement(name) => (self.extended.statement(name)?, None),
             Target::Portal(name) => {
@@ -258,7 +273,7 @@ impl Connection<'_> {
         };
         let params = std::mem::take(&mut portal.params);
         let formats = std::mem::take(&mut portal.formats);
-        let state = std::mem::replace(&mut portal.state, State::Ended { rows: false });
+        let state = std::mem::replace(&mut portal.state, State::Ended { rows: None });
         let (session, writer, extended) =
             (&mut self.session, &mut *self.writer, &mut self.extended);
         let work = async {
@@ -272,8 +287,10 @@ impl Connection<'_> {
                     }
                     answer
                 }
-                State::Ended { rows: true } => return Ok((Progress::no_more(), state)),
-                State::Ended { rows: false } => {
+                State::Ended { rows: Some(tag) } => {
+                    return Ok((Progress::Done(Tag::rows(tag, 0)), state));
+                }
+                State::Ended { rows: None } => {
                     let message = format!("portal \"{name}\" cannot be run");
                     return Err(errors::error("55000", message).into());
                 }
@@ -282,10 +299,13 @@ impl Connection<'_> {
                 writer.send(errors::notice(&notice))?;
             }
             let progress = answer.send(writer, most).await?;
+            if let Progress::Done(_) = progress {
+                session.finish();
+            }
             let state = match (&progress, &answer) {
                 (Progress::Suspended, _) => State::Running(answer),
-                (_, Answer::Rows { .. }) => State::Ended { rows: true },
-                _ => State::Ended { rows: false },
+                (_, Answer::Rows { tag, .. }) => State::Ended { rows: Some(*tag) },
+                _ => State::Ended { rows: None },
             };
             Ok((progress, state))
         };
@@ -308,8 +328,14 @@ impl Connection<'_> {
 
     pub fn close(&mut self, target: &Target) -> Result<(), Failure> {
         match target {
-            Target::Statement(name) => self.extended.statements.remove(name).map(|_| ()),
-            Target::Portal(name) => self.extended.portals.remove(name).map(|_| ()),
+            Target::Statement(name) => {
+                self.extended.statements.remove(name);
+            }
+            Target::Portal(name) => {
+                if self.extended.portals.remove(name).is_none() {
+                    self.session.close_cursor(name);
+                }
+            }
         };
         Ok(self.writer.send(Backend::CloseComplete(CloseComplete::new()))?)
     }

@@ -19,11 +19,12 @@ use std::sync::Arc;
 pub struct Tag(pub String);
 
 impl Tag {
-    fn rows(tag: RowsTag, rows: u64) -> Self {
+    pub fn rows(tag: RowsTag, rows: u64) -> Self {
         Tag(match tag {
             RowsTag::Select => format!("SELECT {rows}"),
             RowsTag::Show => "SHOW".into(),
             RowsTag::Explain => "EXPLAIN".into(),
+            RowsTag::Fetch { .. } => format!("FETCH {rows}"),
         })
     }
 
@@ -35,13 +36,6 @@ impl Tag {
 pub enum Progress {
     Done(Tag),
     Suspended,
-}
-
-impl Progress {
-    /// A query that is asked again after its last row.
-    pub fn no_more() -> Self {
-        Progress::Done(Tag::rows(RowsTag::Select, 0))
-    }
 }
 
 /// A statement that runs.
@@ -113,7 +107,7 @@ pub enum State {
     Running(Answer),
     /// A query gives no more rows when it is asked again; a command is not run twice.
     Ended {
-        rows: bool,
+        rows: Option<RowsTag>,
     },
 }
 

@@ -6,7 +6,7 @@ use super::errors::{self, Failure, Result};
 use super::extended::run;
 use super::portal::{Answer, Progress};
 use super::run::stoppable;
-use daodb_catalog::session::Statement;
+use daodb_catalog::session::{Outcome, RowsTag, Statement};
 use pgwire::messages::PgWireBackendMessage as Backend;
 use pgwire::messages::response::EmptyQueryResponse;
 
@@ -43,11 +43,18 @@ impl Connection<'_> {
             for notice in session.take_notices() {
                 writer.send(errors::notice(&notice))?;
             }
-            let mut answer = Answer::new(outcome, &[], session)?;
+            // All as text, but for the rows of a binary cursor.
+            let formats: &[i16] = match &outcome {
+                Outcome::Rows { tag: RowsTag::Fetch { binary: true }, .. } => &[1],
+                _ => &[],
+            };
+            let mut answer = Answer::new(outcome, formats, session)?;
             if let Answer::Rows { rows, .. } = &answer {
                 writer.send(encode::description(&rows.columns))?;
             }
-            match answer.send(writer, None).await? {
+            let progress = answer.send(writer, None).await?;
+            session.finish();
+            match progress {
                 Progress::Done(tag) => {
                     extended.after(&tag);
                     Ok(writer.send(tag.message())?)

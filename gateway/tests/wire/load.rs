@@ -65,6 +65,30 @@ async fn ten_million_rows_do_not_grow_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ten_million_rows_through_a_cursor() {
+    const FETCHED: u64 = 50_000;
+    let server = Server::alone().await;
+    let mut raw = Raw::open(&server).await;
+    raw.tags(&query("BEGIN")).await;
+    let sql =
+        format!("DECLARE c CURSOR FOR SELECT n, 'row' FROM generate_series(1, {ROWS}) AS g(n)");
+    raw.tags(&query(&sql)).await;
+    let before = resident();
+    let (mut all, mut grown) = (0, 0);
+    loop {
+        raw.send(&query(&format!("FETCH FORWARD {FETCHED} FROM c"))).await;
+        let (rows, most) = swallow(&mut raw).await;
+        all += rows;
+        grown = grown.max(most.saturating_sub(before) >> 20);
+        if rows < FETCHED {
+            break;
+        }
+    }
+    assert_eq!(all, ROWS);
+    assert!(grown < 100, "memory grew by {grown} MiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_read_stops_the_producer() {
     let server = Server::alone().await;
     let mut raw = Raw::open(&server).await;

@@ -71,6 +71,30 @@ def with_psycopg2():
     out = io.StringIO()
     cursor.copy_expert("COPY (SELECT name, age FROM person ORDER BY 1) TO STDOUT (FORMAT csv)", out)
     same("psycopg2", "copy", out.getvalue(), "Ann,40\nBob,50\n")
+    connection.commit()
+    # A named cursor fetches so many rows at a time.
+    named = connection.cursor("some rows")
+    named.itersize = 1000
+    named.execute("SELECT n FROM generate_series(1, 10000) AS g(n) WHERE n > %s ORDER BY n", (100,))
+    same("psycopg2", "a named cursor", [n for n, in named], list(range(101, 10001)))
+    named.close()
+    connection.commit()
+    held = connection.cursor("held", withhold=True)
+    held.execute("SELECT name FROM person ORDER BY name")
+    same("psycopg2", "before the commit", held.fetchone(), ("Ann",))
+    connection.commit()
+    same("psycopg2", "after the commit", held.fetchall(), [("Bob",)])
+    held.close()
+    connection.commit()
+    moved = connection.cursor("moved")
+    moved.execute("SELECT n FROM generate_series(1, 100) AS g(n) ORDER BY n")
+    moved.scroll(10)
+    same("psycopg2", "moved", moved.fetchmany(2), [(11,), (12,)])
+    try:
+        moved.scroll(-5)
+        raise AssertionError("psycopg2: no error")
+    except psycopg2.errors.ObjectNotInPrerequisiteState:
+        connection.rollback()
     connection.close()
 
 
@@ -101,6 +125,28 @@ def with_psycopg3():
         same("psycopg 3", "pipeline", (one.fetchone(), two.fetchone()), ((1,), (2,)))
     with connection.cursor().copy("COPY (SELECT name FROM person ORDER BY 1) TO STDOUT") as copy:
         same("psycopg 3", "copy", b"".join(bytes(b) for b in copy), b"Ann\nBob\n")
+    connection.rollback()
+    for binary in (False, True):
+        with connection.cursor("some rows", binary=binary) as named:
+            named.itersize = 1000
+            sql = "SELECT n, n::float8 / 2 AS half FROM generate_series(1, 10000) AS g(n) WHERE n > %s ORDER BY n"
+            named.execute(sql, (100,))
+            same("psycopg 3", "its columns", [c.name for c in named.description], ["n", "half"])
+            same("psycopg 3", "a named cursor", named.fetchone(), (101, 50.5))
+            same("psycopg 3", "the next", named.fetchmany(2), [(102, 51.0), (103, 51.5)])
+            named.scroll(97)
+            same("psycopg 3", "the rest", [n for n, _ in named], list(range(201, 10001)))
+        connection.commit()
+    held = connection.cursor("held", withhold=True)
+    held.execute("SELECT name FROM person ORDER BY name")
+    same("psycopg 3", "before the commit", held.fetchone(), ("Ann",))
+    connection.commit()
+    same("psycopg 3", "after the commit", held.fetchall(), [("Bob",)])
+    held.close()
+    # One that never ran: the driver asks pg_cursors whether it is there.
+    connection.execute("SELECT 1")
+    connection.cursor("never").close()
+    connection.commit()
     # More prepared statements than the driver keeps: it gives some back.
     for n in range(120):
         connection.execute("SELECT %s::int8 AS c" + str(n), (n,), prepare=True)

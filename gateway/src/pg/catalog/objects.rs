@@ -5,7 +5,7 @@ use super::builtin;
 use super::field_type::type_oid;
 use super::oids::Oids;
 use daodb_catalog::Result;
-use daodb_catalog::session::SessionInfo;
+use daodb_catalog::session::{CursorInfo, SessionInfo};
 use daodb_catalog::table::{
     DAO_RELATIONS, HISTORY_SUFFIX, TableDef, VersionRange, dao_table, history_table,
 };
@@ -36,6 +36,7 @@ pub struct Objects {
     /// By schema and name.
     pub relations: Vec<Relation>,
     pub settings: Arc<BTreeMap<String, String>>,
+    pub cursors: Arc<Vec<CursorInfo>>,
     by_oid: HashMap<u32, usize>,
     by_name: HashMap<(u32, String), usize>,
 }
@@ -319,6 +320,7 @@ impl Builder {
             ],
             relations: self.relations,
             settings: Arc::clone(&info.settings),
+            cursors: Arc::clone(&info.cursors),
             by_oid,
             by_name,
         }

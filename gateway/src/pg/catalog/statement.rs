@@ -24,13 +24,15 @@ impl Bound {
         Arc::new(Bound { info: info.clone(), objects: OnceLock::new(), planned: OnceCell::new() })
     }
 
-    /// Whether this is what that session knows: the same database at the same basis, under the same user and settings.
+    /// Whether this is what that session knows: the same database at the same basis, under the same user and settings,
+    /// with the same cursors.
     pub fn is_of(&self, info: &SessionInfo) -> bool {
         let own = &self.info;
         Arc::ptr_eq(&own.database, &info.database)
             && Arc::ptr_eq(&own.tables, &info.tables)
             && Arc::ptr_eq(&own.views, &info.views)
             && Arc::ptr_eq(&own.settings, &info.settings)
+            && Arc::ptr_eq(&own.cursors, &info.cursors)
             && own.user == info.user
             && own.snapshot.t() == info.snapshot.t()
             && own.snapshot.view() == info.snapshot.view()

@@ -8,6 +8,7 @@ mod pg_authid;
 mod pg_class;
 mod pg_collation;
 mod pg_constraint;
+mod pg_cursors;
 mod pg_database;
 mod pg_description;
 mod pg_index;
@@ -99,6 +100,7 @@ pub fn rows(relation: &'static SystemRelation, objects: &Objects) -> Rows {
         (_, "pg_class") => pg_class::fill,
         (_, "pg_collation") => pg_collation::fill,
         (_, "pg_constraint") => pg_constraint::fill,
+        (_, "pg_cursors") => pg_cursors::fill,
         (_, "pg_database") => pg_database::fill,
         (_, "pg_description") => pg_description::fill,
         (_, "pg_index") => pg_index::fill,

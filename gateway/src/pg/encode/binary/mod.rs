@@ -4,7 +4,7 @@ mod array;
 mod numeric;
 mod record;
 
-use super::calendar::{DAY, EPOCH_DAYS, micros};
+use super::calendar::{DAY, EPOCH_DAYS};
 use super::decimal::Decimal;
 use super::text::{self, Style, values};
 use super::{Write, listed};
@@ -128,15 +128,9 @@ fn uuid(array: &ArrayRef, style: &Style) -> Result<Write> {
 }
 
 fn timestamp(array: &ArrayRef, unit: TimeUnit) -> Write {
-    let to_micros = micros(unit);
-    let array = match unit {
-        TimeUnit::Second => values::<TimestampSecondType>(array).values().clone(),
-        TimeUnit::Millisecond => values::<TimestampMillisecondType>(array).values().clone(),
-        TimeUnit::Microsecond => values::<TimestampMicrosecondType>(array).values().clone(),
-        TimeUnit::Nanosecond => values::<TimestampNanosecondType>(array).values().clone(),
-    };
+    let micros = text::timestamps(array, unit);
     Box::new(move |row, out| {
-        let since_2000 = match array.get(row).copied().and_then(to_micros) {
+        let since_2000 = match micros(row) {
             Some(infinity @ (i64::MAX | i64::MIN)) => Some(infinity),
             value => value.and_then(|v| v.checked_sub(EPOCH_DAYS * DAY)),
         };

@@ -15,10 +15,14 @@ pub struct Interval {
     pub micros: i64,
 }
 
+const DAY: i64 = 86_400_000_000;
+
 /// The n-th interval of an interval or duration column.
 pub fn intervals(array: &ArrayRef) -> Box<dyn Fn(usize) -> Interval + Send + Sync> {
+    // A difference of two timestamps, which Postgres counts in days and hours.
     fn of(micros: i64) -> Interval {
-        Interval { micros, ..Interval::default() }
+        // At most 106,751,992 days in 64 bits.
+        Interval { months: 0, days: (micros / DAY) as i32, micros: micros % DAY }
     }
     match array.data_type() {
         DataType::Interval(IntervalUnit::YearMonth) => {
@@ -154,6 +158,10 @@ mod tests {
             &["1 mon 2 days 00:00:00.000003"],
         );
         check(DurationSecondArray::from(vec![-90]), &["-00:01:30"]);
+        check(
+            DurationSecondArray::from(vec![90_000, -90_000]),
+            &["1 day 01:00:00", "-1 days -01:00:00"],
+        );
         check(DurationNanosecondArray::from(vec![1000]), &["00:00:00.000001"]);
     }
 }

@@ -7,7 +7,7 @@ mod record;
 mod time;
 
 pub use interval::intervals;
-pub use time::time_of_day;
+pub use time::{time_of_day, timestamps};
 
 use super::calendar::Zone;
 use super::{Write, types};

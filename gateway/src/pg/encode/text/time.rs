@@ -10,6 +10,19 @@ use datafusion::arrow::datatypes::*;
 
 /// With a zone: an instant, shown as of there; without: a date and time of day.
 pub fn timestamp(array: &ArrayRef, unit: TimeUnit, zone: Option<Zone>) -> Write {
+    let micros = timestamps(array, unit);
+    Box::new(move |row, out| {
+        let value = micros(row).ok_or_else(|| errors::error("22008", "timestamp out of range"))?;
+        write_timestamp(value, zone.as_ref(), out);
+        Ok(())
+    })
+}
+
+/// Microseconds since 1970; None: out of range.
+pub fn timestamps(
+    array: &ArrayRef,
+    unit: TimeUnit,
+) -> impl Fn(usize) -> Option<i64> + Send + Sync + use<> {
     let to_micros = micros(unit);
     let array = match unit {
         TimeUnit::Second => values::<TimestampSecondType>(array).values().clone(),
@@ -17,12 +30,7 @@ pub fn timestamp(array: &ArrayRef, unit: TimeUnit, zone: Option<Zone>) -> Write 
         TimeUnit::Microsecond => values::<TimestampMicrosecondType>(array).values().clone(),
         TimeUnit::Nanosecond => values::<TimestampNanosecondType>(array).values().clone(),
     };
-    Box::new(move |row, out| {
-        let value = array.get(row).copied().and_then(to_micros);
-        let value = value.ok_or_else(|| errors::error("22008", "timestamp out of range"))?;
-        write_timestamp(value, zone.as_ref(), out);
-        Ok(())
-    })
+    move |row| array.get(row).copied().and_then(to_micros)
 }
 
 pub fn write_timestamp(value: i64, zone: Option<&Zone>, out: &mut BytesMut) {

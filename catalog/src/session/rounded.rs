@@ -1,0 +1,139 @@
+//! Casts of other numbers to integers round, as in Postgres: DataFusion's own cut the fraction off.
+
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::{DataType, Float32Type, Float64Type};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, ExprSchema, ScalarValue};
+use datafusion::error::Result;
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::{
+    Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::optimizer::AnalyzerRule;
+use std::sync::Arc;
+
+/// Rounds before each such cast. Runs after types are settled.
+#[derive(Debug)]
+pub struct RoundedCasts {
+    even: Arc<ScalarUDF>,
+}
+
+impl RoundedCasts {
+    pub fn new() -> Self {
+        let even = ToEven { signature: Signature::any(1, Volatility::Immutable) };
+        RoundedCasts { even: Arc::new(ScalarUDF::from(even)) }
+    }
+
+    fn replace(&self, e: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> {
+        let Expr::Cast(Cast { expr, field }) = e else { return Ok(Transformed::no(e)) };
+        let rounded = match (expr.as_ref(), expr.get_type(schema)) {
+            // A literal with a point is a numeric to Postgres: halves go away from zero.
+            (Expr::Literal(ScalarValue::Float64(Some(x)), _), _) => {
+                Expr::Literal(ScalarValue::Float64(Some(x.round())), None)
+            }
+            (_, Ok(DataType::Float64 | DataType::Float32)) => {
+                let args = vec![expr.as_ref().clone()];
+                Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&self.even), args))
+            }
+            // From decimal to decimal Arrow rounds halves away from zero.
+            (_, Ok(DataType::Decimal128(_, scale))) if scale > 0 => {
+                Expr::Cast(Cast::new(expr, DataType::Decimal128(38, 0)))
+            }
+            _ => return Ok(Transformed::no(Expr::Cast(Cast { expr, field }))),
+        };
+        Ok(Transformed::yes(Expr::Cast(Cast { expr: Box::new(rounded), field })))
+    }
+}
+
+fn to_integer(e: &Expr) -> bool {
+    matches!(e, Expr::Cast(c) if c.field.data_type().is_integer())
+}
+
+impl AnalyzerRule for RoundedCasts {
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(|plan| {
+            let mut found = false;
+            plan.apply_expressions(|e| {
+                e.apply(|e| {
+                    found |= to_integer(e);
+                    Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+                })
+            })?;
+            if !found {
+                return Ok(Transformed::no(plan));
+            }
+            let mut schema = DFSchema::empty();
+            for input in plan.inputs() {
+                schema.merge(input.schema());
+            }
+            if let LogicalPlan::TableScan(scan) = &plan {
+                schema.merge(&scan.projected_schema);
+            }
+            let names = NamePreserver::new(&plan);
+            let rewritten = plan.map_expressions(|e| {
+                let name = names.save(&e);
+                let e = e.transform_up(|e| match to_integer(&e) {
+                    true => self.replace(e, &schema),
+                    false => Ok(Transformed::no(e)),
+                })?;
+                Ok(e.update_data(|e| name.restore(e)))
+            })?;
+            rewritten.map_data(LogicalPlan::recompute_schema)
+        })
+        .map(|t| t.data)
+    }
+    fn name(&self) -> &str {
+        "rounded_casts"
+    }
+}
+
+/// The nearest whole number, of two the even one. It prints as what it rounds, so that names of columns stay.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ToEven {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for ToEven {
+    fn name(&self) -> &str {
+        "dao_round_to_even"
+    }
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+    fn return_type(&self, args: &[DataType]) -> Result<DataType> {
+        Ok(args.first().cloned().unwrap_or(DataType::Float64))
+    }
+    fn display_name(&self, args: &[Expr]) -> Result<String> {
+        Ok(args.first().map_or_else(|| self.name().to_owned(), |e| e.to_string()))
+    }
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        Ok(args.first().map_or_else(|| self.name().to_owned(), |e| e.schema_name().to_string()))
+    }
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [x] = args.args.as_slice() else {
+            return datafusion::common::internal_err!("{} takes one argument", self.name());
+        };
+        Ok(match x {
+            ColumnarValue::Scalar(ScalarValue::Float64(x)) => {
+                ColumnarValue::Scalar(ScalarValue::Float64(x.map(f64::round_ties_even)))
+            }
+            ColumnarValue::Scalar(ScalarValue::Float32(x)) => {
+                ColumnarValue::Scalar(ScalarValue::Float32(x.map(f32::round_ties_even)))
+            }
+            ColumnarValue::Array(x) if *x.data_type() == DataType::Float32 => {
+                let x = x.as_primitive::<Float32Type>();
+                ColumnarValue::Array(Arc::new(x.unary::<_, Float32Type>(f32::round_ties_even)))
+            }
+            ColumnarValue::Array(x) if *x.data_type() == DataType::Float64 => {
+                let x = x.as_primitive::<Float64Type>();
+                ColumnarValue::Array(Arc::new(x.unary::<_, Float64Type>(f64::round_ties_even)))
+            }
+            other => {
+                return datafusion::common::internal_err!("{:?} is no float", other.data_type());
+            }
+        })
+    }
+}
