@@ -207,7 +207,7 @@ async fn read(files: &Arc<Files>, n: u64) -> Result<Root> {
     let hash = super::segment::parse_hex(&entry.hash).and_then(|h| h.try_into().ok());
     let mut runs = Vec::with_capacity(entry.runs.len());
     for run in entry.runs {
-        runs.push(Arc::new(Run::open(files, run).await?));
+        runs.push(Arc::new(Run::open(files, run, &[]).await?));
     }
     let stats = entry.attributes.into_iter().map(StatEntry::stat).collect::<Option<_>>();
     Ok(Root {

@@ -184,17 +184,19 @@ impl Segment {
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata =
             ArrowReaderMetadata::load(&source, options).map_err(|e| damaged(&path, e))?;
-        let groups = row_group_entries(&metadata).map_err(|e| damaged(&path, e))?;
-        if groups.len() != metadata.metadata().num_row_groups() {
-            return Err(damaged(&path, "its metadata does not tell of every row group"));
-        }
         let files = Arc::clone(files);
         let segment = Arc::new(Segment { entry, files, path, checksums, verified, metadata });
-        let mut out = Vec::with_capacity(groups.len());
-        for (index, group) in groups.into_iter().enumerate() {
-            out.push(segment.row_group(index, group)?);
+        let groups = segment.row_groups()?;
+        Ok((segment, groups))
+    }
+
+    /// As its footer describes them.
+    pub fn row_groups(self: &Arc<Self>) -> Result<Vec<(Attr, ValueType, RowGroup)>> {
+        let groups = row_group_entries(&self.metadata).map_err(|e| damaged(&self.path, e))?;
+        if groups.len() != self.metadata.metadata().num_row_groups() {
+            return Err(damaged(&self.path, "its metadata does not tell of every row group"));
         }
-        Ok((segment, out))
+        groups.into_iter().enumerate().map(|(i, group)| self.row_group(i, group)).collect()
     }
 
     fn row_group(

@@ -200,7 +200,7 @@ impl Inner {
         let batch = Batch::merge(frozen.tail.frozen())?;
         let by_value = self.files.wanted_by_value();
         let entry = self.builder().run(&batch, &by_value).await?;
-        let run = Arc::new(Run::open(&self.files, entry).await?);
+        let run = Arc::new(Run::open(&self.files, entry, &[]).await?);
         let stats: Vec<(_, &Stat)> =
             batch.blocks.iter().map(|(key, block)| (key.clone(), &block.stat)).collect();
         let mut runs = frozen.root.runs.clone();
@@ -269,8 +269,11 @@ impl Inner {
     /// Writes and publishes a root in which a run stands for others.
     async fn replace(&self, replaced: Replaced) -> Result<()> {
         let old = self.state();
-        let run = Arc::new(Run::open(&self.files, replaced.with).await?);
         let gone = replaced.first..replaced.first + replaced.count;
+        let known: Vec<Arc<Segment>> =
+            old.root.runs[gone.clone()].iter().flat_map(|run| run.segments.clone()).collect();
+        let run = Arc::new(Run::open(&self.files, replaced.with, &known).await?);
+        drop(known);
         let mut runs = old.root.runs.clone();
         let replaced: Vec<Arc<Run>> = runs.splice(gone, [Arc::clone(&run)]).collect();
         let root = Root {
