@@ -2,7 +2,9 @@
 //!
 //! Modules in the order data flows: a [`value`] stands in a [`datom`]; whole transactions are appended to the [`log`] in a
 //! [`store`]; the log's events become [`fact`]s (intervals); facts wait in the [`tail`] and are laid down by the [`index`] as
-//! Parquet segments named by a root; a [`snapshot`] reads root and tail together at a basis; [`stream`] owns the whole.
+//! Parquet segments named by a root; a [`snapshot`] reads root and tail together at a basis; [`stream`] owns the whole,
+//! in a [`world`] that gives it ids and threads.
+//!
 //! For whoever looks after the files: [`layout`] tells them apart by name, [`verify`] reads them all and says what is wrong,
 //! [`rebuild`] makes the index anew, [`mod@backup`] copies a database to another store and back, [`export`] gives datoms out.
 //!
@@ -27,6 +29,7 @@ pub mod stream;
 mod tail;
 pub mod value;
 pub mod verify;
+pub mod world;
 
 pub use datom::{
     Attr, Datom, FIRST_ENTITY, FIRST_T, FIRST_USER_META, META_ASSERTED, META_DERIVED,
@@ -38,3 +41,4 @@ pub use snapshot::{AttributeStat, Basis, FactColumns, SegmentInfo, Slice, Snapsh
 pub use store::{Store, Usage};
 pub use stream::{Appended, Job, JobKind, NewTransaction, Stream, StreamOptions};
 pub use value::{Value, ValueType};
+pub use world::World;

@@ -13,6 +13,7 @@ use crate::datom::Attr;
 use crate::error::Result;
 use crate::tail::Batch;
 use crate::value::ValueType;
+use crate::world::Mutation;
 use std::collections::BTreeSet;
 
 type Key = (Attr, ValueType);
@@ -64,8 +65,11 @@ impl Builder<'_> {
     /// that turn out to be superseded make a further run.
     pub async fn merge(&self, runs: &[&Run]) -> Result<Vec<RunEntry>> {
         let mut out: Vec<RunEntry> = runs.iter().filter_map(|run| run.entry.past()).collect();
-        let [current, history, closings] =
-            self.merge_kinds(runs, &[Kind::Current, Kind::Closings]).await?;
+        let kinds = match self.files.world.has(Mutation::DroppedClosings) {
+            false => &[Kind::Current, Kind::Closings][..],
+            true => &[Kind::Current],
+        };
+        let [current, history, closings] = self.merge_kinds(runs, kinds).await?;
         let of = |segments| RunEntry { segments, ..spanning(runs) };
         out.extend((!history.is_empty()).then(|| of(history)));
         let segments: Vec<SegmentEntry> = current.into_iter().chain(closings).collect();

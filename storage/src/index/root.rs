@@ -204,7 +204,7 @@ async fn read(files: &Arc<Files>, n: u64) -> Result<Root> {
     let told = parse(&path, &files.store.read(&path).await?)?;
     let mut runs = Vec::with_capacity(told.runs.len());
     for run in told.runs {
-        runs.push(Arc::new(Run::open(files, run).await?));
+        runs.push(Arc::new(Run::open(files, run, &[]).await?));
     }
     let Told { basis, fresh, by_value, stats, .. } = told;
     Ok(Root { n, basis, fresh, by_value, runs, stats })

@@ -47,11 +47,15 @@ impl RunGroup {
 }
 
 impl Run {
-    pub async fn open(files: &Arc<Files>, entry: RunEntry) -> Result<Run> {
+    /// `known` segments are the same ones in this run: whether anyone reads a segment shows in how often it is shared.
+    pub async fn open(files: &Arc<Files>, entry: RunEntry, known: &[Arc<Segment>]) -> Result<Run> {
         let mut segments = Vec::with_capacity(entry.segments.len());
         let mut groups: BTreeMap<(Attr, ValueType), RunGroup> = BTreeMap::new();
         for of in &entry.segments {
-            let (segment, row_groups) = Segment::open(files, of.clone()).await?;
+            let (segment, row_groups) = match known.iter().find(|s| s.entry.name == of.name) {
+                Some(known) => (Arc::clone(known), known.row_groups()?),
+                None => Segment::open(files, of.clone()).await?,
+            };
             for (a, ty, row_group) in row_groups {
                 let by_value = is_by_value(&entry.by_value, &a, ty);
                 let group = groups.entry((a, ty)).or_insert_with(|| RunGroup {

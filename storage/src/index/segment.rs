@@ -10,6 +10,7 @@ use crate::datom::Attr;
 use crate::error::{Error, Result};
 use crate::store::Store;
 use crate::value::{Value, ValueType};
+use crate::world::World;
 use bytes::Bytes;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, new_empty_array};
 use datafusion::arrow::compute::concat;
@@ -78,6 +79,7 @@ pub struct Files {
     /// The stream's folder.
     pub prefix: Path,
     pub cache: Cache,
+    pub world: World,
     /// Attributes that are to be kept in AVET order.
     by_value: RwLock<BTreeSet<String>>,
     /// Wakes the indexer.
@@ -86,7 +88,12 @@ pub struct Files {
 
 impl Files {
     pub fn new(store: Store, prefix: Path, cache: Cache) -> Files {
-        Files { store, prefix, cache, by_value: RwLock::default(), wake: Arc::default() }
+        Files::within(World::default(), store, prefix, cache)
+    }
+
+    /// The same with the ids and threads of a world.
+    pub fn within(world: World, store: Store, prefix: Path, cache: Cache) -> Files {
+        Files { store, prefix, cache, world, by_value: RwLock::default(), wake: Arc::default() }
     }
 
     pub fn want_by_value(&self, attributes: impl IntoIterator<Item = String>) {
@@ -182,17 +189,19 @@ impl Segment {
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata =
             ArrowReaderMetadata::load(&source, options).map_err(|e| damaged(&path, e))?;
-        let groups = row_group_entries(&metadata).map_err(|e| damaged(&path, e))?;
-        if groups.len() != metadata.metadata().num_row_groups() {
-            return Err(damaged(&path, "its metadata does not tell of every row group"));
-        }
         let files = Arc::clone(files);
         let segment = Arc::new(Segment { entry, files, path, checksums, verified, metadata });
-        let mut out = Vec::with_capacity(groups.len());
-        for (index, group) in groups.into_iter().enumerate() {
-            out.push(segment.row_group(index, group)?);
+        let groups = segment.row_groups()?;
+        Ok((segment, groups))
+    }
+
+    /// As its footer describes them.
+    pub fn row_groups(self: &Arc<Self>) -> Result<Vec<(Attr, ValueType, RowGroup)>> {
+        let groups = row_group_entries(&self.metadata).map_err(|e| damaged(&self.path, e))?;
+        if groups.len() != self.metadata.metadata().num_row_groups() {
+            return Err(damaged(&self.path, "its metadata does not tell of every row group"));
         }
-        Ok((segment, out))
+        groups.into_iter().enumerate().map(|(i, group)| self.row_group(i, group)).collect()
     }
 
     fn row_group(

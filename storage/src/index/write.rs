@@ -10,6 +10,7 @@ use super::segment::{
 use crate::datom::Attr;
 use crate::error::{Error, Result};
 use crate::value::{Value, ValueColumn, ValueType};
+use crate::world::IdOf;
 use bytes::Bytes;
 use datafusion::arrow::array::{
     ArrayRef, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray, new_null_array,
@@ -25,7 +26,6 @@ use object_store::{PutMode, PutOptions};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// Rows of a row group: what a scan takes as one chunk.
 pub const GROUP_ROWS: usize = if cfg!(test) { 64 } else { 131_072 };
@@ -179,7 +179,7 @@ impl<'a> RunWriter<'a> {
             let _ = write!(checksums, "{:016x}", checksum(block));
         }
         let entry = SegmentEntry {
-            name: Uuid::new_v4(),
+            name: self.files.world.id(IdOf::Segment),
             order: self.order,
             kind: self.kind,
             rows,

@@ -6,9 +6,9 @@
 
 use super::names::{Name, cover};
 use super::object;
-use super::{Log, Transaction, elsewhere};
+use super::{Log, Transaction};
 use crate::error::{Error, Result};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::future::try_join_all;
 use object_store::ObjectMeta;
 
 /// Adjoining objects of about one size that become one.
@@ -58,20 +58,20 @@ impl Log {
 
     /// Joins adjoining objects, as far as one may grow; returns how many, and their bytes.
     async fn join(&self, group: &[Part]) -> Result<(usize, u64)> {
-        let mut objects =
-            stream::iter(group.iter().map(|p| self.read_object(p.name))).buffered(FETCHED_AHEAD);
         let (mut taken, mut datoms) = (0, 0);
         let mut transactions: Vec<Transaction> = Vec::new();
-        while let Some(object) = objects.next().await {
-            let object = object?;
-            let more: usize = object.transactions.iter().map(|t| t.datoms.len()).sum();
-            if taken > 0 && datoms + more > LARGE_DATOMS {
-                break;
+        'whole: for parts in group.chunks(FETCHED_AHEAD) {
+            let reading = parts.iter().map(|p| self.read_object(p.name)).collect::<Vec<_>>();
+            for object in try_join_all(reading).await? {
+                let more: usize = object.transactions.iter().map(|t| t.datoms.len()).sum();
+                if taken > 0 && datoms + more > LARGE_DATOMS {
+                    break 'whole;
+                }
+                self.follows(&transactions, &object)?;
+                transactions.extend(object.transactions);
+                datoms += more;
+                taken += 1;
             }
-            self.follows(&transactions, &object)?;
-            transactions.extend(object.transactions);
-            datoms += more;
-            taken += 1;
         }
         let (Some(first), Some(last), true) =
             (transactions.first(), transactions.last(), taken > 1)
@@ -81,7 +81,7 @@ impl Log {
         let name = Name::joined(first.header.t, last.header.t);
         let path = name.path(&self.folder);
         let (origin, stream, at) = (self.origin(), self.stream.clone(), path.clone());
-        let bytes = elsewhere(true, move || {
+        let work = move || {
             let bytes = object::join(&origin, &transactions)?;
             // What is about to be the only copy is read once more.
             let there = object::decode(at, name.first, &stream, &bytes)?;
@@ -91,8 +91,8 @@ impl Log {
                 true => Ok(bytes),
                 false => Err(Error::internal("joined log objects do not read as they did apart")),
             }
-        })
-        .await?;
+        };
+        let bytes = self.writing.world.elsewhere(work).await?;
         // Taken: a crash came between this and the removal, and what is there was checked as this was.
         self.store.create(&path, bytes).await?;
         Ok((taken, group[..taken].iter().map(|p| p.bytes).sum()))
@@ -126,11 +126,10 @@ impl Log {
         });
         let free: Vec<ObjectMeta> = free.map(|(_, object)| object).collect();
         // Oldest first: what a crash leaves is a log without gaps.
-        stream::iter(&free)
-            .map(|object| self.store.delete(&object.location))
-            .buffered(REMOVED_AT_ONCE)
-            .try_collect::<Vec<()>>()
-            .await?;
+        for some in free.chunks(REMOVED_AT_ONCE) {
+            let removing = some.iter().map(|o| self.store.delete(&o.location)).collect::<Vec<_>>();
+            try_join_all(removing).await?;
+        }
         Ok(free.len())
     }
 }

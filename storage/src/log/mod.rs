@@ -1,8 +1,9 @@
 //! The log: create-only objects of whole transactions, chained by hash. The truth.
 //!
 //! An object is named by its first t and holds a group of transactions; the next object is named by the t after its last.
-//! Creating it *is* the commit. Small ones are joined later (see [`consolidate`]), with the same rows and headers. It is Parquet that a stranger can read (see [`object`]), sealed by a checksum, and its
-//! transactions form one chain of hashes from the first of the stream.
+//! Creating it *is* the commit. Small ones are joined later (see [`consolidate`]), with the same rows and headers. It is
+//! Parquet that a stranger can read (see [`object`]), sealed by a checksum, and its transactions form one chain of hashes
+//! from the first of the stream.
 
 mod chain;
 mod consolidate;
@@ -22,6 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Created, Store};
 use crate::stream::NewTransaction;
 use crate::value::Clock;
+use crate::world::{IdOf, World};
 use chain::Chain;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
@@ -98,6 +100,7 @@ pub struct Writing {
     pub clock: Clock,
     /// How long what nothing needs any more lies on a store that other processes share.
     pub grace: Duration,
+    pub world: World,
 }
 
 /// The log of one stream; the one writer of it, and a reader.
@@ -122,6 +125,7 @@ impl Log {
             by: "an unnamed process".into(),
             clock: Arc::new(|| 0),
             grace: Duration::ZERO,
+            world: World::default(),
         };
         Log::written_by(writing, store, prefix, stream)
     }
@@ -133,7 +137,7 @@ impl Log {
             store,
             folder: prefix.join("log"),
             stream,
-            writer: Uuid::new_v4(),
+            writer: writing.world.id(IdOf::Writer),
             writing,
             in_doubt: AtomicBool::new(false),
             fenced: OnceLock::new(),
@@ -160,7 +164,7 @@ impl Log {
         Origin {
             stream: self.stream.clone(),
             writer: self.writer,
-            put: Uuid::new_v4(),
+            put: self.writing.world.id(IdOf::Put),
             by: self.writing.by.to_string(),
         }
     }
@@ -181,8 +185,9 @@ impl Log {
         let origin = self.origin();
         let large = group.iter().map(|t| t.datoms.len()).sum::<usize>() >= LARGE_DATOMS;
         let after = head.clone();
+        let encode = move || object::encode(&origin, &after, group);
         let (bytes, transactions) =
-            elsewhere(large, move || object::encode(&origin, &after, group)).await?;
+            if large { self.writing.world.elsewhere(encode).await? } else { encode()? };
         self.refuse_if_overtaken(head, None, 4).await?;
         if self.in_doubt.swap(true, Ordering::SeqCst) {
             return Err(doubtful(&path, "an earlier write has no known outcome"));
@@ -328,23 +333,12 @@ impl Log {
     async fn decode(&self, path: Path, first: i64, bytes: bytes::Bytes) -> Result<LogObject> {
         let stream = self.stream.clone();
         let large = bytes.len() >= LARGE_BYTES;
-        elsewhere(large, move || object::decode(path, first, &stream, &bytes)).await
+        let decode = move || object::decode(path, first, &stream, &bytes);
+        if large { self.writing.world.elsewhere(decode).await } else { decode() }
     }
 }
 
 fn doubtful(path: &Path, why: &str) -> Error {
     Error::io(path, format!("{why}; whether the transaction is there is not known"))
         .hint("open the database again: it then shows what was written")
-}
-
-/// Runs long work on a thread that may block.
-async fn elsewhere<T: Send + 'static>(
-    long: bool,
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    if !long {
-        return work();
-    }
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|e| Error::internal(format!("log work did not finish: {e}")))?
 }

@@ -1,7 +1,8 @@
 //! Walking the whole chain: every object read, every hash computed again. And one object on its own.
 
-use super::{Head, LARGE_BYTES, Log, Transaction, elsewhere, object};
+use super::{Head, LARGE_BYTES, Log, Transaction, object};
 use crate::error::Result;
+use crate::world::World;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path;
@@ -39,6 +40,7 @@ pub(crate) async fn decode(
     bytes: Bytes,
 ) -> Result<Vec<Transaction>> {
     let (path, stream, large) = (path.clone(), stream.to_owned(), bytes.len() >= LARGE_BYTES);
-    let decoded = elsewhere(large, move || object::decode(path, first, &stream, &bytes)).await?;
+    let decode = move || object::decode(path, first, &stream, &bytes);
+    let decoded = if large { World::default().elsewhere(decode).await? } else { decode()? };
     Ok(decoded.transactions)
 }

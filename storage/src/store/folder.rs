@@ -5,11 +5,10 @@
 //! before the write is acknowledged. A crash leaves the whole object or none, and at worst a file under `.tmp`, which
 //! the next opening sweeps away.
 
-use super::lock::FolderLock;
+use super::disk::{Disk, DiskFile, Lock, Reader};
 use crate::error::{Error, Result};
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, future, stream::BoxStream};
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
     CopyMode, CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
@@ -17,8 +16,7 @@ use object_store::{
 };
 use parking_lot::Mutex;
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
 use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -29,39 +27,40 @@ const LOCK: &str = ".lock";
 
 #[derive(Debug)]
 pub(super) struct Folder {
-    reader: LocalFileSystem,
+    reader: Arc<dyn Reader>,
     writer: Arc<Writer>,
 }
 
 /// Shared with the threads that write, so that the lock outlives the last of them.
 #[derive(Debug)]
 struct Writer {
+    disk: Arc<dyn Disk>,
     root: PathBuf,
     next_tmp: AtomicU64,
     /// Folders whose own entries are known to be on disk.
     durable: Mutex<HashSet<PathBuf>>,
     /// Set once a sync has failed: what the disk holds is then unknown, and a second sync would wrongly succeed.
     broken: AtomicBool,
-    _lock: FolderLock,
+    _lock: Box<dyn Lock>,
 }
 
 impl Folder {
-    pub(super) fn open(path: &FilePath) -> Result<Self> {
+    pub(super) fn open(disk: Arc<dyn Disk>, path: &FilePath) -> Result<Self> {
         let there = |e: io::Error| {
             Error::io(path.display(), e).hint("give a folder that this user may write to")
         };
-        let new = !path.exists();
-        fs::create_dir_all(path).map_err(there)?;
-        let root = path.canonicalize().map_err(there)?;
-        let lock = FolderLock::take(&root, LOCK)?;
+        let new = !disk.exists(path).unwrap_or(false);
+        disk.create_folders(path).map_err(there)?;
+        let root = disk.canonical(path).map_err(there)?;
+        let lock = disk.lock(&root, LOCK)?;
         if new {
             // Every folder above it may be new as well.
-            root.ancestors().skip(1).take_while(|p| sync_folder(p).is_ok()).count();
+            root.ancestors().skip(1).take_while(|p| disk.sync_folder(p).is_ok()).count();
         }
-        sweep(&root.join(TMP)).map_err(there)?;
-        let reader =
-            LocalFileSystem::new_with_prefix(&root).map_err(|e| Error::io(root.display(), e))?;
+        sweep(&*disk, &root.join(TMP)).map_err(there)?;
+        let reader = disk.reader(&root)?;
         let writer = Writer {
+            disk,
             root,
             next_tmp: AtomicU64::new(0),
             durable: Mutex::default(),
@@ -72,32 +71,22 @@ impl Folder {
     }
 
     fn file(&self, location: &Path) -> object_store::Result<PathBuf> {
-        self.reader.path_to_filesystem(location)
+        self.reader.file(location)
     }
 }
 
 /// Empties the folder of unfinished writes, made where it is missing.
-fn sweep(tmp: &FilePath) -> io::Result<()> {
-    fs::create_dir_all(tmp)?;
-    for entry in fs::read_dir(tmp)? {
-        fs::remove_file(entry?.path())?;
-    }
-    Ok(())
-}
-
-/// Makes the names in a folder durable.
-fn sync_folder(path: &FilePath) -> io::Result<()> {
-    // Elsewhere a folder cannot be opened as a file, and its entries are journalled.
-    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
+fn sweep(disk: &dyn Disk, tmp: &FilePath) -> io::Result<()> {
+    disk.create_folders(tmp)?;
+    disk.entries(tmp)?.iter().try_for_each(|unfinished| disk.remove(unfinished))
 }
 
 impl Writer {
-    fn tmp_file(&self) -> io::Result<(PathBuf, File)> {
+    fn tmp_file(&self) -> io::Result<(PathBuf, Box<dyn DiskFile>)> {
         self.refuse_if_broken()?;
         let n = self.next_tmp.fetch_add(1, Ordering::Relaxed);
         let path = self.root.join(TMP).join(n.to_string());
-        let file = File::options().write(true).create_new(true).open(&path);
-        let file = file.map_err(|e| match e.kind() {
+        let file = self.disk.create(&path).map_err(|e| match e.kind() {
             // Else it would read as if the object were missing.
             io::ErrorKind::NotFound => io::Error::other(format!("{} is gone", path.display())),
             _ => e,
@@ -108,7 +97,7 @@ impl Writer {
     fn put(&self, file: &FilePath, payload: &PutPayload, mode: &PutMode) -> io::Result<()> {
         let (tmp, out) = self.tmp_file()?;
         let done = write_all(out, payload).and_then(|()| self.publish(&tmp, file, mode));
-        let _ = fs::remove_file(&tmp);
+        let _ = self.disk.remove(&tmp);
         done
     }
 
@@ -118,7 +107,7 @@ impl Writer {
         self.ensure_folder(folder)?;
         let named = match mode {
             PutMode::Create => self.link(tmp, file),
-            _ => fs::rename(tmp, file),
+            _ => self.disk.rename(tmp, file),
         };
         match named {
             Ok(()) => self.sync_names(folder),
@@ -132,14 +121,14 @@ impl Writer {
     }
 
     fn link(&self, tmp: &FilePath, file: &FilePath) -> io::Result<()> {
-        match fs::hard_link(tmp, file) {
+        match self.disk.link(tmp, file) {
             Err(e) if no_hard_links(&e) => {
                 // We are the only process here: under a lock of our own, looking and renaming are one step.
                 let _one_at_a_time = self.durable.lock();
-                if fs::exists(file)? {
+                if self.disk.exists(file)? {
                     return Err(io::ErrorKind::AlreadyExists.into());
                 }
-                fs::rename(tmp, file)
+                self.disk.rename(tmp, file)
             }
             done => done,
         }
@@ -152,7 +141,7 @@ impl Writer {
         if durable.contains(folder) {
             return Ok(());
         }
-        fs::create_dir_all(folder)?;
+        self.disk.create_folders(folder)?;
         for above in folder.ancestors().skip(1).take_while(|p| p.starts_with(&self.root)) {
             self.sync_names(above)?;
         }
@@ -162,12 +151,11 @@ impl Writer {
 
     fn sync_names(&self, folder: &FilePath) -> io::Result<()> {
         self.refuse_if_broken()?;
-        sync_folder(folder).inspect_err(|_| self.broken.store(true, Ordering::Relaxed)).map_err(
-            |e| {
-                // Not the kind of `e`: a full disk here does not mean that nothing was written.
-                io::Error::other(format!("syncing the folder {} failed: {e}", folder.display()))
-            },
-        )
+        self.disk.sync_folder(folder).map_err(|e| {
+            self.broken.store(true, Ordering::Relaxed);
+            // Not the kind of `e`: a full disk here does not mean that nothing was written.
+            io::Error::other(format!("syncing the folder {} failed: {e}", folder.display()))
+        })
     }
 
     fn refuse_if_broken(&self) -> io::Result<()> {
@@ -181,14 +169,14 @@ impl Writer {
 
     fn delete(&self, file: &FilePath) -> io::Result<()> {
         self.refuse_if_broken()?;
-        fs::remove_file(file)?;
+        self.disk.remove(file)?;
         self.sync_names(file.parent().unwrap_or(&self.root))
     }
 }
 
-fn write_all(mut out: File, payload: &PutPayload) -> io::Result<()> {
-    payload.iter().try_for_each(|chunk| out.write_all(chunk))?;
-    out.sync_all()
+fn write_all(mut out: Box<dyn DiskFile>, payload: &PutPayload) -> io::Result<()> {
+    out.write_at(0, payload)?;
+    out.sync()
 }
 
 fn no_hard_links(e: &io::Error) -> bool {
@@ -210,10 +198,18 @@ fn store_error(path: &Path, source: io::Error) -> object_store::Error {
 
 /// File work blocks, so it leaves the thread of the caller.
 async fn blocking<T: Send + 'static>(
-    path: Path,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    writer: &Arc<Writer>,
+    path: &Path,
+    work: impl FnOnce(&Writer) -> io::Result<T> + Send + 'static,
 ) -> object_store::Result<T> {
-    tokio::task::spawn_blocking(work).await?.map_err(|e| store_error(&path, e))
+    let done = match writer.disk.is_instant() {
+        true => work(writer),
+        false => {
+            let writer = Arc::clone(writer);
+            tokio::task::spawn_blocking(move || work(&writer)).await?
+        }
+    };
+    done.map_err(|e| store_error(path, e))
 }
 
 fn put_result() -> PutResult {
@@ -240,8 +236,9 @@ impl ObjectStore for Folder {
                 implementer: self.to_string(),
             });
         }
-        let (writer, file) = (Arc::clone(&self.writer), self.file(location)?);
-        blocking(location.clone(), move || writer.put(&file, &payload, &opts.mode)).await?;
+        let file = self.file(location)?;
+        blocking(&self.writer, location, move |writer| writer.put(&file, &payload, &opts.mode))
+            .await?;
         Ok(put_result())
     }
 
@@ -252,10 +249,7 @@ impl ObjectStore for Folder {
     ) -> object_store::Result<Box<dyn MultipartUpload>> {
         let (writer, location, file) =
             (Arc::clone(&self.writer), location.clone(), self.file(location)?);
-        let (tmp, out) = {
-            let writer = Arc::clone(&writer);
-            blocking(location.clone(), move || writer.tmp_file()).await?
-        };
+        let (tmp, out) = blocking(&writer, &location, Writer::tmp_file).await?;
         let out = Arc::new(Mutex::new(out));
         Ok(Box::new(Upload { writer, location, file, tmp, out, offset: 0 }))
     }
@@ -280,12 +274,12 @@ impl ObjectStore for Folder {
         &self,
         locations: BoxStream<'static, object_store::Result<Path>>,
     ) -> BoxStream<'static, object_store::Result<Path>> {
-        let (reader, writer) = (self.reader.clone(), Arc::clone(&self.writer));
+        let (reader, writer) = (Arc::clone(&self.reader), Arc::clone(&self.writer));
         let delete = move |location: Path| {
-            let (file, writer) = (reader.path_to_filesystem(&location), Arc::clone(&writer));
+            let (file, writer) = (reader.file(&location), Arc::clone(&writer));
             async move {
                 let file = file?;
-                blocking(location.clone(), move || writer.delete(&file)).await?;
+                blocking(&writer, &location, move |writer| writer.delete(&file)).await?;
                 Ok(location)
             }
         };
@@ -345,7 +339,7 @@ struct Upload {
     location: Path,
     file: PathBuf,
     tmp: PathBuf,
-    out: Arc<Mutex<File>>,
+    out: Arc<Mutex<Box<dyn DiskFile>>>,
     offset: u64,
 }
 
@@ -354,34 +348,31 @@ impl MultipartUpload for Upload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         let (out, offset) = (Arc::clone(&self.out), self.offset);
         self.offset += data.content_length() as u64;
-        let work = move || {
-            let mut out = out.lock();
-            out.seek(SeekFrom::Start(offset))?;
-            data.iter().try_for_each(|chunk| out.write_all(chunk))
-        };
-        Box::pin(blocking(self.location.clone(), work))
+        let (writer, location) = (Arc::clone(&self.writer), self.location.clone());
+        Box::pin(async move {
+            blocking(&writer, &location, move |_| out.lock().write_at(offset, &data)).await
+        })
     }
 
     async fn complete(&mut self) -> object_store::Result<PutResult> {
-        let (writer, out) = (Arc::clone(&self.writer), Arc::clone(&self.out));
-        let (tmp, file) = (self.tmp.clone(), self.file.clone());
-        let work = move || {
-            out.lock().sync_all()?;
+        let (out, tmp, file) = (Arc::clone(&self.out), self.tmp.clone(), self.file.clone());
+        let work = move |writer: &Writer| {
+            out.lock().sync()?;
             writer.publish(&tmp, &file, &PutMode::Overwrite)
         };
-        blocking(self.location.clone(), work).await?;
+        blocking(&self.writer, &self.location, work).await?;
         Ok(put_result())
     }
 
     async fn abort(&mut self) -> object_store::Result<()> {
         let tmp = self.tmp.clone();
-        blocking(self.location.clone(), move || fs::remove_file(tmp)).await
+        blocking(&self.writer, &self.location, move |writer| writer.disk.remove(&tmp)).await
     }
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
         // Gone already where the upload was completed.
-        let _ = fs::remove_file(&self.tmp);
+        let _ = self.writer.disk.remove(&self.tmp);
     }
 }

@@ -3,14 +3,17 @@
 //! A write is an object that is created whole, once. [`Store::create`] is the one place that settles what happened to a
 //! write whose answer was lost: the object that lies under the name is compared with what was to be written.
 
+mod disk;
 mod folder;
 mod lock;
 mod usage;
 
+pub use disk::{Disk, DiskFile, Lock, Reader};
 pub use usage::{Pile, Usage};
 
 use crate::error::{Error, ErrorKind, Result};
 use bytes::Bytes;
+use disk::RealDisk;
 use folder::Folder;
 use futures::TryStreamExt;
 use object_store::memory::InMemory;
@@ -46,7 +49,13 @@ impl Store {
     /// A local folder, made where it is missing. Creates are atomic and durable when they return; one process owns it
     /// (`Fenced` where another does).
     pub fn folder(path: &std::path::Path) -> Result<Store> {
-        Ok(Store::of(Arc::new(Folder::open(path)?), false))
+        Store::folder_on(Arc::new(RealDisk), path)
+    }
+
+    /// The same on a disk of the caller's.
+    #[doc(hidden)]
+    pub fn folder_on(disk: Arc<dyn Disk>, path: &std::path::Path) -> Result<Store> {
+        Ok(Store::of(Arc::new(Folder::open(disk, path)?), false))
     }
 
     /// Nothing outlives the process.

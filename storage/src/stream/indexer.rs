@@ -16,6 +16,8 @@ use crate::index::stat::Stat;
 use crate::snapshot::State;
 use crate::tail::Batch;
 use crate::value::ValueType;
+use crate::world::Mutation;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
@@ -158,39 +160,46 @@ pub async fn stop(inner: &Inner) {
 }
 
 /// Lays the tail down and merges what is due.
-pub async fn pass(inner: Arc<Inner>) -> Result<()> {
-    on_a_thread(inner, async |inner| inner.pass().await).await
+pub fn pass(inner: Arc<Inner>) -> BoxFuture<'static, Result<()>> {
+    Box::pin(on_a_thread(inner, Work::Pass))
 }
 
 /// Gives runs the attributes by value that they lack.
 async fn sort(inner: Arc<Inner>) -> Result<()> {
-    on_a_thread(inner, async |inner| {
-        let _one = inner.indexer.passing.lock().await;
-        inner.sort().await
-    })
-    .await
+    on_a_thread(inner, Work::Sort).await
+}
+
+enum Work {
+    Pass,
+    Sort,
 }
 
 /// Encoding takes long, so it has a thread of its own.
-async fn on_a_thread(
-    inner: Arc<Inner>,
-    work: impl AsyncFnOnce(&Inner) -> Result<()> + Send + 'static,
-) -> Result<()> {
+async fn on_a_thread(inner: Arc<Inner>, work: Work) -> Result<()> {
+    if inner.files.world.is_simulated() {
+        return inner.work(work).await;
+    }
     let runtime = tokio::runtime::Handle::current();
-    let done = tokio::task::spawn_blocking(move || {
-        runtime.block_on(async {
-            let done = work(&inner).await;
-            *inner.indexer.failure.lock() = done.clone().err();
-            inner.indexer.signals.progress.notify_waiters();
-            done
-        })
-    });
+    let done = tokio::task::spawn_blocking(move || runtime.block_on(inner.work(work)));
     done.await.map_err(|e| Error::internal(format!("indexing: {e}")))?
 }
 
 impl Inner {
     fn builder(&self) -> Builder<'_> {
         Builder { files: &self.files, stream: &self.name }
+    }
+
+    async fn work(&self, work: Work) -> Result<()> {
+        let done = match work {
+            Work::Pass => self.pass().await,
+            Work::Sort => {
+                let _one = self.indexer.passing.lock().await;
+                self.sort().await
+            }
+        };
+        *self.indexer.failure.lock() = done.clone().err();
+        self.indexer.signals.progress.notify_waiters();
+        done
     }
 
     async fn pass(&self) -> Result<()> {
@@ -214,14 +223,15 @@ impl Inner {
     }
 
     async fn sort(&self) -> Result<()> {
-        let one = async || -> Result<(bool, Done)> {
-            let Some(sorted) = self.sort_due().await? else { return Ok((false, Done::default())) };
-            let done = sorted.done();
-            self.replace(sorted).await?;
-            Ok((true, done))
-        };
-        while self.jobs.run(JobKind::Sort, one()).await? {}
+        while self.jobs.run(JobKind::Sort, self.sort_one()).await? {}
         Ok(())
+    }
+
+    async fn sort_one(&self) -> Result<(bool, Done)> {
+        let Some(sorted) = self.sort_due().await? else { return Ok((false, Done::default())) };
+        let done = sorted.done();
+        self.replace(sorted).await?;
+        Ok((true, done))
     }
 
     /// Joins small log objects that the root's basis does not need any more.
@@ -254,7 +264,7 @@ impl Inner {
         let batch = Batch::merge(frozen.tail.frozen())?;
         let by_value = self.files.wanted_by_value();
         let entry = self.builder().run(&batch, &by_value).await?;
-        let run = Arc::new(Run::open(&self.files, entry).await?);
+        let run = Arc::new(Run::open(&self.files, entry, &[]).await?);
         let done = Done { items: batch.rows as u64, bytes: run.bytes() };
         let stats: Vec<(_, &Stat)> =
             batch.blocks.iter().map(|(key, block)| (key.clone(), &block.stat)).collect();
@@ -270,6 +280,13 @@ impl Inner {
             runs,
             stats: root::add_stats(&frozen.root.stats, stats),
         };
+        if self.files.world.has(Mutation::EarlyTruncation) {
+            self.publish(|current| {
+                let (files, root) = (Arc::clone(&current.files), Arc::clone(&current.root));
+                let (tail, basis) = (current.tail.thawed(), current.basis.clone());
+                Ok(State::new(files, root, tail, basis, current.fresh))
+            })?;
+        }
         root::write(&self.files, &self.name, &root).await?;
         let root = Arc::new(root);
         self.publish(|current| {
@@ -326,6 +343,8 @@ impl Inner {
         let mut runs = Vec::with_capacity(old.root.runs.len() + with.len());
         let (mut replaced, mut with) = (Vec::new(), with);
         let last = gone.last().copied();
+        let known: Vec<Arc<Segment>> =
+            gone.iter().flat_map(|i| old.root.runs[*i].segments.clone()).collect();
         let mut kept = HashSet::new();
         for (i, run) in old.root.runs.iter().enumerate() {
             match gone.contains(&i) {
@@ -335,10 +354,11 @@ impl Inner {
             if Some(i) == last {
                 for entry in std::mem::take(&mut with) {
                     kept.extend(entry.segments.iter().map(|s| s.name));
-                    runs.push(Arc::new(Run::open(&self.files, entry).await?));
+                    runs.push(Arc::new(Run::open(&self.files, entry, &known).await?));
                 }
             }
         }
+        drop(known);
         let root = Root {
             n: self.next_root(),
             basis: old.root.basis.clone(),
@@ -372,8 +392,9 @@ impl Inner {
         let free: Vec<Arc<Segment>> = {
             let mut retired = self.indexer.retired.lock();
             // One reference is ours: no snapshot can get another from it.
+            let mutated = self.files.world.has(Mutation::NoGrace);
             let (free, used) =
-                retired.drain(..).partition(|segment| Arc::strong_count(segment) == 1);
+                retired.drain(..).partition(|segment| mutated || Arc::strong_count(segment) == 1);
             *retired = used;
             free
         };
@@ -384,11 +405,19 @@ impl Inner {
         Ok(())
     }
 
+    /// In microseconds.
+    fn grace(&self) -> i64 {
+        match self.files.world.has(Mutation::NoGrace) {
+            true => 0,
+            false => i64::try_from(self.options.grace.as_micros()).unwrap_or(i64::MAX),
+        }
+    }
+
     /// Looking through all names costs requests: once in a part of the grace is enough.
     async fn collect_at_times(&self) -> Result<()> {
         self.indexer.retired.lock().clear();
         let now = (self.options.clock)();
-        let grace = i64::try_from(self.options.grace.as_micros()).unwrap_or(i64::MAX);
+        let grace = self.grace();
         let last = self.indexer.collected.load(Ordering::Relaxed);
         if now.saturating_sub(last) < grace / 8 {
             return Ok(());
@@ -401,10 +430,7 @@ impl Inner {
     pub async fn collect_lost(&self) -> Result<()> {
         let before = match self.files.store.shared {
             false => i64::MAX,
-            true => {
-                let grace = i64::try_from(self.options.grace.as_micros()).unwrap_or(i64::MAX);
-                (self.options.clock)().saturating_sub(grace)
-            }
+            true => (self.options.clock)().saturating_sub(self.grace()),
         };
         let work = async {
             let removed = root::collect(&self.files, &self.state().root, before).await?;

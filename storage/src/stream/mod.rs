@@ -20,6 +20,7 @@ use crate::snapshot::{Basis, Snapshot, State};
 use crate::store::Store;
 use crate::tail::{Batch, Events, Fresh};
 use crate::value::Clock;
+use crate::world::World;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use indexer::Indexer;
@@ -59,6 +60,7 @@ pub struct StreamOptions {
     pub grace: Duration,
     /// How often a stream that only reads looks for what is new.
     pub follow_every: Duration,
+    pub world: World,
 }
 
 impl StreamOptions {
@@ -71,6 +73,7 @@ impl StreamOptions {
             write_wait: Duration::from_secs(30),
             grace: Duration::from_secs(24 * 60 * 60),
             follow_every: Duration::from_secs(1),
+            world: World::default(),
         }
     }
 }
@@ -236,9 +239,15 @@ impl Inner {
             by: Arc::clone(&options.writer),
             clock: Arc::clone(&options.clock),
             grace: options.grace,
+            world: options.world.clone(),
         };
         let log = Log::written_by(writing, store.clone(), prefix.clone(), name.clone());
-        let files = Arc::new(Files::new(store, prefix, Cache::new(options.cache_bytes)));
+        let files = Arc::new(Files::within(
+            options.world.clone(),
+            store,
+            prefix,
+            Cache::new(options.cache_bytes),
+        ));
         let (root, highest) = root::newest(&files).await?;
         files.want_by_value(root.by_value.iter().cloned());
         let wake = Arc::clone(&files.wake);

@@ -71,7 +71,8 @@ fn transaction(rng: &mut SmallRng, model: &Model, t: i64) -> NewTransaction {
 
 fn options(rng: &mut SmallRng) -> StreamOptions {
     let tail_datoms = *[5, 40, 100_000].choose(rng).unwrap();
-    StreamOptions::new(tail_datoms, *[0, 1 << 20].choose(rng).unwrap(), Arc::new(|| 0))
+    let cache_bytes = *[0, 1 << 20].choose(rng).unwrap();
+    StreamOptions::new(tail_datoms, cache_bytes, Arc::new(|| 0))
 }
 
 fn prefix() -> Path {
