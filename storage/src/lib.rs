@@ -27,6 +27,6 @@ pub use datom::{
 pub use error::{Error, ErrorKind, Result};
 pub use fact::{Fact, OPEN};
 pub use snapshot::{AttributeStat, Basis, FactColumns, SegmentInfo, Slice, Snapshot, Times, View};
-pub use store::{Store, Usage};
+pub use store::{Access, Location, ReadStats, Requests, Store, Took, Usage};
 pub use stream::{Appended, NewTransaction, Stream, StreamOptions};
 pub use value::{Value, ValueType};
