@@ -5,6 +5,7 @@
 mod attributes;
 mod events;
 mod segments;
+mod storage;
 mod streams;
 mod transactions;
 
@@ -23,8 +24,8 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The relations of schema `dao`.
-pub const DAO_RELATIONS: [&str; 6] =
-    ["attributes", "changes", "datoms", "segments", "streams", "transactions"];
+pub const DAO_RELATIONS: [&str; 7] =
+    ["attributes", "changes", "datoms", "segments", "storage", "streams", "transactions"];
 
 /// The founding stream's number; a database has no other yet.
 const FOUNDING_STREAM: i64 = 0;
@@ -40,6 +41,7 @@ pub fn dao_table(
     Ok(Some(match name {
         "attributes" => Arc::new(small(Relation::Attributes)),
         "segments" => Arc::new(small(Relation::Segments)),
+        "storage" => Arc::new(small(Relation::Storage)),
         "streams" => Arc::new(small(Relation::Streams)),
         "transactions" => Arc::new(small(Relation::Transactions)),
         "datoms" => Arc::new(events::EventTable::datoms(database, snapshot)),
@@ -52,6 +54,7 @@ pub fn dao_table(
 enum Relation {
     Attributes,
     Segments,
+    Storage,
     Streams,
     Transactions,
 }
@@ -75,6 +78,7 @@ impl TableProvider for Small {
         match self.relation {
             Relation::Attributes => attributes::schema(),
             Relation::Segments => segments::schema(),
+            Relation::Storage => storage::schema(),
             Relation::Streams => streams::schema(),
             Relation::Transactions => transactions::schema(),
         }
@@ -92,6 +96,7 @@ impl TableProvider for Small {
         let batch: RecordBatch = match self.relation {
             Relation::Attributes => attributes::rows(&self.database, &self.snapshot).await?,
             Relation::Segments => segments::rows(&self.snapshot)?,
+            Relation::Storage => storage::rows(&self.snapshot)?,
             Relation::Streams => streams::rows(&self.snapshot)?,
             Relation::Transactions => transactions::rows(&self.snapshot).await?,
         };
