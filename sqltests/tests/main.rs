@@ -12,5 +12,6 @@ mod oracle;
 mod psql;
 mod python;
 mod slt;
+mod stores;
 mod units;
 mod wire;

@@ -220,7 +220,10 @@ impl Store {
     /// The objects under `prefix` whose path is greater than `after`, by name.
     pub async fn list_after(&self, prefix: &Path, after: &Path) -> Result<Vec<ObjectMeta>> {
         let found = self.objects.list_with_offset(Some(prefix), after).try_collect().await;
-        sorted(prefix, found)
+        let mut found = sorted(prefix, found)?;
+        // Azure's own parameter includes the first name, and its stand-in does not know it.
+        found.retain(|object| object.location > *after);
+        Ok(found)
     }
 
     /// The names of what lies directly under `prefix` as folders do, by name.
