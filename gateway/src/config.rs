@@ -10,7 +10,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use daodb_catalog::database::CatalogOptions;
 use daodb_catalog::nearest::nearest;
-use daodb_storage::StreamOptions;
+use daodb_storage::{Location, StreamOptions};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,9 +33,21 @@ pub struct Settings {
 #[derive(Args, Deserialize, Debug, Clone, Default)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Common {
-    /// The folder that holds the databases; made where it is missing [default: ./daodb-data]
-    #[arg(long, env = "DAODB_DATA", value_name = "DIR", hide_env = true)]
+    /// Where the databases lie: a folder, made where it is missing; s3://bucket/prefix, gs://bucket/prefix,
+    /// az://container/prefix (docs/storage.md); or memory: [default: ./daodb-data]
+    #[arg(long, env = "DAODB_DATA", value_name = "PLACE", hide_env = true)]
     pub data: Option<PathBuf>,
+    /// The server of a bucket, where it is not the provider's own: `http://127.0.0.1:9000`
+    #[arg(long, env = "DAODB_ENDPOINT", value_name = "URL", hide_env = true)]
+    pub endpoint: Option<String>,
+    /// The region of an S3 bucket [default: that of AWS_REGION or of the AWS profile, else us-east-1]
+    #[arg(long, env = "DAODB_REGION", value_name = "NAME", hide_env = true)]
+    pub region: Option<String>,
+    /// Name an S3 bucket in the URL's path; `--path-style=false`: in the host's name [default: true]
+    #[arg(long, env = "DAODB_PATH_STYLE", value_name = "BOOL", hide_env = true, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", hide_possible_values = true,
+          value_parser = BoolishValueParser::new())]
+    pub path_style: Option<bool>,
     /// Memory that queries may take before they spill to disk [default: 2GiB, or 40 % of the machine's where that is less]
     #[arg(long, env = "DAODB_MEMORY", value_name = "SIZE", hide_env = true)]
     pub memory: Option<Size>,
@@ -45,6 +57,12 @@ pub struct Common {
     /// Memory for columns read from Parquet [default: 256MiB]
     #[arg(long, env = "DAODB_CACHE", value_name = "SIZE", hide_env = true)]
     pub cache: Option<Size>,
+    /// A folder for parts of Parquet files that were read from a bucket; only one process may use it [default: none]
+    #[arg(long, env = "DAODB_CACHE_DIR", value_name = "DIR", hide_env = true)]
+    pub cache_dir: Option<PathBuf>,
+    /// How large the folder of --cache-dir may become [default: 4GiB]
+    #[arg(long, env = "DAODB_CACHE_DIR_SIZE", value_name = "SIZE", hide_env = true)]
+    pub cache_dir_size: Option<Size>,
     /// What to log to stderr: error, warn, info, debug, trace, or `daodb_storage=debug,warn` [default: warn]
     #[arg(long, env = "DAODB_LOG", value_name = "FILTER", hide_env = true)]
     pub log: Option<String>,
@@ -78,7 +96,9 @@ struct File {
 /// Every setting, decided.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// As it was given: a folder or a URL.
     pub data: PathBuf,
+    pub location: Location,
     pub memory: usize,
     pub tail_datoms: usize,
     pub cache: usize,
@@ -97,9 +117,21 @@ impl Config {
             None => File::default(),
         };
         let (flags, under) = (settings.common, file.common);
+        let data = flags.data.or(under.data).unwrap_or_else(|| DEFAULT_DATA.into());
+        let cache_size =
+            flags.cache_dir_size.or(under.cache_dir_size).map_or(4 << 30, |s| s.0 as u64);
+        let location = Location {
+            data: data.clone(),
+            endpoint: flags.endpoint.or(under.endpoint),
+            region: flags.region.or(under.region),
+            path_style: flags.path_style.or(under.path_style),
+            options: Vec::new(),
+            cache: flags.cache_dir.or(under.cache_dir).map(|folder| (folder, cache_size)),
+        };
         let memory = flags.memory.or(under.memory).map_or_else(default_memory, |s| s.0);
         Ok(Config {
-            data: flags.data.or(under.data).unwrap_or_else(|| DEFAULT_DATA.into()),
+            data,
+            location,
             memory,
             tail_datoms: flags.tail_datoms.or(under.tail_datoms).unwrap_or(200_000),
             cache: flags.cache.or(under.cache).map_or(256 << 20, |s| s.0),
@@ -197,7 +229,28 @@ mod tests {
         let config = resolve(Common::default(), Wire::default(), "").unwrap();
         assert_eq!((config.pg.as_str(), config.insecure), (DEFAULT_PG, false));
         assert_eq!(config.data, PathBuf::from(DEFAULT_DATA));
+        assert_eq!(config.location, Location::folder(DEFAULT_DATA));
         assert!(config.memory > 1 << 20 && config.memory <= 2 << 30);
+    }
+
+    #[test]
+    fn a_bucket_and_its_cache() {
+        let file = "data = \"s3://music/a\"\nendpoint = \"http://127.0.0.1:1\"\nregion = \"eu\"\npath-style = false\n\
+                    cache-dir = \"/cache\"\ncache = \"1MiB\"\n";
+        let flags = Common { region: Some("us".into()), ..Common::default() };
+        let config = resolve(flags, Wire::default(), file).unwrap();
+        let expect = Location {
+            data: "s3://music/a".into(),
+            endpoint: Some("http://127.0.0.1:1".into()),
+            region: Some("us".into()),
+            path_style: Some(false),
+            options: Vec::new(),
+            cache: Some(("/cache".into(), 4 << 30)),
+        };
+        assert_eq!((config.location, config.cache), (expect, 1 << 20));
+        let file = "cache-dir = \"/cache\"\ncache-dir-size = \"1MiB\"\n";
+        let config = resolve(Common::default(), Wire::default(), file).unwrap();
+        assert_eq!(config.location.cache, Some(("/cache".into(), 1 << 20)));
     }
 
     #[test]
@@ -212,7 +265,7 @@ mod tests {
             "statement_timeout = 1",
             "unknown setting statement_timeout (perhaps statement-timeout)",
         );
-        check("colour = true", "the settings are data, memory,");
+        check("colour = true", "the settings are data, endpoint,");
         check("memory = \"lots\"", "\"lots\" is no size");
         check("insecure = \"yes\"", "insecure");
         check("data = ", "line 1");

@@ -1,6 +1,6 @@
 //! What the tests share, in the order in which a test uses it: an [`engine`] (embedded, served in this process, or the
 //! real `daodb` program), [`ops`] that fill a database, [`show`] that prints rows as psql does; then the `.slt` runner
-//! ([`slt`]), the naive evaluator ([`oracle`]), and makers of data ([`git`], [`people`]).
+//! ([`slt`]), the naive evaluator ([`oracle`]), makers of data ([`git`], [`people`]), and object stores ([`servers`]).
 
 pub mod crash;
 pub mod engine;
@@ -8,6 +8,7 @@ pub mod git;
 pub mod ops;
 pub mod oracle;
 pub mod people;
+pub mod servers;
 pub mod show;
 pub mod slt;
 

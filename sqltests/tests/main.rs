@@ -14,5 +14,6 @@ mod oracle;
 mod psql;
 mod python;
 mod slt;
+mod stores;
 mod units;
 mod wire;

@@ -38,7 +38,7 @@ pub use datom::{
 pub use error::{Error, ErrorKind, Result};
 pub use fact::{Fact, OPEN};
 pub use snapshot::{AttributeStat, Basis, FactColumns, SegmentInfo, Slice, Snapshot, Times, View};
-pub use store::{Store, Usage};
+pub use store::{Access, Location, ReadStats, Requests, Store, Took, Usage};
 pub use stream::{Appended, Job, JobKind, NewTransaction, Stream, StreamOptions};
 pub use value::{Value, ValueType};
 pub use world::World;

@@ -4,13 +4,14 @@ use super::Database;
 use crate::error::{Error, Result, SqlState};
 use crate::nearest::nearest;
 use daodb_storage::marker::{MARKER, Marker};
-use daodb_storage::{Store, Stream, StreamOptions, Usage};
+use daodb_storage::store::Created;
+use daodb_storage::{Access, Location, Store, Stream, StreamOptions, Usage};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use futures::future::BoxFuture;
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -24,6 +25,8 @@ const STREAM: [&str; 2] = ["streams", "0"];
 /// Under the root; no database can have that name.
 const SPILL: &str = ".spill";
 const MAX_NAME: usize = 63;
+/// Folders that are looked into at the same time.
+const LOOKS: usize = 8;
 /// Consumers of memory that an error of the pool names.
 const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 
@@ -57,28 +60,47 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// The databases at a location: a folder, memory, or a bucket, which must answer and (to be written) pass its probe.
+    pub fn open_at<'a>(
+        location: &'a Location,
+        access: Access,
+        options: CatalogOptions,
+    ) -> BoxFuture<'a, Result<Arc<Catalog>>> {
+        Box::pin(async move {
+            let store = Store::open(location, access).await?;
+            let spill = location.as_folder().map(|folder| folder.join(SPILL));
+            // What a process that was killed left there; the folder is ours now.
+            match spill.as_ref().map(std::fs::remove_dir_all) {
+                Some(Err(e)) if e.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!("cannot empty the folder {SPILL}: {e}");
+                }
+                _ => {}
+            }
+            Catalog::open(store, options, spill).await
+        })
+    }
+
     /// A local folder, made where it is missing; takes its lock.
     pub fn open_folder<'a>(
         path: &'a std::path::Path,
         options: CatalogOptions,
     ) -> BoxFuture<'a, Result<Arc<Catalog>>> {
         Box::pin(async move {
-            let store = Store::folder(path)?;
-            let spill = path.join(SPILL);
-            // What a process that was killed left there; the folder is ours now.
-            match std::fs::remove_dir_all(&spill) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    tracing::warn!("cannot empty {}: {e}", spill.display());
-                }
-                _ => {}
-            }
-            Catalog::open(store, options, Some(spill)).await
+            Catalog::open_at(&Location::folder(path), Access::ReadWrite, options).await
         })
     }
 
     /// Nothing outlives the process.
     pub fn open_memory(options: CatalogOptions) -> BoxFuture<'static, Result<Arc<Catalog>>> {
-        Box::pin(async move { Catalog::open(Store::memory(), options, None).await })
+        Catalog::open_store(Store::memory(), options)
+    }
+
+    /// What lies in any store.
+    pub fn open_store(
+        store: Store,
+        options: CatalogOptions,
+    ) -> BoxFuture<'static, Result<Arc<Catalog>>> {
+        Box::pin(async move { Catalog::open(store, options, None).await })
     }
 
     async fn open(
@@ -93,6 +115,11 @@ impl Catalog {
         Ok(Arc::new(Catalog { store, options, runtime, databases, creating }))
     }
 
+    /// What messages call the place: a folder, or a URL.
+    pub fn place(&self) -> &str {
+        &self.store.name
+    }
+
     /// Sorted names.
     pub fn names(&self) -> Vec<String> {
         self.databases.lock().keys().cloned().collect()
@@ -101,23 +128,19 @@ impl Catalog {
     /// Error 3D000 where there is none, with the nearest name.
     pub fn database<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Arc<Database>>> {
         Box::pin(async move {
-            if self.options.read_only && !self.databases.lock().contains_key(name) {
-                // The one that writes may have made it since.
-                self.look_again().await?;
+            let mut slot = self.databases.lock().get(name).cloned();
+            if slot.is_none() && self.was_made_elsewhere(name).await? {
+                slot = Some(Arc::clone(self.databases.lock().entry(name.to_owned()).or_default()));
             }
-            let slot = self.databases.lock().get(name).cloned();
             let slot = slot.ok_or_else(|| self.unknown(name))?;
             slot.get_or_try_init(|| self.open_database(name)).await.cloned()
         })
     }
 
-    async fn look_again(&self) -> Result<()> {
-        let names = names(&self.store).await?;
-        let mut databases = self.databases.lock();
-        for name in names {
-            databases.entry(name).or_default();
-        }
-        Ok(())
+    /// Whether another process has made it since this one looked.
+    async fn was_made_elsewhere(&self, name: &str) -> Result<bool> {
+        let may_be = self.store.shared && check_name(name).is_ok();
+        Ok(may_be && self.store.exists(&self.prefix(name).join(MARKER)).await?)
     }
 
     fn unknown(&self, name: &str) -> Error {
@@ -150,12 +173,9 @@ impl Catalog {
             }
             let text = Marker { id: uuid::Uuid::new_v4() }.to_json()?;
             let path = self.prefix(name).join(MARKER);
-            let create = PutOptions::from(PutMode::Create);
-            let put = self.store.objects.put_opts(&path, PutPayload::from(text), create).await;
-            match put {
-                Err(object_store::Error::AlreadyExists { .. }) => return Err(exists()),
-                put => put.map_err(daodb_storage::Error::from)?,
-            };
+            if let Created::Taken(_) = self.store.create(&path, text).await? {
+                return Err(exists());
+            }
             let slot = Slot::default();
             slot.get_or_try_init(|| self.open_database(name)).await?;
             self.databases.lock().insert(name.to_owned(), Arc::clone(&slot));
@@ -182,8 +202,7 @@ impl Catalog {
     }
 
     async fn check_marker(&self, path: &Path) -> Result<()> {
-        let object = self.store.objects.get(path).await.map_err(daodb_storage::Error::from)?;
-        let bytes = object.bytes().await.map_err(daodb_storage::Error::from)?;
+        let bytes = self.store.read(path).await?;
         Marker::parse(path, &bytes)?;
         Ok(())
     }
@@ -227,19 +246,13 @@ fn runtime(memory_bytes: usize, spill: Option<PathBuf>) -> Result<Arc<RuntimeEnv
 
 /// The folders under the root that are databases.
 async fn names(store: &Store) -> Result<Vec<String>> {
-    let root = Some(&store.root).filter(|root| !root.as_ref().is_empty());
-    let listed = store.objects.list_with_delimiter(root).await;
-    let listed = listed.map_err(daodb_storage::Error::from)?;
-    let mut names = Vec::new();
-    for prefix in listed.common_prefixes {
-        let Some(name) = prefix.filename() else { continue };
-        match store.objects.head(&prefix.clone().join(MARKER)).await {
-            Ok(_) => names.push(name.to_owned()),
-            Err(object_store::Error::NotFound { .. }) => {}
-            Err(e) => return Err(daodb_storage::Error::from(e).into()),
-        }
-    }
-    Ok(names)
+    let folders = store.folders(&store.root).await?;
+    let markers = folders.into_iter().map(|name| async {
+        let there = store.exists(&store.root.clone().join(name.as_str()).join(MARKER)).await;
+        there.map(|there| there.then_some(name))
+    });
+    let names = stream::iter(markers.collect::<Vec<_>>()).buffered(LOOKS).try_collect::<Vec<_>>();
+    Ok(names.await?.into_iter().flatten().collect())
 }
 
 /// Lower case only: folders of some systems do not tell case apart.

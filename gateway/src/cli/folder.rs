@@ -1,21 +1,26 @@
-//! Opening the data folder, and choosing a database in it.
+//! Opening the place where the data lies, a folder or a bucket, and choosing a database in it.
 
 use super::Failure;
 use crate::config::Config;
 use daodb_catalog::nearest::nearest;
 use daodb_catalog::{Catalog, Database, SqlState};
+use daodb_storage::Access;
 use daodb_storage::{Store, verify};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Opens the folder; makes it where `make` says so.
+/// Opens the place; makes a folder where `make` says so.
 pub async fn open(config: &Config, make: bool) -> Result<Arc<Catalog>, Failure> {
-    let shown = config.data.display();
-    if !make && !config.data.is_dir() {
-        return Err(Failure::failed(format!("there is no folder {shown}"))
+    let location = &config.location;
+    location.check().map_err(|e| Failure::usage(e.message).hint(e.hint.unwrap_or_default()))?;
+    if let Some(folder) = location.as_folder()
+        && !make
+        && !folder.is_dir()
+    {
+        return Err(Failure::failed(format!("there is no folder {}", folder.display()))
             .hint("--data names the folder; daodb demo and daodb import make one"));
     }
-    Ok(Catalog::open_folder(&config.data, config.catalog_options()).await?)
+    Ok(Catalog::open_at(location, Access::ReadWrite, config.catalog_options()).await?)
 }
 
 /// The store at `place`, for commands that look after its files themselves; made where `make` says so. The one place where
@@ -56,7 +61,7 @@ pub fn choose(catalog: &Catalog, given: Option<String>) -> Result<String, Failur
     match (given, names.len()) {
         (Some(name), _) => Ok(name),
         (None, 1) => Ok(names.remove(0)),
-        (None, 0) => Err(Failure::failed("the folder holds no database yet")
+        (None, 0) => Err(Failure::failed(format!("{} holds no database yet", catalog.place()))
             .hint("daodb demo or daodb import git PATH make one")),
         (None, _) => Err(Failure::usage("which database?")
             .hint(format!("--database NAME; there are {}", names.join(", ")))),

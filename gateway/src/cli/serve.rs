@@ -15,12 +15,14 @@ const EXAMPLES: &str = "\
 Examples:
   daodb serve --data /var/lib/daodb
   daodb serve --config /etc/daodb.toml --log info
+  daodb serve --data s3://bucket/prefix --cache-dir /var/cache/daodb
+  daodb serve --data memory:                       for a try: nothing stays
   psql -h 127.0.0.1 -p 5433 demo                   one database
   psql -h 127.0.0.1 -p 5433 'dbname=demo@1042'     as it stood at transaction 1042
 
 Ctrl-C or SIGTERM: running statements end, waiting writes are flushed.";
 
-/// Serve a folder's databases to psql and other Postgres clients
+/// Serve the databases of a folder or a bucket to psql and other Postgres clients
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Serve {
@@ -38,7 +40,7 @@ impl Serve {
         let catalog = folder::open(&config, true).await?;
         let names = catalog.names();
         if names.is_empty() {
-            eprintln!("the folder holds no database yet: daodb import git PATH makes one");
+            eprintln!("{} holds no database yet: daodb import git PATH makes one", catalog.place());
         }
         let address = address(&listener)?;
         let lines = names.iter().map(|name| format!("  {}\n", listen::psql(address, name)));

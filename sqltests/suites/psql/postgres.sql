@@ -37,5 +37,6 @@ CREATE TABLE dao.attributes (attribute text, table_name text, column_name text, 
 CREATE TABLE dao.changes (t bigint);
 CREATE TABLE dao.datoms (e bigint, a text, t bigint, v text, type text, m bigint, added boolean, stream bigint);
 CREATE TABLE dao.segments (path text);
+CREATE TABLE dao.storage (area text);
 CREATE TABLE dao.streams (stream bigint);
 CREATE TABLE dao.transactions (t bigint, instant timestamptz);

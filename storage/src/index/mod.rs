@@ -2,7 +2,7 @@
 //!
 //! From small to large: [`rows`] are facts as columns, sorted in an [`order`]; a [`block`] holds the open and closed facts of
 //! one attribute and value type, and the closings of facts that older sources opened; [`stat`] describes it. A [`segment`] is
-//! a file of such facts, read through the [`cache`]; segments make a [`run`]; a [`root`] names the runs. [`write`] makes
+//! a file of such facts, its bytes [`verified`], its columns kept in the [`cache`]; segments make a [`run`]; a [`root`] names the runs. [`write`] makes
 //! segments, [`build`] lays the tail down as a run and merges runs.
 
 pub mod block;
@@ -14,4 +14,5 @@ pub mod rows;
 pub mod run;
 pub mod segment;
 pub mod stat;
+pub mod verified;
 pub mod write;

@@ -8,9 +8,13 @@ use crate::datom::Attr;
 use crate::error::Result;
 use crate::snapshot::SegmentInfo;
 use crate::value::ValueType;
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// Footers that are read at the same time.
+const OPENS: usize = 8;
 
 /// What a root says of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,11 +55,15 @@ impl Run {
     pub async fn open(files: &Arc<Files>, entry: RunEntry, known: &[Arc<Segment>]) -> Result<Run> {
         let mut segments = Vec::with_capacity(entry.segments.len());
         let mut groups: BTreeMap<(Attr, ValueType), RunGroup> = BTreeMap::new();
-        for of in &entry.segments {
-            let (segment, row_groups) = match known.iter().find(|s| s.entry.name == of.name) {
-                Some(known) => (Arc::clone(known), known.row_groups()?),
-                None => Segment::open(files, of.clone()).await?,
-            };
+        let opens = entry.segments.iter().map(|of| async {
+            match known.iter().find(|s| s.entry.name == of.name) {
+                Some(known) => Ok((Arc::clone(known), known.row_groups()?)),
+                None => Segment::open(files, of.clone()).await,
+            }
+        });
+        let opens = stream::iter(opens.collect::<Vec<_>>()).buffered(OPENS);
+        let opened: Vec<_> = opens.try_collect().await?;
+        for (of, (segment, row_groups)) in entry.segments.iter().zip(opened) {
             for (a, ty, row_group) in row_groups {
                 let by_value = is_by_value(&entry.by_value, &a, ty);
                 let group = groups.entry((a, ty)).or_insert_with(|| RunGroup {

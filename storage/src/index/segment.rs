@@ -1,14 +1,15 @@
 //! A segment: one Parquet file of facts in one order, read column by column.
 //!
-//! The root keeps a checksum of every 256 KiB of a segment; what is read is compared before it is believed, once.
+//! Its bytes come from [`super::verified`]; the columns that a row group lacks in memory are read together.
 
 use super::block::Kind;
 use super::cache::{Cache, Key};
 use super::order::Order;
 use super::rows::{Rows, Want};
+use super::verified::Verified;
 use crate::datom::Attr;
 use crate::error::{Error, Result};
-use crate::store::Store;
+use crate::store::{Store, reads};
 use crate::value::{Value, ValueType};
 use crate::world::World;
 use bytes::Bytes;
@@ -29,12 +30,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering as Atomic};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-/// Bytes that one checksum covers.
-pub const BLOCK: u64 = 256 << 10;
 /// Metadata keys of a segment's file.
 pub const META_FORMAT: &str = "daodb.format";
 pub const META_STREAM: &str = "daodb.stream";
@@ -53,7 +51,7 @@ pub struct SegmentEntry {
     pub bytes: u64,
     /// Where the data ends and the file's index and footer begin.
     pub data_bytes: u64,
-    /// Of each [`BLOCK`]: the first 8 bytes of its blake3, in hexadecimal, one after the other.
+    /// Of each [`super::verified::BLOCK`]: the first 8 bytes of its blake3, in hexadecimal, one after the other.
     pub checksums: String,
 }
 
@@ -122,8 +120,7 @@ pub struct Segment {
     pub entry: SegmentEntry,
     files: Arc<Files>,
     path: Path,
-    checksums: Vec<u64>,
-    verified: Vec<AtomicBool>,
+    bytes: Verified,
     metadata: ArrowReaderMetadata,
 }
 
@@ -159,13 +156,6 @@ pub fn entity_hash(e: i64) -> u128 {
     u128::from(high) << 64 | u128::from(low)
 }
 
-/// The checksum of one block.
-pub fn checksum(block: &[u8]) -> u64 {
-    let mut b = [0; 8];
-    b.copy_from_slice(&blake3::hash(block).as_bytes()[..8]);
-    u64::from_be_bytes(b)
-}
-
 impl Segment {
     /// Reads the footer; the data is read when it is asked for.
     pub async fn open(
@@ -173,24 +163,15 @@ impl Segment {
         entry: SegmentEntry,
     ) -> Result<(Arc<Segment>, Vec<(Attr, ValueType, RowGroup)>)> {
         let path = files.segment_path(entry.name);
-        let checksums = parse_checksums(&entry)
-            .ok_or_else(|| damaged(&path, "the root's checksums of it do not fit its size"))?;
-        let verified: Vec<AtomicBool> = checksums.iter().map(|_| AtomicBool::new(false)).collect();
-        let footer = read_verified(
-            files,
-            &path,
-            &entry,
-            &checksums,
-            &verified,
-            std::slice::from_ref(&(entry.data_bytes..entry.bytes)),
-        )
-        .await?;
+        let bytes = Verified::new(path.clone(), &entry)?;
+        let footer = std::iter::once(entry.data_bytes..entry.bytes).collect::<Vec<_>>();
+        let footer = bytes.read(&files.store, &footer, true).await?;
         let source = Sparse { len: entry.bytes, parts: footer };
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata =
             ArrowReaderMetadata::load(&source, options).map_err(|e| damaged(&path, e))?;
         let files = Arc::clone(files);
-        let segment = Arc::new(Segment { entry, files, path, checksums, verified, metadata });
+        let segment = Arc::new(Segment { entry, files, path, bytes, metadata });
         let groups = segment.row_groups()?;
         Ok((segment, groups))
     }
@@ -248,36 +229,56 @@ impl Segment {
         schema.index_of(name).map_err(|_| damaged(&self.path, format!("has no column {name}")))
     }
 
-    async fn read(&self, ranges: &[Range<u64>]) -> Result<Vec<(u64, Bytes)>> {
-        let (files, entry) = (&self.files, &self.entry);
-        read_verified(files, &self.path, entry, &self.checksums, &self.verified, ranges).await
-    }
-
-    /// Rows of one column of a row group; all of them where there is no selection.
+    /// Columns of a row group, or the rows of it that `load` names. Their bytes are read together.
     async fn decode(
         &self,
         row_group: usize,
-        column: usize,
-        selection: Option<Range<usize>>,
-    ) -> Result<ArrayRef> {
-        let chunk = self.metadata.metadata().row_group(row_group).column(column);
-        let (start, len) = chunk.byte_range();
-        let ranges = match &selection {
-            None => std::iter::once(start..start + len).collect(),
-            Some(rows) => self.page_ranges(row_group, column, rows),
+        columns: &[usize],
+        load: &Load,
+    ) -> Result<Vec<ArrayRef>> {
+        let rows = match load {
+            Load::Page(rows) => Some(rows),
+            Load::All | Load::Once => None,
         };
-        let parts = self.read(&ranges).await?;
+        let mut ranges = Vec::with_capacity(columns.len());
+        for column in columns {
+            match rows {
+                None => ranges.push(self.chunk_range(row_group, *column)),
+                Some(rows) => ranges.extend(self.page_ranges(row_group, *column, rows)),
+            }
+        }
+        let keep = !matches!(load, Load::Once);
+        let parts = self.bytes.read(&self.files.store, &ranges, keep).await?;
         let source = Sparse { len: self.entry.bytes, parts };
+        columns.iter().map(|column| self.decode_column(&source, row_group, *column, rows)).collect()
+    }
+
+    fn chunk_range(&self, row_group: usize, column: usize) -> Range<u64> {
+        let (start, len) =
+            self.metadata.metadata().row_group(row_group).column(column).byte_range();
+        start..start + len
+    }
+
+    fn decode_column(
+        &self,
+        source: &Sparse,
+        row_group: usize,
+        column: usize,
+        selection: Option<&Range<usize>>,
+    ) -> Result<ArrayRef> {
+        let total = self.metadata.metadata().row_group(row_group).column(column).num_values();
+        let total = total.max(0) as usize;
         let schema = self.metadata.parquet_schema();
-        let rows = selection.as_ref().map_or(chunk.num_values().max(0) as usize, Range::len);
-        let mut builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(source, self.metadata.clone())
-                .with_row_groups(vec![row_group])
-                .with_projection(ProjectionMask::roots(schema, [column]))
-                .with_batch_size(rows.max(1));
+        let rows = selection.map_or(total, Range::len);
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
+            source.clone(),
+            self.metadata.clone(),
+        )
+        .with_row_groups(vec![row_group])
+        .with_projection(ProjectionMask::roots(schema, [column]))
+        .with_batch_size(rows.max(1));
         if let Some(rows) = selection {
-            let total = chunk.num_values().max(0) as usize;
-            let ranges = std::iter::once(rows);
+            let ranges = std::iter::once(rows.clone());
             builder =
                 builder.with_row_selection(RowSelection::from_consecutive_ranges(ranges, total));
         }
@@ -305,14 +306,14 @@ impl Segment {
                 ),
             ));
         }
-        Ok(array)
+        Ok(without_nulls(array))
     }
 
     /// The bytes of the pages that hold these rows, and of the dictionary.
     fn page_ranges(&self, row_group: usize, column: usize, rows: &Range<usize>) -> Vec<Range<u64>> {
-        let chunk = self.metadata.metadata().row_group(row_group).column(column);
-        let (start, len) = chunk.byte_range();
-        let whole = std::iter::once(start..start + len).collect();
+        let chunk = self.chunk_range(row_group, column);
+        let start = chunk.start;
+        let whole = std::iter::once(chunk).collect();
         let Some(index) = self.metadata.metadata().offset_index() else { return whole };
         let Some(pages) = index.get(row_group).and_then(|g| g.get(column)) else { return whole };
         let pages = pages.page_locations();
@@ -378,35 +379,46 @@ impl RowGroup {
         Key::Entities { fingerprint: self.entities, rows: self.rows as u32 }
     }
 
-    async fn column(&self, name: &str, load: &Load) -> Result<ArrayRef> {
-        let column = self.segment.column_index(name)?;
-        let key = self.key(column, name, load);
+    /// A column that is in memory, of its own or as a part of the whole.
+    fn remembered(&self, column: usize, name: &str, load: &Load) -> Option<ArrayRef> {
         let cache = &self.segment.files.cache;
-        if let Some(array) = key.and_then(|key| cache.get(&key)) {
-            return Ok(array);
+        let get = |load: &Load| self.key(column, name, load).and_then(|key| cache.get(&key));
+        if let Some(array) = get(load) {
+            reads::from_memory(array.get_array_memory_size());
+            return Some(array);
         }
-        if let Load::Page(rows) = load {
-            let whole = self.key(column, name, &Load::All).and_then(|key| cache.get(&key));
-            if let Some(whole) = whole {
-                return Ok(whole.slice(rows.start, rows.len()));
-            }
-        }
-        let rows = match load {
-            Load::Page(rows) => Some(rows.clone()),
-            Load::All | Load::Once => None,
-        };
-        let array = without_nulls(self.segment.decode(self.index, column, rows).await?);
-        if let Some(key) = key {
-            cache.put(key, &array);
-        }
-        Ok(array)
+        let Load::Page(rows) = load else { return None };
+        let whole = get(&Load::All)?;
+        reads::from_memory(whole.get_array_memory_size() / whole.len().max(1) * rows.len());
+        Some(whole.slice(rows.start, rows.len()))
     }
 
-    async fn long(&self, name: &str, wanted: bool, load: &Load) -> Result<Option<Int64Array>> {
-        match wanted {
-            true => Ok(Some(self.column(name, load).await?.as_primitive::<Int64Type>().clone())),
-            false => Ok(None),
+    async fn columns(&self, names: &[&str], load: &Load) -> Result<Vec<ArrayRef>> {
+        let mut columns = Vec::with_capacity(names.len());
+        let mut missing = Vec::new();
+        for (i, name) in names.iter().enumerate() {
+            let column = self.segment.column_index(name)?;
+            columns.push(self.remembered(column, name, load));
+            if columns[i].is_none() {
+                missing.push((i, column));
+            }
         }
+        if !missing.is_empty() {
+            let wanted: Vec<usize> = missing.iter().map(|(_, column)| *column).collect();
+            let arrays = self.segment.decode(self.index, &wanted, load).await?;
+            for ((i, column), array) in missing.into_iter().zip(arrays) {
+                if let Some(key) = self.key(column, names[i], load) {
+                    self.segment.files.cache.put(key, &array);
+                }
+                columns[i] = Some(array);
+            }
+        }
+        Ok(columns.into_iter().flatten().collect())
+    }
+
+    async fn column(&self, name: &str, load: &Load) -> Result<ArrayRef> {
+        let column = self.columns(&[name], load).await?.pop();
+        column.ok_or_else(|| Error::internal("a column that was read is not there"))
     }
 
     pub async fn entities(&self) -> Result<Int64Array> {
@@ -418,16 +430,28 @@ impl RowGroup {
     }
 
     pub async fn load(&self, ty: ValueType, want: Want, load: &Load) -> Result<Rows> {
+        let value = value_column(ty);
+        let names = [
+            ("e", true),
+            (value.as_str(), want.v),
+            ("t_from", want.t_from),
+            ("m_from", want.m_from),
+            ("t_to", want.t_to),
+            ("m_to", want.m_to),
+        ];
+        let wanted = names.iter().filter(|(_, wanted)| *wanted);
+        let wanted: Vec<&str> = wanted.map(|(name, _)| *name).collect();
+        let mut columns = self.columns(&wanted, load).await?.into_iter();
+        let mut next = |wanted: bool| if wanted { columns.next() } else { None };
+        let long = |array: ArrayRef| array.as_primitive::<Int64Type>().clone();
+        let e = next(true).ok_or_else(|| Error::internal("a row group without entities"))?;
         Ok(Rows {
-            e: self.column("e", load).await?.as_primitive::<Int64Type>().clone(),
-            v: match want.v {
-                true => Some(self.column(&value_column(ty), load).await?),
-                false => None,
-            },
-            t_from: self.long("t_from", want.t_from, load).await?,
-            m_from: self.long("m_from", want.m_from, load).await?,
-            t_to: self.long("t_to", want.t_to, load).await?,
-            m_to: self.long("m_to", want.m_to, load).await?,
+            e: long(e),
+            v: next(want.v),
+            t_from: next(want.t_from).map(long),
+            m_from: next(want.m_from).map(long),
+            t_to: next(want.t_to).map(long),
+            m_to: next(want.m_to).map(long),
         })
     }
 
@@ -491,14 +515,6 @@ pub fn parse_hex(hex: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-fn parse_checksums(entry: &SegmentEntry) -> Option<Vec<u64>> {
-    let bytes = parse_hex(&entry.checksums)?;
-    let sums: Vec<u64> =
-        bytes.chunks_exact(8).map(|c| c.iter().fold(0, |n, b| n << 8 | u64::from(*b))).collect();
-    let fits = sums.len() as u64 == entry.bytes.div_ceil(BLOCK) && entry.data_bytes < entry.bytes;
-    (fits && bytes.len().is_multiple_of(8)).then_some(sums)
-}
-
 fn row_group_entries(metadata: &ArrowReaderMetadata) -> Result<Vec<RowGroupEntry>, String> {
     let pairs = metadata.metadata().file_metadata().key_value_metadata();
     let find = |key: &str| {
@@ -512,81 +528,8 @@ fn row_group_entries(metadata: &ArrowReaderMetadata) -> Result<Vec<RowGroupEntry
     serde_json::from_str(json).map_err(|e| e.to_string())
 }
 
-/// Reads ranges, and compares every block that no one has read before with its checksum.
-async fn read_verified(
-    files: &Files,
-    path: &Path,
-    entry: &SegmentEntry,
-    checksums: &[u64],
-    verified: &[AtomicBool],
-    ranges: &[Range<u64>],
-) -> Result<Vec<(u64, Bytes)>> {
-    let mut wanted = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        if range.end > entry.bytes || range.start > range.end {
-            return Err(damaged(path, "a column lies outside of the file"));
-        }
-        let blocks = (range.start / BLOCK) as usize..range.end.div_ceil(BLOCK) as usize;
-        let known = verified[blocks.clone()].iter().all(|v| v.load(Atomic::Relaxed));
-        wanted.push(match known {
-            true => range.clone(),
-            false => {
-                let end = (blocks.end as u64 * BLOCK).min(entry.bytes);
-                blocks.start as u64 * BLOCK..end
-            }
-        });
-    }
-    let parts = files.store.objects.get_ranges(path, &wanted).await.map_err(|e| match e {
-        object_store::Error::NotFound { .. } => damaged(path, "the file is missing"),
-        e => {
-            let error = Error::io(path, &e);
-            // A file shorter than the root says is damage, which the store reports in its own words.
-            if e.to_string().contains("range") { damaged(path, e) } else { error }
-        }
-    })?;
-    let mut out = Vec::with_capacity(parts.len());
-    for ((range, read), part) in ranges.iter().zip(&wanted).zip(parts) {
-        if part.len() as u64 != read.end - read.start {
-            return Err(damaged(path, "the file is shorter than it was"));
-        }
-        if range != read || read.start.is_multiple_of(BLOCK) {
-            verify(path, entry, checksums, verified, read.start, &part)?;
-        }
-        let at = (range.start - read.start) as usize;
-        let len = (range.end - range.start) as usize;
-        out.push((range.start, part.slice(at..at + len)));
-    }
-    Ok(out)
-}
-
-/// Compares the blocks that lie whole within `bytes`, which begin at `start`, a block's begin.
-fn verify(
-    path: &Path,
-    entry: &SegmentEntry,
-    checksums: &[u64],
-    verified: &[AtomicBool],
-    start: u64,
-    bytes: &Bytes,
-) -> Result<()> {
-    let first = (start / BLOCK) as usize;
-    for (i, block) in bytes.chunks(BLOCK as usize).enumerate() {
-        let n = first + i;
-        let whole = (n as u64 * BLOCK + BLOCK).min(entry.bytes) - n as u64 * BLOCK;
-        if block.len() as u64 != whole || verified[n].load(Atomic::Relaxed) {
-            continue;
-        }
-        if checksum(block) != checksums[n] {
-            return Err(damaged(
-                path,
-                format!("the bytes from {} on are not those that were written", n as u64 * BLOCK),
-            ));
-        }
-        verified[n].store(true, Atomic::Relaxed);
-    }
-    Ok(())
-}
-
 /// The parts of a file that were read.
+#[derive(Clone)]
 struct Sparse {
     len: u64,
     parts: Vec<(u64, Bytes)>,

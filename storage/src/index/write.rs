@@ -4,11 +4,13 @@ use super::block::Kind;
 use super::order::Order;
 use super::rows::{Rows, arrow_error};
 use super::segment::{
-    BLOCK, Files, META_BASIS, META_FORMAT, META_KIND, META_ORDER, META_ROW_GROUPS, META_STREAM,
-    RowGroupEntry, SegmentEntry, checksum, fingerprint, value_column,
+    Files, META_BASIS, META_FORMAT, META_KIND, META_ORDER, META_ROW_GROUPS, META_STREAM,
+    RowGroupEntry, SegmentEntry, fingerprint, value_column,
 };
+use super::verified::{BLOCK, checksum};
 use crate::datom::Attr;
 use crate::error::{Error, Result};
+use crate::store::Created;
 use crate::value::{Value, ValueColumn, ValueType};
 use crate::world::IdOf;
 use bytes::Bytes;
@@ -22,7 +24,6 @@ use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::metadata::KeyValue;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use datafusion::parquet::schema::types::ColumnPath;
-use object_store::{PutMode, PutOptions};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -188,9 +189,9 @@ impl<'a> RunWriter<'a> {
             checksums,
         };
         let path = self.files.segment_path(entry.name);
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        let objects = &self.files.store.objects;
-        objects.put_opts(&path, bytes.into(), options).await.map_err(|e| Error::io(&path, e))?;
+        if let Created::Taken(_) = self.files.store.create(&path, bytes).await? {
+            return Err(Error::internal(format!("{path}: a name drawn at random is taken")));
+        }
         self.entries.push(entry);
         Ok(())
     }

@@ -5,8 +5,9 @@ use super::source::Group;
 use crate::index::cache::{Cache, Key};
 use crate::index::rows::Rows;
 use crate::index::segment::fingerprint;
+use crate::store::reads;
 use crate::value::ValueType;
-use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use datafusion::arrow::datatypes::Int64Type;
 use std::ops::Range;
 use std::sync::Arc;
@@ -59,6 +60,8 @@ impl<'a> Merged<'a> {
             true => Some(self.cache.get(&self.key(true))?),
             false => None,
         };
+        let values = v.as_ref().map_or(0, |v| v.get_array_memory_size());
+        reads::from_memory(e.get_array_memory_size() + values);
         Some(Rows { e, v, t_from: None, m_from: None, t_to: None, m_to: None })
     }
 

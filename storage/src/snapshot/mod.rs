@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::index::root::Root;
 use crate::index::segment::Files;
 use crate::index::stat::Stat;
+use crate::store::Requests;
 use crate::tail::{Fresh, Tail};
 use crate::value::{Value, ValueType};
 use datafusion::arrow::array::ArrayRef;
@@ -305,6 +306,11 @@ impl Snapshot {
     pub fn segments(&self) -> Vec<SegmentInfo> {
         let runs = self.state.root.runs.iter().enumerate();
         runs.flat_map(|(i, run)| run.infos(i)).collect()
+    }
+
+    /// The requests to the store that it lies in, since that was opened: by all databases there.
+    pub fn requests(&self) -> Vec<Requests> {
+        self.state.files.store.requests()
     }
 
     /// Equal for two attributes only if their visible facts within the range are about the same entities, as many facts

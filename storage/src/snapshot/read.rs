@@ -7,7 +7,8 @@
 //! merge what is left by (e, v, t_from)
 //! ```
 //!
-//! Columns of t are loaded only for parts whose bounds do not decide; parts that nothing touches pass as they are.
+//! Columns of t are loaded only for parts whose bounds do not decide; parts that nothing touches pass as they are. Parts
+//! are loaded several at a time: a bucket takes its time for each.
 
 use super::closings::{Closings, Ended, Shared};
 use super::merged::Merged;
@@ -22,7 +23,12 @@ use crate::index::rows::{Rows, Want};
 use crate::value::ValueType;
 use datafusion::arrow::array::{BooleanArray, Int64Array};
 use datafusion::arrow::buffer::BooleanBuffer;
+use futures::{StreamExt, TryStreamExt, stream, try_join};
+use std::future::Future;
 use std::ops::{Range, RangeInclusive};
+
+/// Parts that are loaded at the same time.
+const LOADS: usize = 8;
 
 /// Which facts a view shows. `None` means no bound, not even one that all facts pass.
 #[derive(Debug, Clone, Copy, Default)]
@@ -129,28 +135,35 @@ impl Reading<'_> {
         })
     }
 
-    /// The rows, and whether they are those of one part as they were.
-    async fn put_together(&self, groups: &[Group<'_>]) -> Result<(Rows, bool)> {
+    /// The current facts of all sources that may be seen, as they lie there.
+    async fn currents<'g, 'b>(
+        &self,
+        groups: &'g [Group<'b>],
+    ) -> Result<Vec<(&'g Group<'b>, Part<'b>, Rows)>> {
         let mut parts = Vec::new();
         for group in groups {
-            for part in group.parts(self.ty, Kind::Current, &self.span) {
-                if !self.sight.hides(&part.t_from) {
-                    let rows = part.load(self.ty, &self.span, self.want_current(&part)).await?;
-                    if !rows.is_empty() {
-                        parts.push((group, part, rows));
-                    }
-                }
-            }
+            let all = group.parts(self.ty, Kind::Current, &self.span).into_iter();
+            parts.extend(all.filter(|p| !self.sight.hides(&p.t_from)).map(|part| (group, part)));
         }
-        let closings = match &self.span {
+        let load = |part| Part::load(part, self.ty, &self.span, self.want_current(part));
+        let rows = at_once(parts.iter().map(|(_, part)| load(part)).collect()).await?;
+        let all = parts.into_iter().zip(rows).map(|((group, part), rows)| (group, part, rows));
+        Ok(all.filter(|(_, _, rows)| !rows.is_empty()).collect())
+    }
+
+    /// The rows, and whether they are those of one part as they were.
+    async fn put_together(&self, groups: &[Group<'_>]) -> Result<(Rows, bool)> {
+        let (parts, closings) = match &self.span {
             Span::Values(_) => {
+                let parts = self.currents(groups).await?;
                 let mut es: Vec<i64> =
                     parts.iter().flat_map(|(_, _, rows)| rows.e.values().iter().copied()).collect();
                 es.sort_unstable();
                 es.dedup();
-                self.closings(groups, &Span::Points(&es)).await?
+                let closings = self.closings(groups, &Span::Points(&es)).await?;
+                (parts, closings)
             }
-            span => self.closings(groups, span).await?,
+            span => try_join!(self.currents(groups), self.closings(groups, span))?,
         };
         let only = match parts.as_slice() {
             [(_, _, rows)] => Some(rows.e.values().inner().as_ptr().addr()),
@@ -170,8 +183,7 @@ impl Reading<'_> {
             out.push(Rows::concat(&of_group)?);
         }
         if self.sight.history || self.sight.as_of.is_some() {
-            for group in groups {
-                let rows = self.history(group).await?;
+            for rows in at_once(groups.iter().map(|group| self.history(group)).collect()).await? {
                 out.extend((!rows.is_empty()).then(|| Rows::concat(&rows)).transpose()?);
             }
         }
@@ -200,19 +212,20 @@ impl Reading<'_> {
 
     /// The closings within the span that are seen.
     async fn closings(&self, groups: &[Group<'_>], span: &Span<'_>) -> Result<Option<Closings>> {
-        let mut all = Vec::new();
+        let mut parts = Vec::new();
         for group in groups {
-            if self.sight.as_of.is_some_and(|t| *group.ts.start() > t) {
-                continue;
+            if self.sight.as_of.is_none_or(|t| *group.ts.start() <= t) {
+                parts.extend(group.parts(self.ty, Kind::Closings, span));
             }
-            for part in group.parts(self.ty, Kind::Closings, span) {
-                let mut rows = part.load(self.ty, span, Want::ALL).await?;
-                if self.sight.as_of.is_some_and(|t| *part.t_to.end() > t) {
-                    rows = rows.filter(&mask(&rows.t_to, |t| self.sight.sees_end(t))?)?;
-                }
-                if !rows.is_empty() {
-                    all.push(rows);
-                }
+        }
+        let loads = parts.iter().map(|part| part.load(self.ty, span, Want::ALL)).collect();
+        let mut all = Vec::new();
+        for (part, mut rows) in parts.iter().zip(at_once(loads).await?) {
+            if self.sight.as_of.is_some_and(|t| *part.t_to.end() > t) {
+                rows = rows.filter(&mask(&rows.t_to, |t| self.sight.sees_end(t))?)?;
+            }
+            if !rows.is_empty() {
+                all.push(rows);
             }
         }
         match all.is_empty() {
@@ -294,20 +307,21 @@ impl Reading<'_> {
     /// What is seen of the closed facts of one source.
     async fn history(&self, group: &Group<'_>) -> Result<Vec<Rows>> {
         let sight = &self.sight;
-        let mut out = Vec::new();
-        for part in group.parts(self.ty, Kind::History, &self.span) {
+        let mut parts = group.parts(self.ty, Kind::History, &self.span);
+        parts.retain(|part| {
             let over = !sight.history && sight.as_of.is_some_and(|t| *part.t_to.end() <= t);
-            if over || sight.hides(&part.t_from) {
-                continue;
-            }
-            let want = Want {
-                v: self.values,
-                t_from: true,
-                m_from: self.times,
-                t_to: true,
-                m_to: self.times && sight.history,
-            };
-            let mut rows = part.load(self.ty, &self.span, want).await?;
+            !over && !sight.hides(&part.t_from)
+        });
+        let want = Want {
+            v: self.values,
+            t_from: true,
+            m_from: self.times,
+            t_to: true,
+            m_to: self.times && sight.history,
+        };
+        let loads = parts.iter().map(|part| part.load(self.ty, &self.span, want)).collect();
+        let mut out = Vec::new();
+        for (part, mut rows) in parts.iter().zip(at_once(loads).await?) {
             if !sight.history {
                 rows = rows.filter(&mask(&rows.t_to, |t| !sight.sees_end(t))?)?;
                 rows.t_to = None;
@@ -334,6 +348,11 @@ impl Reading<'_> {
         rows.t_to = Some(clipped.collect::<Vec<_>>().into());
         Ok(rows)
     }
+}
+
+/// The results of several reads, in order.
+async fn at_once<T>(reads: Vec<impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
+    stream::iter(reads).buffered(LOADS).try_collect().await
 }
 
 fn mask(column: &Option<Int64Array>, keep: impl Fn(i64) -> bool) -> Result<BooleanArray> {

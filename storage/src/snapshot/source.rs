@@ -11,6 +11,7 @@ use crate::index::segment::{Load, RowGroup, fingerprint_within};
 use crate::index::write::PAGE_ROWS;
 use crate::value::{Value, ValueColumn, ValueType};
 use datafusion::arrow::array::{Array, ArrayRef, UInt32Array};
+use futures::future::try_join_all;
 use std::ops::{Range, RangeInclusive};
 
 /// So few rows of a row group are read page by page.
@@ -181,9 +182,9 @@ async fn by_entity(row_group: &RowGroup, ty: ValueType, es: &[i64], want: Want) 
         let picked = pick(&span, e.values());
         return picked_rows(row_group, ty, want, &picked).await;
     };
+    let loads = pages.iter().map(|page| row_group.load(ty, want, page));
     let mut parts = Vec::with_capacity(pages.len());
-    for page in pages {
-        let rows = row_group.load(ty, want, &page).await?;
+    for rows in try_join_all(loads.collect::<Vec<_>>()).await? {
         parts.push(pick(&span, rows.e.values()).of(&rows)?);
     }
     parts.retain(|rows| !rows.is_empty());

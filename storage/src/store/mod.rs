@@ -1,24 +1,41 @@
-//! Object stores: a durable local folder with one owner, and memory; all through object_store's traits.
+//! Object stores: a durable local folder with one owner, memory, and buckets; all through object_store's traits.
 //!
 //! A write is an object that is created whole, once. [`Store::create`] is the one place that settles what happened to a
 //! write whose answer was lost: the object that lies under the name is compared with what was to be written.
+//!
+//! A [`location`] becomes a store, [`probe`] refuses one that lies about creates, [`counted`] counts requests ([`reads`]: those
+//! of one query), and [`disk_cache`] keeps blocks of segments near.
 
+mod aws_profile;
+mod counted;
 mod disk;
+mod disk_cache;
 mod folder;
+mod location;
 mod lock;
+mod probe;
+pub(crate) mod reads;
 mod usage;
 
+pub use counted::Requests;
 pub use disk::{Disk, DiskFile, Lock, Reader};
+pub use location::Location;
+pub use reads::{ReadStats, Took};
 pub use usage::{Pile, Usage};
 
 use crate::error::{Error, ErrorKind, Result};
 use bytes::Bytes;
+use counted::{Counted, Counters};
 use disk::RealDisk;
+pub(crate) use disk_cache::DiskCache;
 use folder::Folder;
 use futures::TryStreamExt;
+use futures::future::BoxFuture;
+use location::Place;
 use object_store::memory::InMemory;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, path::Path};
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,11 +46,26 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// A place where databases lie. Clones share it; the folder's lock is held until the last one is dropped.
 #[derive(Clone)]
 pub struct Store {
+    /// Requests through it are counted.
     pub objects: Arc<dyn ObjectStore>,
     /// The prefix under which everything lies (empty for a folder).
     pub root: Path,
-    /// Whether other processes may read and write here; a folder has a lock, and memory is nobody else's.
+    /// What messages call it: the folder, or the URL.
+    pub name: Arc<str>,
+    /// Other processes may be there too: so for a bucket, while a folder has one owner.
     pub shared: bool,
+    pub access: Access,
+    counters: Arc<Counters>,
+    pub(crate) disk: Option<Arc<DiskCache>>,
+}
+
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    #[default]
+    ReadWrite,
+    /// Nothing is written, so that no right to write is needed.
+    ReadOnly,
 }
 
 /// What [`Store::create`] found.
@@ -46,6 +78,25 @@ pub enum Created {
 }
 
 impl Store {
+    /// The store at a location. A bucket must answer, and pass the [`Store::probe`] where it is to be written.
+    pub fn open(location: &Location, access: Access) -> BoxFuture<'_, Result<Store>> {
+        Box::pin(async move {
+            let mut store = match location.place()? {
+                Place::Folder(path) => Store::folder(&path)?,
+                Place::Memory => Store::memory(),
+                Place::Bucket(bucket) => location.connect(bucket).await?,
+            };
+            store.access = access;
+            if store.shared && access == Access::ReadWrite {
+                store.probe().await?;
+            }
+            match &location.cache {
+                Some((folder, bytes)) => store.with_disk_cache(folder, *bytes),
+                None => Ok(store),
+            }
+        })
+    }
+
     /// A local folder, made where it is missing. Creates are atomic and durable when they return; one process owns it
     /// (`Fenced` where another does).
     pub fn folder(path: &std::path::Path) -> Result<Store> {
@@ -55,31 +106,72 @@ impl Store {
     /// The same on a disk of the caller's.
     #[doc(hidden)]
     pub fn folder_on(disk: Arc<dyn Disk>, path: &std::path::Path) -> Result<Store> {
-        Ok(Store::of(Arc::new(Folder::open(disk, path)?), false))
+        let folder = Arc::new(Folder::open(disk, path)?);
+        let name = path.display().to_string();
+        Ok(Store::new(folder, Path::default(), name, false))
     }
 
     /// Nothing outlives the process.
     pub fn memory() -> Store {
-        Store::of(Arc::new(InMemory::new()), false)
+        Store::over(Arc::new(InMemory::new()), Path::default())
     }
 
-    /// Any store that creates only where nothing is.
-    pub fn of(objects: Arc<dyn ObjectStore>, shared: bool) -> Store {
-        Store { objects, root: Path::default(), shared }
+    /// Any object store that this process has for itself.
+    pub fn over(objects: Arc<dyn ObjectStore>, root: Path) -> Store {
+        let name = objects.to_string();
+        Store::new(objects, root, name, false)
+    }
+
+    /// Any object store that others may write to.
+    pub fn bucket(objects: Arc<dyn ObjectStore>, root: Path, name: impl Into<String>) -> Store {
+        Store::new(objects, root, name.into(), true)
+    }
+
+    fn new(objects: Arc<dyn ObjectStore>, root: Path, name: String, shared: bool) -> Store {
+        let counters = Arc::<Counters>::default();
+        let objects = Arc::new(Counted::new(objects, Arc::clone(&counters), shared));
+        let (access, disk) = (Access::default(), None);
+        Store { objects, root, name: name.into(), shared, access, counters, disk }
+    }
+
+    /// The same store with blocks of its segments kept in a local folder, up to so many bytes.
+    pub fn with_disk_cache(mut self, folder: &std::path::Path, bytes: u64) -> Result<Store> {
+        let cache = DiskCache::open(folder, bytes, Arc::clone(&self.counters))?;
+        self.disk = Some(Arc::new(cache));
+        Ok(self)
+    }
+
+    /// The requests since it was opened: a row each area and kind.
+    pub fn requests(&self) -> Vec<Requests> {
+        self.counters.rows()
+    }
+
+    fn writable(&self, path: &Path) -> Result<()> {
+        match self.access {
+            Access::ReadWrite => Ok(()),
+            Access::ReadOnly => {
+                Err(Error::user(format!("{path}: {} is open for reading only", self.name)))
+            }
+        }
     }
 
     /// Creates the object, which must differ from what any other writer would put there (by an id in its bytes). An
     /// error other than `Busy` may mean that the object is there all the same.
     pub async fn create(&self, path: &Path, bytes: impl Into<Bytes>) -> Result<Created> {
+        self.writable(path)?;
         let bytes = bytes.into();
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
             let put = self.objects.put_opts(path, bytes.clone().into(), PutMode::Create.into());
             let failure = match put.await {
                 Ok(_) => return Ok(Created::New),
-                Err(object_store::Error::AlreadyExists { .. }) => {
-                    let there = self.read(path).await?;
-                    return Ok(if there == bytes { Created::New } else { Created::Taken(there) });
+                Err(e @ object_store::Error::AlreadyExists { .. }) => {
+                    match self.read_if_there(path).await? {
+                        Some(there) if there == bytes => return Ok(Created::New),
+                        Some(there) => return Ok(Created::Taken(there)),
+                        // S3 says so as well (409) where two write at once and neither is done.
+                        None => failed(path, e),
+                    }
                 }
                 Err(e) => failed(path, e),
             };
@@ -96,6 +188,7 @@ impl Store {
 
     /// Puts an object that may be replaced: for hints only.
     pub async fn replace(&self, path: &Path, bytes: impl Into<Bytes>) -> Result<()> {
+        self.writable(path)?;
         let put = self.objects.put(path, bytes.into().into()).await;
         put.map(|_| ()).map_err(|e| failed(path, e))
     }
@@ -114,6 +207,19 @@ impl Store {
         }
     }
 
+    /// Parts of an object, in the order given; those near each other by one request.
+    pub async fn read_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.objects.get_ranges(path, ranges).await.map_err(|e| failed(path, e))
+    }
+
+    pub async fn exists(&self, path: &Path) -> Result<bool> {
+        match self.objects.head(path).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(e) => Err(failed(path, e)),
+        }
+    }
+
     /// All objects under `prefix`, by name.
     pub async fn list(&self, prefix: &Path) -> Result<Vec<ObjectMeta>> {
         let found = self.objects.list(Some(prefix)).try_collect().await;
@@ -123,12 +229,16 @@ impl Store {
     /// The objects under `prefix` whose path is greater than `after`, by name.
     pub async fn list_after(&self, prefix: &Path, after: &Path) -> Result<Vec<ObjectMeta>> {
         let found = self.objects.list_with_offset(Some(prefix), after).try_collect().await;
-        sorted(prefix, found)
+        let mut found = sorted(prefix, found)?;
+        // Azure's own parameter includes the first name, and its stand-in does not know it.
+        found.retain(|object| object.location > *after);
+        Ok(found)
     }
 
     /// The names of what lies directly under `prefix` as folders do, by name.
     pub async fn folders(&self, prefix: &Path) -> Result<Vec<String>> {
-        let found = self.objects.list_with_delimiter(Some(prefix)).await;
+        let within = Some(prefix).filter(|prefix| !prefix.as_ref().is_empty());
+        let found = self.objects.list_with_delimiter(within).await;
         let found = found.map_err(|e| failed(prefix, e))?.common_prefixes;
         let mut names: Vec<_> =
             found.iter().filter_map(|p| p.filename().map(str::to_owned)).collect();
@@ -138,6 +248,7 @@ impl Store {
 
     /// It is no error where there is no such object.
     pub async fn delete(&self, path: &Path) -> Result<()> {
+        self.writable(path)?;
         match self.objects.delete(path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(failed(path, e)),
@@ -157,6 +268,9 @@ pub(crate) fn failed(place: &Path, e: object_store::Error) -> Error {
         object_store::Error::NotFound { .. } => Error::data(place, "the object is missing"),
         e if out_of_space(&e) => Error::new(ErrorKind::Busy, format!("{place}: {e}"))
             .hint("nothing was written; free space on the disk, then try again"),
+        e @ (object_store::Error::PermissionDenied { .. }
+        | object_store::Error::Unauthenticated { .. }) => Error::io(place, e)
+            .hint("the store's credentials have run out or do not allow this; docs/storage.md tells what is needed"),
         object_store::Error::Generic { source, .. } => Error::io(place, source),
         e => Error::io(place, e),
     }

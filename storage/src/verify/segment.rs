@@ -8,10 +8,11 @@ use crate::index::order::{Keys, Order};
 use crate::index::rows::{Rows, Want, arrow_error};
 use crate::index::run::RunEntry;
 use crate::index::segment::{
-    BLOCK, Files, META_BASIS, META_KIND, META_ORDER, META_STREAM, RowGroup, Segment, SegmentEntry,
-    checksum, fingerprint, parse_hex, value_column,
+    Files, META_BASIS, META_KIND, META_ORDER, META_STREAM, RowGroup, Segment, SegmentEntry,
+    fingerprint, parse_hex, value_column,
 };
 use crate::index::stat::Stat;
+use crate::index::verified::{BLOCK, checksum};
 use crate::index::write::bound;
 use crate::store::Store;
 use crate::value::{Value, ValueType};

@@ -205,7 +205,7 @@ fn what_was_lost_is_put_back() {
 }
 
 fn store_on(inner: &Arc<InMemory>) -> Store {
-    Store::of(Arc::clone(inner) as Arc<dyn ObjectStore>, false)
+    Store::over(Arc::clone(inner) as Arc<dyn ObjectStore>, Path::default())
 }
 
 /// Stopped at every operation of the store that is written to; the second run completes it.

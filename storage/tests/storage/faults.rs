@@ -50,7 +50,7 @@ impl Faulty {
     pub fn store(inner: &Arc<InMemory>, at: u64, fault: Fault) -> (Store, Arc<Faulty>) {
         let inner = Arc::clone(inner) as Arc<dyn ObjectStore>;
         let faulty = Arc::new(Faulty { inner, at, fault, steps: AtomicU64::new(0) });
-        (Store::of(Arc::clone(&faulty) as _, false), faulty)
+        (Store::over(Arc::clone(&faulty) as _, Path::default()), faulty)
     }
 
     /// Operations begun so far.
@@ -190,7 +190,7 @@ async fn survives(seed: u64, fault: Fault, at: u64) {
     let inner = Arc::new(InMemory::new());
     let (store, _) = Faulty::store(&inner, at, fault);
     let acknowledged = write(&store, seed, GROUPS).await;
-    let after = Store::of(inner, false);
+    let after = Store::over(inner, Path::default());
     let found = read(&log_on(&after), Head::START).await.unwrap();
     assert!(found.len() >= acknowledged.len(), "{fault:?} at {at}");
     assert_same(&found[..acknowledged.len()], &acknowledged);
@@ -227,7 +227,7 @@ fn a_writer_in_doubt_writes_no_more() {
 fn reading_fails_loudly_where_the_store_does() {
     run(async {
         let inner = Arc::new(InMemory::new());
-        let good = Store::of(Arc::clone(&inner) as _, false);
+        let good = Store::over(Arc::clone(&inner) as _, Path::default());
         let all = write(&good, 3, 5).await;
         for at in 0.. {
             let (store, faulty) = Faulty::store(&inner, at, Fault::Refused);

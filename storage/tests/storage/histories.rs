@@ -157,7 +157,7 @@ async fn dies(seed: u64, fault: crate::faults::Fault, at: u64) {
         }
         let _ = stream.close().await;
     }
-    let good = Store::of(Arc::clone(&inner) as _, false);
+    let good = Store::over(Arc::clone(&inner) as _, Path::default());
     let stream = match Stream::open(good.clone(), prefix(), options(&mut rng)).await {
         Ok(stream) => stream,
         // It died before it was made: nothing was acknowledged, and it can be made now.

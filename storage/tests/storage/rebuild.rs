@@ -60,7 +60,7 @@ async fn without_faults(store: &Store) {
 }
 
 fn store_on(inner: &Arc<InMemory>) -> Store {
-    Store::of(Arc::clone(inner) as Arc<dyn ObjectStore>, false)
+    Store::over(Arc::clone(inner) as Arc<dyn ObjectStore>, Path::default())
 }
 
 #[test]

@@ -30,7 +30,7 @@ struct Bucket {
 
 impl Bucket {
     fn new() -> Bucket {
-        let store = Store::of(Arc::new(InMemory::new()), true);
+        let store = Store::bucket(Arc::new(InMemory::new()), Path::default(), "bucket");
         let now = chrono::Utc::now().timestamp_micros();
         Bucket { store, clock: Arc::new(AtomicI64::new(now)) }
     }
@@ -133,7 +133,7 @@ fn a_log_of_many_commits_is_joined_and_reads_the_same() {
 fn joined_objects_and_those_that_they_stand_for_are_one_log() {
     run(async {
         let store = Store::memory();
-        let bucket = Store::of(Arc::clone(&store.objects), true);
+        let bucket = Store::bucket(Arc::clone(&store.objects), Path::default(), "bucket");
         let mut written = Vec::new();
         let (log, mut head) = (log_on(&bucket), Head::START);
         for t in FIRST_T..FIRST_T + 100 {
@@ -315,7 +315,7 @@ fn a_full_tail_makes_writers_wait_and_then_fail_while_reading_goes_on() {
     run(async {
         let (open, _) = tokio::sync::watch::channel(false);
         let gated = Arc::new(Gated { inner: InMemory::new(), open });
-        let store = Store::of(Arc::clone(&gated) as _, false);
+        let store = Store::over(Arc::clone(&gated) as _, Path::default());
         let options = StreamOptions {
             write_wait: Duration::from_millis(50),
             ..StreamOptions::new(50, 1 << 20, Arc::new(|| 7))

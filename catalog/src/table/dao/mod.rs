@@ -6,6 +6,7 @@ mod attributes;
 mod events;
 mod jobs;
 mod segments;
+mod storage;
 mod streams;
 mod transactions;
 
@@ -24,8 +25,8 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The relations of schema `dao`.
-pub const DAO_RELATIONS: [&str; 7] =
-    ["attributes", "changes", "datoms", "jobs", "segments", "streams", "transactions"];
+pub const DAO_RELATIONS: [&str; 8] =
+    ["attributes", "changes", "datoms", "jobs", "segments", "storage", "streams", "transactions"];
 
 /// The founding stream's number; a database has no other yet.
 const FOUNDING_STREAM: i64 = 0;
@@ -42,6 +43,7 @@ pub fn dao_table(
         "attributes" => Arc::new(small(Relation::Attributes)),
         "jobs" => Arc::new(small(Relation::Jobs)),
         "segments" => Arc::new(small(Relation::Segments)),
+        "storage" => Arc::new(small(Relation::Storage)),
         "streams" => Arc::new(small(Relation::Streams)),
         "transactions" => Arc::new(small(Relation::Transactions)),
         "datoms" => Arc::new(events::EventTable::datoms(database, snapshot)),
@@ -55,6 +57,7 @@ enum Relation {
     Attributes,
     Jobs,
     Segments,
+    Storage,
     Streams,
     Transactions,
 }
@@ -79,6 +82,7 @@ impl TableProvider for Small {
             Relation::Attributes => attributes::schema(),
             Relation::Jobs => jobs::schema(),
             Relation::Segments => segments::schema(),
+            Relation::Storage => storage::schema(),
             Relation::Streams => streams::schema(),
             Relation::Transactions => transactions::schema(),
         }
@@ -97,6 +101,7 @@ impl TableProvider for Small {
             Relation::Attributes => attributes::rows(&self.database, &self.snapshot).await?,
             Relation::Jobs => jobs::rows(self.database.stream())?,
             Relation::Segments => segments::rows(&self.snapshot)?,
+            Relation::Storage => storage::rows(&self.snapshot)?,
             Relation::Streams => streams::rows(&self.database, &self.snapshot)?,
             Relation::Transactions => transactions::rows(&self.snapshot).await?,
         };

@@ -2,6 +2,7 @@
 
 use super::filter::Filter;
 use async_trait::async_trait;
+use daodb_storage::ReadStats;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::SortOptions;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -20,7 +21,9 @@ use datafusion::physical_plan::execution_plan::{
 use datafusion::physical_plan::filter_pushdown::{
     ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown,
 };
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet,
+};
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
@@ -213,13 +216,14 @@ impl ExecutionPlan for ScanExec {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let metrics = BaselineMetrics::new(&self.metrics, partition);
+        let reads = Reads::new(&self.metrics, partition);
         let rows = context.session_config().batch_size();
         let chunks = (partition..self.source.chunks()).step_by(self.partitions());
         let source = Arc::clone(&self.source);
         let batches = stream::iter(chunks)
             .then(move |chunk| {
-                let source = Arc::clone(&source);
-                async move { source.read(chunk).await }
+                let (source, reads) = (Arc::clone(&source), reads.clone());
+                async move { reads.count(source.read(chunk)).await }
             })
             .map_ok(move |batch| stream::iter(cut(batch, rows).map(Ok::<_, DataFusionError>)))
             .try_flatten()
@@ -231,6 +235,43 @@ impl ExecutionPlan for ScanExec {
         };
         let schema = self.source.schema();
         Ok(Box::pin(cooperative(RecordBatchStreamAdapter::new(schema, batches))))
+    }
+}
+
+/// What EXPLAIN ANALYZE says of reading: requests to the store and their bytes, bytes from the cache on disk, and decoded
+/// columns from memory.
+#[derive(Clone)]
+struct Reads {
+    requests: Count,
+    store_bytes: Count,
+    disk_bytes: Count,
+    memory_bytes: Count,
+}
+
+impl Reads {
+    fn new(metrics: &ExecutionPlanMetricsSet, partition: usize) -> Reads {
+        let counter = |name: &'static str| MetricBuilder::new(metrics).counter(name, partition);
+        Reads {
+            requests: counter("store_requests"),
+            store_bytes: counter("store_bytes"),
+            disk_bytes: counter("disk_cache_bytes"),
+            memory_bytes: counter("memory_cache_bytes"),
+        }
+    }
+
+    async fn count<T>(&self, read: impl Future<Output = T>) -> T {
+        let stats = Arc::new(ReadStats::default());
+        let done = stats.during(read).await;
+        let took = stats.took();
+        for (count, n) in [
+            (&self.requests, took.requests),
+            (&self.store_bytes, took.store_bytes),
+            (&self.disk_bytes, took.disk_bytes),
+            (&self.memory_bytes, took.memory_bytes),
+        ] {
+            count.add(usize::try_from(n).unwrap_or(usize::MAX));
+        }
+        done
     }
 }
 

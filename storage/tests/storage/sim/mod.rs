@@ -180,7 +180,7 @@ impl Sim {
         };
         let (life, sky) = (Arc::clone(life), Arc::clone(&self.sky));
         let hasty = self.mutant == Some(Mutant::HastyAcknowledgement);
-        Ok(Store::of(Arc::new(Wire { inner, life, sky, hasty }), self.is_shared()))
+        Ok(self.as_store(Arc::new(Wire { inner, life, sky, hasty })))
     }
 
     /// The log as whoever looks at the store itself sees it.
@@ -189,15 +189,18 @@ impl Sim {
             Place::Shared(objects) => Arc::clone(objects) as _,
             Place::Disk(disk) => Arc::new(disk.reader(FilePath::new(FOLDER))),
         };
-        let (store, prefix) = (Store::of(objects, self.is_shared()), Path::from(PREFIX));
+        let (store, prefix) = (self.as_store(objects), Path::from(PREFIX));
         let name = prefix.filename().unwrap().to_owned();
         let world = World::simulated(|_| Uuid::nil(), None);
         let (by, clock, grace) = ("who looks".into(), Arc::new(|| 0), Duration::ZERO);
         Log::written_by(Writing { by, clock, grace, world }, store, prefix, name)
     }
 
-    fn is_shared(&self) -> bool {
-        matches!(self.place, Place::Shared(_))
+    fn as_store(&self, objects: Arc<dyn ObjectStore>) -> Store {
+        match self.place {
+            Place::Shared(_) => Store::bucket(objects, Path::default(), "a bucket"),
+            Place::Disk(_) => Store::over(objects, Path::default()),
+        }
     }
 
     /// Learns what the log holds up to a transaction that was shown.
