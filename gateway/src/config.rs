@@ -14,6 +14,7 @@ use daodb_storage::{Location, StreamOptions};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub const DEFAULT_DATA: &str = "./daodb-data";
 pub const DEFAULT_PG: &str = "127.0.0.1:5433";
@@ -63,6 +64,15 @@ pub struct Common {
     /// How large the folder of --cache-dir may become [default: 4GiB]
     #[arg(long, env = "DAODB_CACHE_DIR_SIZE", value_name = "SIZE", hide_env = true)]
     pub cache_dir_size: Option<Size>,
+    /// How long a transaction waits for others to share one object and one sync with: `5ms` [default: 0]
+    #[arg(long, env = "DAODB_COMMIT_WAIT", value_name = "TIME", hide_env = true)]
+    pub commit_wait: Option<Span>,
+    /// How long a write waits while memory is full of what is not indexed yet, before it fails [default: 30s]
+    #[arg(long, env = "DAODB_WRITE_WAIT", value_name = "TIME", hide_env = true)]
+    pub write_wait: Option<Span>,
+    /// How long files that are not needed any more stay in a bucket for servers that still read them [default: 24h]
+    #[arg(long, env = "DAODB_GRACE", value_name = "TIME", hide_env = true)]
+    pub grace: Option<Span>,
     /// What to log to stderr: error, warn, info, debug, trace, or `daodb_storage=debug,warn` [default: warn]
     #[arg(long, env = "DAODB_LOG", value_name = "FILTER", hide_env = true)]
     pub log: Option<String>,
@@ -80,6 +90,11 @@ pub struct Wire {
           require_equals = true, default_missing_value = "true", hide_possible_values = true,
           value_parser = BoolishValueParser::new())]
     pub insecure: Option<bool>,
+    /// Follow a bucket that another server writes to, and change nothing; any number of servers may
+    #[arg(long, env = "DAODB_READ_ONLY", value_name = "BOOL", hide_env = true, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", hide_possible_values = true,
+          value_parser = BoolishValueParser::new())]
+    pub read_only: Option<bool>,
     /// Stop statements that run longer: `30s`, `5min`; 0 is never. A session may SET its own [default: 0]
     #[arg(long, env = "DAODB_STATEMENT_TIMEOUT", value_name = "TIME", hide_env = true)]
     pub statement_timeout: Option<Span>,
@@ -105,6 +120,10 @@ pub struct Config {
     pub log: String,
     pub pg: String,
     pub insecure: bool,
+    pub read_only: bool,
+    pub commit_wait: Duration,
+    pub write_wait: Duration,
+    pub grace: Duration,
     /// Milliseconds; 0: none.
     pub statement_timeout: u64,
 }
@@ -138,6 +157,10 @@ impl Config {
             log: flags.log.or(under.log).unwrap_or_else(|| "warn".into()),
             pg: wire.pg.or(file.wire.pg).unwrap_or_else(|| DEFAULT_PG.into()),
             insecure: wire.insecure.or(file.wire.insecure).unwrap_or(false),
+            read_only: wire.read_only.or(file.wire.read_only).unwrap_or(false),
+            commit_wait: span(flags.commit_wait, under.commit_wait, Duration::ZERO),
+            write_wait: span(flags.write_wait, under.write_wait, Duration::from_secs(30)),
+            grace: span(flags.grace, under.grace, Duration::from_secs(24 * 60 * 60)),
             statement_timeout: wire
                 .statement_timeout
                 .or(file.wire.statement_timeout)
@@ -148,10 +171,25 @@ impl Config {
     pub fn catalog_options(&self) -> CatalogOptions {
         let stream = StreamOptions {
             writer: writer().into(),
+            write_wait: self.write_wait,
+            grace: self.grace,
             ..StreamOptions::new(self.tail_datoms, self.cache, Arc::new(now))
         };
-        CatalogOptions::new(stream, self.memory)
+        CatalogOptions {
+            commit_wait: self.commit_wait,
+            read_only: self.read_only,
+            ..CatalogOptions::new(stream, self.memory)
+        }
     }
+
+    /// For commands that only look: beside the server that writes, where the place allows it.
+    pub fn to_look(self) -> Config {
+        Config { read_only: self.read_only || self.location.is_shared(), ..self }
+    }
+}
+
+fn span(flag: Option<Span>, under: Option<Span>, default: Duration) -> Duration {
+    flag.or(under).map_or(default, |s| Duration::from_millis(s.0))
 }
 
 /// Who this process is, for another one that it keeps from writing.

@@ -6,8 +6,8 @@ use super::verify::hex;
 use super::{Failure, folder};
 use crate::config::{self, Config, Settings, Wire};
 use clap::Args;
-use daodb_storage::Store;
 use daodb_storage::backup::{BackupOptions, Copied, backup};
+use daodb_storage::{Access, Store};
 use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
@@ -46,9 +46,10 @@ impl Backup {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
         let config = Config::resolve(self.settings.clone(), Wire::default())?;
         super::log(&config.log)?;
-        let from = folder::store(&config.data, false)?;
+        let from = folder::store(&config.location, Access::ReadOnly, false).await?;
         let names = folder::databases(&from, self.database.clone()).await?;
-        let to = folder::store(&self.to, true)?;
+        let to =
+            folder::store(&folder::elsewhere(&config, &self.to), Access::ReadWrite, true).await?;
         for name in names {
             tokio::select! {
                 said = self.save(&from, &to, &name) => say(&said?)?,

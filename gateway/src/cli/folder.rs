@@ -4,8 +4,7 @@ use super::Failure;
 use crate::config::Config;
 use daodb_catalog::nearest::nearest;
 use daodb_catalog::{Catalog, Database, SqlState};
-use daodb_storage::Access;
-use daodb_storage::{Store, verify};
+use daodb_storage::{Access, Location, Store, verify};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,16 +19,34 @@ pub async fn open(config: &Config, make: bool) -> Result<Arc<Catalog>, Failure> 
         return Err(Failure::failed(format!("there is no folder {}", folder.display()))
             .hint("--data names the folder; daodb demo and daodb import make one"));
     }
-    Ok(Catalog::open_at(location, Access::ReadWrite, config.catalog_options()).await?)
+    let access = match config.read_only {
+        false => Access::ReadWrite,
+        true if location.is_shared() => Access::ReadOnly,
+        true => {
+            return Err(Failure::usage(
+                "--read-only is for a bucket: a folder belongs to one process",
+            )
+            .hint("leave it out, or put the data in a bucket (docs/storage.md)"));
+        }
+    };
+    Ok(Catalog::open_at(location, access, config.catalog_options()).await?)
 }
 
-/// The store at `place`, for commands that look after its files themselves; made where `make` says so. The one place where
-/// such a command learns what kind of store a place is.
-pub fn store(place: &Path, make: bool) -> Result<Store, Failure> {
-    if !make && !place.is_dir() {
-        return Err(Failure::failed(format!("there is no folder {}", place.display())));
+/// The store of a place, for commands that look after its files themselves; made where `make` says so.
+pub async fn store(location: &Location, access: Access, make: bool) -> Result<Store, Failure> {
+    location.check().map_err(|e| Failure::usage(e.message).hint(e.hint.unwrap_or_default()))?;
+    if let Some(folder) = location.as_folder()
+        && !make
+        && !folder.is_dir()
+    {
+        return Err(Failure::failed(format!("there is no folder {}", folder.display())));
     }
-    Ok(Store::folder(place)?)
+    Ok(Store::open(location, access).await?)
+}
+
+/// Where a backup lies: as the data do, at another place.
+pub fn elsewhere(config: &Config, place: &Path) -> Location {
+    Location { data: place.to_owned(), cache: None, ..config.location.clone() }
 }
 
 /// The name given, which must be there; else all there are, also those that no server would find.

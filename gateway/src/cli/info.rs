@@ -34,7 +34,7 @@ pub struct Info {
 
 impl Info {
     pub async fn run(self) -> Result<(), Failure> {
-        let config = Config::resolve(self.settings, Wire::default())?;
+        let config = Config::resolve(self.settings, Wire::default())?.to_look();
         super::log(&config.log)?;
         let catalog = folder::open(&config, false).await?;
         let names = match self.database {

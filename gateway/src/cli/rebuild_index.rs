@@ -6,6 +6,7 @@ use super::verify::hex;
 use super::{Failure, folder};
 use crate::config::{Config, Settings, Wire};
 use clap::Args;
+use daodb_storage::Access;
 use daodb_storage::rebuild::{RebuildProgress, RebuildStep, rebuild_index};
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +37,7 @@ impl RebuildIndex {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
         let config = Config::resolve(self.settings, Wire::default())?;
         super::log(&config.log)?;
-        let store = folder::store(&config.data, false)?;
+        let store = folder::store(&config.location, Access::ReadWrite, false).await?;
         for name in folder::databases(&store, self.database).await? {
             tokio::select! {
                 said = rebuild(&store, &name, &config) => say(&said?)?,

@@ -7,8 +7,8 @@ use super::verify::hex;
 use super::{Failure, folder, rebuild_index};
 use crate::config::{Config, Settings, Wire};
 use clap::Args;
-use daodb_storage::Store;
 use daodb_storage::backup::restore;
+use daodb_storage::{Access, Store};
 use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
@@ -41,13 +41,14 @@ impl Restore {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
         let config = Config::resolve(self.settings.clone(), Wire::default())?;
         super::log(&config.log)?;
-        let from = folder::store(&self.from, false)?;
+        let from =
+            folder::store(&folder::elsewhere(&config, &self.from), Access::ReadOnly, false).await?;
         let names = folder::databases(&from, self.database.clone()).await?;
         if names.is_empty() {
             let text = format!("{} holds no backup", self.from.display());
             return Err(Failure::failed(text).hint("daodb backup makes one"));
         }
-        let to = folder::store(&config.data, true)?;
+        let to = folder::store(&config.location, Access::ReadWrite, true).await?;
         for name in names {
             tokio::select! {
                 done = bring_back(&from, &to, &name, &config) => done?,

@@ -47,7 +47,7 @@ pub struct Sql {
 
 impl Sql {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
-        let config = Config::resolve(self.settings.clone(), Wire::default())?;
+        let config = Config::resolve(self.settings.clone(), Wire::default())?.to_look();
         super::log(&config.log)?;
         let text = text(self.query.as_deref(), self.file.as_deref())?;
         let catalog = folder::open(&config, false).await?;

@@ -6,7 +6,7 @@ use super::{Failure, folder};
 use crate::config::{Config, Settings, Wire};
 use clap::Args;
 use daodb_storage::verify::{VerifyOptions, VerifyReport, verify};
-use daodb_storage::{FIRST_T, Store};
+use daodb_storage::{Access, FIRST_T, Store};
 use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
 use std::io::Write;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl Verify {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
         let config = Config::resolve(self.settings, Wire::default())?;
         super::log(&config.log)?;
-        let store = folder::store(&config.data, false)?;
+        let store = folder::store(&config.location, Access::ReadOnly, false).await?;
         let mut verified = Vec::new();
         for name in folder::databases(&store, self.database).await? {
             let options = VerifyOptions { deep: self.deep };

@@ -71,6 +71,11 @@ impl Location {
         }
     }
 
+    /// Whether several processes may use it at once.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.place(), Ok(Place::Bucket(_)))
+    }
+
     /// Whether it names a place at all; nothing is asked yet.
     pub fn check(&self) -> Result<()> {
         self.place().map(drop)

@@ -87,7 +87,7 @@ pub struct Export {
 
 impl Export {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
-        let config = Config::resolve(self.settings.clone(), Wire::default())?;
+        let config = Config::resolve(self.settings.clone(), Wire::default())?.to_look();
         super::log(&config.log)?;
         if self.out.is_none() && (self.format == Format::Parquet || self.tables.len() > 1) {
             let what = match self.format {
