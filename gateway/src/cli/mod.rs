@@ -27,6 +27,7 @@ Examples:
   daodb serve --data ./daodb-data         then: psql -h 127.0.0.1 -p 5433 demo
   daodb sql 'SELECT count(*) FROM file'   without a server
   daodb info                              what a folder holds
+  daodb serve --data s3://bucket/prefix   in a bucket: docs/storage.md
 
 Every setting is a flag, a variable (--tail-datoms is DAODB_TAIL_DATOMS) and a key of the TOML file that --config names;
 the flag goes first, then the variable, then the file.";

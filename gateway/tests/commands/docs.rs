@@ -15,7 +15,8 @@ use super::psql;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const DOCUMENTS: [&str; 3] = ["README.md", "docs/time-travel.md", "docs/formats.md"];
+const DOCUMENTS: [&str; 4] =
+    ["README.md", "docs/time-travel.md", "docs/storage.md", "docs/formats.md"];
 
 #[test]
 fn documents() {
