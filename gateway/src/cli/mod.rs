@@ -32,6 +32,7 @@ Examples:
   daodb serve --data ./daodb-data         then: psql -h 127.0.0.1 -p 5433 demo
   daodb sql 'SELECT count(*) FROM file'   without a server
   daodb info                              what a folder holds
+  daodb serve --data s3://bucket/prefix   in a bucket: docs/storage.md
   daodb export --format edn > now.edn     datoms or tables for other programs
   daodb backup /mnt/backup                copies what is new there; daodb restore brings it back
   daodb verify --deep                     reads all of it, and says what is wrong

@@ -16,11 +16,14 @@ Examples:
   daodb serve --data /var/lib/daodb
   daodb serve --config /etc/daodb.toml --log info
   daodb serve --data s3://bucket/prefix --cache-dir /var/cache/daodb
-  daodb serve --data memory:                       for a try: nothing stays
+  daodb serve --data memory:                       an empty database named memory; nothing stays
   psql -h 127.0.0.1 -p 5433 demo                   one database
   psql -h 127.0.0.1 -p 5433 'dbname=demo@1042'     as it stood at transaction 1042
 
 Ctrl-C or SIGTERM: running statements end, waiting writes are flushed.";
+
+/// The database of `--data memory:`, where no other command could make one.
+const IN_MEMORY: &str = "memory";
 
 /// Serve the databases of a folder or a bucket to psql and other Postgres clients
 #[derive(Args, Debug)]
@@ -38,9 +41,13 @@ impl Serve {
         super::log(&config.log)?;
         let listener = listen::postgres(&config).await?;
         let catalog = folder::open(&config, true).await?;
+        if config.location.is_memory() {
+            catalog.create(IN_MEMORY).await?;
+        }
         let names = catalog.names();
         if names.is_empty() {
-            eprintln!("{} holds no database yet: daodb import git PATH makes one", catalog.place());
+            let place = catalog.place();
+            eprintln!("{place} holds no database yet: daodb import git PATH makes one");
         }
         let address = address(&listener)?;
         let lines = names.iter().map(|name| format!("  {}\n", listen::psql(address, name)));

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const DOCUMENTS: [&str; 4] =
-    ["README.md", "docs/time-travel.md", "docs/formats.md", "docs/operations.md"];
+    ["README.md", "docs/time-travel.md", "docs/storage.md", "docs/formats.md", "docs/operations.md"];
 
 #[test]
 fn documents() {

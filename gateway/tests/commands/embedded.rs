@@ -1,6 +1,6 @@
 //! The commands that need no server: `import git`, `sql`, `info`; and `serve`.
 
-use super::program::{Server, daodb, done, fails, run};
+use super::program::{Server, both, daodb, done, fails, run};
 use super::repository::{commit, git, init};
 use std::io::Write;
 use std::process::Stdio;
@@ -134,6 +134,32 @@ fn serve_needs_insecure_beyond_this_machine_and_ends_on_signals() {
         let server = Server::start(dir.path(), &["serve", "--data", "data"]);
         assert!(server.signal(signal).success(), "{signal}");
     }
+}
+
+#[test]
+fn memory_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &["serve", "--data", "memory:"]);
+    let client = server.connect("memory");
+    assert_eq!(client.rows("SELECT count(*) > 0 FROM dao.storage"), [["t"]]);
+    assert_eq!(client.rows("SELECT count(*) FROM dao.transactions"), [["0"]]);
+    drop(client);
+    assert!(server.signal("-TERM").success());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing stays");
+}
+
+#[test]
+fn places_that_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = fails(dir.path(), &["serve", "--data", "ftp://music/a"], 2);
+    assert!(text.contains("no kind of store has such a URL") && text.contains("hint: "), "{text}");
+    let silent = ["--endpoint", "http://127.0.0.1:1", "--data", "s3://music/a"];
+    let mut command = daodb(dir.path(), &["info"]);
+    command.args(silent).env("AWS_ACCESS_KEY_ID", "k").env("AWS_SECRET_ACCESS_KEY", "s");
+    let (text, status) = both(command, "");
+    assert_eq!(status.code(), Some(1), "{text}");
+    assert!(text.contains("s3://music/a: the store does not answer"), "{text}");
+    assert!(text.contains("hint: check --endpoint"), "{text}");
 }
 
 #[test]

@@ -49,7 +49,7 @@ async fn memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn s3() {
-    let Some(server) = servers::s3("stores on S3") else { return };
+    let Some(server) = servers::s3("stores on S3").unwrap() else { return };
     conforms(opener(&server.place("a/b c")), true).await;
     settings::refuses(&server).await;
     // moto takes any key.

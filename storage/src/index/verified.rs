@@ -274,9 +274,9 @@ mod tests {
             other[0] = 2;
             store.create(&path, other).await.unwrap();
             let segment = Verified::new(path, &entry(&bytes)).unwrap();
-            let error = segment.read(&store, &[5..10], true).await.unwrap_err();
+            let error = segment.read(&store, &[5..10, 20..30], true).await.unwrap_err();
             assert_eq!(error.kind, ErrorKind::Data, "{error}");
-            segment.read(&store, &[BLOCK..BLOCK + 1], true).await.unwrap();
+            segment.read(&store, std::slice::from_ref(&(BLOCK..BLOCK + 1)), true).await.unwrap();
         }
     }
 }

@@ -94,21 +94,21 @@ fn profile(
 
 /// The settings under `[head]`, without those that are indented under another.
 fn section(text: &str, head: &str) -> Option<Vec<(String, String)>> {
-    let mut found = None;
+    let mut found: Option<Vec<(String, String)>> = None;
     let mut inside = false;
     for line in text.lines() {
         let trimmed = line.trim();
         if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
             inside = name.split_whitespace().eq(head.split_whitespace());
             if inside {
-                found.get_or_insert_with(Vec::new);
+                found.get_or_insert_default();
             }
         } else if inside
             && !line.starts_with([' ', '\t', '#', ';'])
             && let Some((key, value)) = trimmed.split_once('=')
         {
             let pair = (key.trim().to_ascii_lowercase(), value.trim().to_owned());
-            found.get_or_insert_with(Vec::new).push(pair);
+            found.get_or_insert_default().push(pair);
         }
     }
     found

@@ -76,6 +76,10 @@ impl Location {
         matches!(self.place(), Ok(Place::Bucket(_)))
     }
 
+    pub fn is_memory(&self) -> bool {
+        matches!(self.place(), Ok(Place::Memory))
+    }
+
     /// Whether it names a place at all; nothing is asked yet.
     pub fn check(&self) -> Result<()> {
         self.place().map(drop)
@@ -289,7 +293,7 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     fn place(data: &str) -> String {

@@ -113,7 +113,7 @@ impl Store {
 
     /// Nothing outlives the process.
     pub fn memory() -> Store {
-        Store::over(Arc::new(InMemory::new()), Path::default())
+        Store::new(Arc::new(InMemory::new()), Path::default(), "memory:".to_owned(), false)
     }
 
     /// Any object store that this process has for itself.
@@ -270,7 +270,7 @@ pub(crate) fn failed(place: &Path, e: object_store::Error) -> Error {
             .hint("nothing was written; free space on the disk, then try again"),
         e @ (object_store::Error::PermissionDenied { .. }
         | object_store::Error::Unauthenticated { .. }) => Error::io(place, e)
-            .hint("the store's credentials have run out or do not allow this; docs/storage.md tells what is needed"),
+            .hint("the rights of the folder, or the credentials of the bucket, do not allow this; docs/storage.md tells what is needed"),
         object_store::Error::Generic { source, .. } => Error::io(place, source),
         e => Error::io(place, e),
     }
