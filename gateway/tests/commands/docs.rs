@@ -15,8 +15,13 @@ use super::psql;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const DOCUMENTS: [&str; 4] =
-    ["README.md", "docs/time-travel.md", "docs/storage.md", "docs/formats.md", "docs/operations.md"];
+const DOCUMENTS: [&str; 5] = [
+    "README.md",
+    "docs/time-travel.md",
+    "docs/storage.md",
+    "docs/formats.md",
+    "docs/operations.md",
+];
 
 #[test]
 fn documents() {
