@@ -36,6 +36,7 @@ COMMENT ON SCHEMA dao IS 'what the database says of itself';
 CREATE TABLE dao.attributes (attribute text, table_name text, column_name text, declared_type text, observed_types text, cardinality text, is_unique text, is_indexed boolean, is_component boolean, doc text, facts bigint, open_facts bigint, min text, max text, first_t bigint);
 CREATE TABLE dao.changes (t bigint);
 CREATE TABLE dao.datoms (e bigint, a text, t bigint, v text, type text, m bigint, added boolean, stream bigint);
+CREATE TABLE dao.jobs (job text);
 CREATE TABLE dao.segments (path text);
 CREATE TABLE dao.storage (area text);
 CREATE TABLE dao.streams (stream bigint);
