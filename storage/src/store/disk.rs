@@ -29,6 +29,8 @@ pub trait Disk: Debug + Send + Sync + 'static {
     fn remove(&self, path: &FilePath) -> io::Result<()>;
     /// What lies directly in a folder.
     fn entries(&self, folder: &FilePath) -> io::Result<Vec<PathBuf>>;
+    /// The folders that lie directly in a folder.
+    fn folders(&self, folder: &FilePath) -> io::Result<Vec<PathBuf>>;
     /// Makes the names in a folder durable.
     fn sync_folder(&self, folder: &FilePath) -> io::Result<()>;
     /// Whether no operation ever waits, so that none needs a thread of its own.
@@ -96,6 +98,17 @@ impl Disk for RealDisk {
 
     fn entries(&self, folder: &FilePath) -> io::Result<Vec<PathBuf>> {
         fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+    }
+
+    fn folders(&self, folder: &FilePath) -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                found.push(entry.path());
+            }
+        }
+        Ok(found)
     }
 
     fn sync_folder(&self, folder: &FilePath) -> io::Result<()> {

@@ -49,15 +49,12 @@ impl Folder {
         let there = |e: io::Error| {
             Error::io(path.display(), e).hint("give a folder that this user may write to")
         };
-        let new = !disk.exists(path).unwrap_or(false);
         disk.create_folders(path).map_err(there)?;
         let root = disk.canonical(path).map_err(there)?;
         let lock = disk.lock(&root, LOCK)?;
-        if new {
-            // Every folder above it may be new as well.
-            root.ancestors().skip(1).take_while(|p| disk.sync_folder(p).is_ok()).count();
-        }
         sweep(&*disk, &root.join(TMP)).map_err(there)?;
+        sync_all(&*disk, &root).map_err(there)?;
+        sync_above(&*disk, &root).map_err(there)?;
         let reader = disk.reader(&root)?;
         let writer = Writer {
             disk,
@@ -79,6 +76,25 @@ impl Folder {
 fn sweep(disk: &dyn Disk, tmp: &FilePath) -> io::Result<()> {
     disk.create_folders(tmp)?;
     disk.entries(tmp)?.iter().try_for_each(|unfinished| disk.remove(unfinished))
+}
+
+/// What a process named and died before it made the name durable is seen from now on, so it must stay.
+fn sync_all(disk: &dyn Disk, folder: &FilePath) -> io::Result<()> {
+    disk.folders(folder)?.iter().try_for_each(|inner| sync_all(disk, inner))?;
+    disk.sync_folder(folder)
+}
+
+/// The folders above may be new as well, made now or by a process that died. One that cannot be synced at all is not ours.
+fn sync_above(disk: &dyn Disk, root: &FilePath) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    for above in root.ancestors().skip(1) {
+        match disk.sync_folder(above).map_err(|e| (e.kind(), e)) {
+            Ok(()) => {}
+            Err((InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported, _)) => break,
+            Err((_, e)) => return Err(e),
+        }
+    }
+    Ok(())
 }
 
 impl Writer {

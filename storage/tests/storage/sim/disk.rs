@@ -369,6 +369,13 @@ impl Disk for Mount {
         Ok(tree.folder(folder)?.names.keys().map(|name| folder.join(name)).collect())
     }
 
+    fn folders(&self, folder: &FilePath) -> io::Result<Vec<PathBuf>> {
+        let mut tree = self.disk.tree.lock();
+        let names = tree.folder(folder)?.names.clone();
+        let is_folder = |(_, at): &(String, usize)| matches!(tree.nodes[*at], Node::Folder(_));
+        Ok(names.into_iter().filter(is_folder).map(|(name, _)| folder.join(name)).collect())
+    }
+
     fn sync_folder(&self, folder: &FilePath) -> io::Result<()> {
         self.change(format_args!("sync folder {}", folder.display()), |tree| {
             let found = tree.folder(folder)?;
