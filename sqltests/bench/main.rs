@@ -5,6 +5,7 @@
 mod history;
 mod measure;
 mod people;
+mod storage;
 mod writers;
 
 use daodb_catalog::database::CatalogOptions;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 const USAGE: &str = "\
 bench people [--n 1000000] [--runs 7]        ingest, updates, queries now and as of the middle against a wide Parquet file
 bench history [--commits 40000]              import of a generated git history
+bench storage [--n 100000] [--seconds 3]     durable transactions beside PostgreSQL, open time, long histories, requests
 bench writers FOLDER                         concurrent writers that say what was acknowledged, until they are killed
 Options: --data DIR   keep the database there (default: a temporary folder)";
 
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         match arguments.words.first().map(String::as_str) {
             Some("people") => people::run(&arguments).await,
             Some("history") => history::run(&arguments).await,
+            Some("storage") => storage::run(&arguments).await,
             Some("writers") => writers::run(&arguments).await,
             _ => Err(USAGE.to_owned()),
         }

@@ -32,3 +32,11 @@ fn history() {
         check(&["history", "--commits", "200"], &[("/commits", 200), ("/changes", 491)]);
     }
 }
+
+#[test]
+fn storage() {
+    check(
+        &["storage", "--n", "2000", "--seconds", "1"],
+        &[("/n", 2000), ("/history/2/length", 100)],
+    );
+}

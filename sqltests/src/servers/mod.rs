@@ -1,4 +1,4 @@
-//! Servers of object stores for tests, each on a free port and in a folder of its own; ended with the test that started it.
+//! Servers of object stores, and PostgreSQL, for tests and benchmarks, each on a free port and in a folder of its own; ended with the test that started it.
 //!
 //! | store | server | from |
 //! |---|---|---|
@@ -13,6 +13,7 @@ pub mod azurite;
 pub mod gcs;
 pub mod minio;
 pub mod moto;
+pub mod postgres;
 
 use daodb_storage::Location;
 use std::io::{self, Read, Write};

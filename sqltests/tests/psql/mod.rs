@@ -2,13 +2,12 @@
 //! output, but for the differences that `suites/psql/differences.txt` lists with a reason each.
 
 mod compare;
-mod postgres;
 
 use compare::{comparable, difference, judge, psql, read, write};
 use daodb_sqltests::engine::{self, DATABASE, Served};
 use daodb_sqltests::ops::{self, Names};
+use daodb_sqltests::servers::postgres::{self, Postgres};
 use daodb_sqltests::{left_out, program};
-use postgres::Postgres;
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -43,8 +43,15 @@ fn run(command: &mut Command) -> Result<Output, String> {
 }
 
 impl Postgres {
-    /// With the database `test` of the superuser `tester`, filled by a script.
+    /// With the database `test` of the superuser `tester`, filled by a script. Its disk is not synced.
     pub fn start(programs: PathBuf, script: &Path) -> Result<Postgres, String> {
+        let postgres = Postgres::empty(programs, false)?;
+        postgres.fill(script)?;
+        Ok(postgres)
+    }
+
+    /// Without a database of its own; `fsync`: what it acknowledges is on the disk.
+    pub fn empty(programs: PathBuf, fsync: bool) -> Result<Postgres, String> {
         let folder = tempfile::Builder::new().prefix("daodb-postgres").tempdir();
         let folder = folder.map_err(|e| e.to_string())?;
         let open = std::fs::Permissions::from_mode(0o777);
@@ -55,7 +62,7 @@ impl Postgres {
         let args = ["-U", "tester", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"];
         run(command(&programs.join("initdb")).args(args).arg(&data))?;
         let options = format!(
-            "-p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c timezone=UTC",
+            "-p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync={fsync} -c timezone=UTC",
             folder.path().display()
         );
         let log = folder.path().join("log");
@@ -68,9 +75,7 @@ impl Postgres {
             let log = std::fs::read_to_string(&log).unwrap_or_default();
             return Err(format!("PostgreSQL did not start: {log}"));
         }
-        let postgres = Postgres { port, folder, programs };
-        postgres.fill(script)?;
-        Ok(postgres)
+        Ok(Postgres { port, folder, programs })
     }
 
     fn fill(&self, script: &Path) -> Result<(), String> {
