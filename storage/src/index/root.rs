@@ -7,7 +7,7 @@ use super::run::{Run, RunEntry};
 use super::segment::Files;
 use super::stat::{Sketch, Stat};
 use crate::datom::{Attr, FIRST_T};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::snapshot::Basis;
 use crate::tail::Fresh;
 use crate::value::{Value, ValueType};
@@ -18,6 +18,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
+use uuid::Uuid;
 
 const FORMAT: u32 = 1;
 
@@ -175,6 +176,8 @@ pub async fn newest(files: &Arc<Files>) -> Result<(Root, u64)> {
     for n in numbers.into_iter().rev() {
         match read(files, n).await {
             Ok(root) => return Ok((root, highest)),
+            // It may be whole: who went on without it would take its segments for lost.
+            Err(e) if files.store.shared && e.kind == ErrorKind::Io => return Err(e),
             Err(e) => tracing::warn!("an index root is passed over: {e}"),
         }
     }
@@ -247,26 +250,45 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<Told> {
     })
 }
 
-/// Removes roots older than `root`, and segments that it does not name, as far as they were last touched before `before`
-/// (microseconds). Only the stream's one writer may call it. Returns how many objects were removed.
+/// Removes what nobody reads any more: roots that another one took the place of before `before` (microseconds), and segments
+/// that no root names which is left, as far as they are older than that. Only the stream's one writer may call it. Returns how
+/// many objects were removed.
 ///
-/// The root must be the one that the process works on: segments that a newer one names would be lost. They are only found
-/// on a shared store, where a writer that was overtaken may still run, and there they are younger than the grace.
+/// A root newer than `root` is that of a writer that took over: then nothing is removed.
 pub async fn collect(files: &Files, root: &Root, before: i64) -> Result<u64> {
-    let old = |o: &&ObjectMeta| o.last_modified.timestamp_micros() < before;
-    let roots = files.store.list(&folder(files)).await?;
-    let older = |o: &&ObjectMeta| number(o).is_some_and(|n| n < root.n);
-    let entries = root.runs.iter().flat_map(|r| &r.entry.segments);
-    let named: HashSet<String> = entries.map(|s| format!("{}.parquet", s.name)).collect();
+    let modified = |o: &ObjectMeta| o.last_modified.timestamp_micros();
     let segments = files.store.list(&files.prefix.clone().join("segments")).await?;
-    let lost = |o: &&ObjectMeta| o.location.filename().is_some_and(|f| !named.contains(f));
+    let roots = files.store.list(&folder(files)).await?;
+    let mut roots: Vec<(u64, ObjectMeta)> =
+        roots.into_iter().filter_map(|o| Some((number(&o)?, o))).collect();
+    roots.sort_by_key(|(n, _)| *n);
+    if before < i64::MAX && roots.last().is_some_and(|(n, _)| *n > root.n) {
+        return Ok(0);
+    }
+    let entries = root.runs.iter().flat_map(|r| &r.entry.segments);
+    let mut named: HashSet<Uuid> = entries.map(|s| s.name).collect();
     let mut removed = 0;
     // Roots first: one that stays names segments that are there.
-    for object in roots.iter().filter(older).filter(old) {
-        files.store.delete(&object.location).await?;
-        removed += 1;
+    for i in 0..roots.len() {
+        let (n, object) = &roots[i];
+        // The time that counts is when the next one took its place.
+        let replaced = roots.get(i + 1).map_or(i64::MAX, |(_, next)| modified(next));
+        if *n >= root.n {
+            continue;
+        } else if replaced < before || before == i64::MAX {
+            files.store.delete(&object.location).await?;
+            removed += 1;
+        } else {
+            let kept = parse(&object.location, &files.store.read(&object.location).await?)?;
+            named.extend(kept.runs.iter().flat_map(|run| &run.segments).map(|s| s.name));
+        }
     }
-    for object in segments.iter().filter(lost).filter(old) {
+    let name = |o: &ObjectMeta| -> Option<Uuid> {
+        o.location.filename()?.strip_suffix(".parquet")?.parse().ok()
+    };
+    let lost =
+        |o: &&ObjectMeta| name(o).is_none_or(|name| !named.contains(&name)) && modified(o) < before;
+    for object in segments.iter().filter(lost) {
         files.store.delete(&object.location).await?;
         removed += 1;
     }

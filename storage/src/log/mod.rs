@@ -188,15 +188,14 @@ impl Log {
         let encode = move || object::encode(&origin, &after, group);
         let (bytes, transactions) =
             if large { self.writing.world.elsewhere(encode).await? } else { encode()? };
-        self.refuse_if_overtaken(head, None, 4).await?;
+        self.refuse_if_overtaken(head).await?;
         if self.in_doubt.swap(true, Ordering::SeqCst) {
             return Err(doubtful(&path, "an earlier write has no known outcome"));
         }
         let created = self.store.create(&path, bytes).await;
         match created {
             Ok(Created::New) => {
-                // Late, and what was there may have been joined with others and removed.
-                self.refuse_if_overtaken(head, Some(Name::commit(head.t + 1)), 2).await?;
+                self.refuse_if_superfluous(&path, &transactions).await?;
                 self.in_doubt.store(false, Ordering::SeqCst);
                 self.known.store((self.writing.clock)(), Ordering::SeqCst);
                 Ok(transactions)
@@ -215,23 +214,44 @@ impl Log {
 
     /// The name after `head` may be free again where it was taken, joined with others and removed: a writer that was away for
     /// a good part of the grace looks whether the log goes on without it.
-    async fn refuse_if_overtaken(&self, head: &Head, ours: Option<Name>, parts: u32) -> Result<()> {
+    async fn refuse_if_overtaken(&self, head: &Head) -> Result<()> {
         let now = (self.writing.clock)();
-        let away = Duration::from_micros(
-            u64::try_from(now.saturating_sub(self.known.load(Ordering::SeqCst))).unwrap_or(0),
-        );
-        if !self.store.shared || away <= self.writing.grace / parts {
+        if !self.was_away(now, 4) {
             return Ok(());
         }
         let all = self.list_from(0).await?;
-        let goes_on = |n: &&Name| n.last.unwrap_or(n.first) > head.t && Some(**n) != ours;
-        if let Some(name) = all.iter().find(goes_on) {
+        if let Some(name) = all.iter().find(|n| n.last.unwrap_or(n.first) > head.t) {
             let path = name.path(&self.folder);
             let there = self.store.read(&path).await?;
             return Err(self.fence(self.taken(&path, &there)));
         }
         self.known.store(now, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// Whether the log's end was last known longer ago than a part of the grace.
+    fn was_away(&self, now: i64, parts: u32) -> bool {
+        let away = now.saturating_sub(self.known.load(Ordering::SeqCst));
+        let away = Duration::from_micros(u64::try_from(away).unwrap_or(0));
+        self.store.shared && away > self.writing.grace / parts
+    }
+
+    /// Right after a create: that took long, the name may have been taken before, joined with others and removed. Then what
+    /// joins them tells whose transaction it is. Where nothing does, it is ours, whoever may have gone on after it.
+    async fn refuse_if_superfluous(&self, path: &Path, ours: &[Transaction]) -> Result<()> {
+        let (Some(first), true) = (ours.first(), self.was_away((self.writing.clock)(), 2)) else {
+            return Ok(());
+        };
+        let unknown = |e: Error| doubtful(path, &e.to_string());
+        let all = self.list_from(0).await.map_err(unknown)?;
+        let joins = |n: &&Name| n.first <= first.header.t && n.last >= Some(first.header.t);
+        let Some(name) = all.iter().find(joins) else { return Ok(()) };
+        let there = self.store.read(&name.path(&self.folder)).await.map_err(unknown)?;
+        let object = self.read_object(*name).await.map_err(unknown)?;
+        match object.transactions.iter().any(|t| t.header.hash == first.header.hash) {
+            true => Ok(()),
+            false => Err(self.fence(self.taken(&name.path(&self.folder), &there))),
+        }
     }
 
     fn fence(&self, why: Error) -> Error {

@@ -3,7 +3,7 @@
 //! A tail that grows too long is given up for a newer root, which the writer has laid down meanwhile.
 
 use super::{Inner, State, head};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::index::root;
 use crate::log::Transaction;
 use futures::TryStreamExt;
@@ -92,7 +92,7 @@ async fn look(inner: &Inner) -> Result<()> {
 async fn renew(inner: &Inner) -> Result<()> {
     let (root, _) = root::newest(&inner.files).await?;
     let state = inner.state();
-    if root.basis.t <= state.root.basis.t || root.basis.t > state.basis.t {
+    if root.n == state.root.n || root.basis.t > state.basis.t {
         return Ok(());
     }
     let renewed = Arc::new(State::at(Arc::clone(&state.files), Arc::new(root)));
@@ -100,12 +100,27 @@ async fn renew(inner: &Inner) -> Result<()> {
     Ok(())
 }
 
+/// What its root names may be gone where it was away for long: then only a newer root helps.
+async fn recover(inner: &Inner, why: Error) -> Result<()> {
+    let (root, _) = root::newest(&inner.files).await?;
+    let state = inner.state();
+    if root.n == state.root.n {
+        return Err(why);
+    }
+    let recovered = Arc::new(State::at(Arc::clone(&state.files), Arc::new(root)));
+    let recovered = read_on(inner, recovered).await?;
+    if recovered.basis.t >= state.basis.t {
+        publish(inner, recovered);
+    }
+    Ok(())
+}
+
 pub fn start(inner: &Arc<Inner>) {
     let every = inner.options.follow_every;
     let signals = inner.indexer.signals();
-    let weak = Arc::downgrade(inner);
+    let (weak, now) = (Arc::downgrade(inner), (inner.options.clock)());
     let task = tokio::spawn(async move {
-        let mut looks = 0;
+        let (mut looks, mut renewed) = (0, now);
         loop {
             tokio::select! {
                 () = tokio::time::sleep(every) => {}
@@ -118,8 +133,15 @@ pub fn start(inner: &Arc<Inner>) {
                 _ => look(&inner).await,
             };
             let full = inner.state().tail.rows() >= inner.tail_datoms().saturating_mul(TAIL_LIMIT);
+            // What a root names lies there for the grace after another one took its place.
+            let now = (inner.options.clock)();
+            let old = now.saturating_sub(renewed) >= inner.grace() / 4;
             let done = match done {
-                Ok(()) if full => renew(&inner).await,
+                Ok(()) if full || old => {
+                    renewed = now;
+                    renew(&inner).await
+                }
+                Err(e) if e.kind == ErrorKind::Data => recover(&inner, e).await,
                 done => done,
             };
             if let Err(e) = done {

@@ -386,6 +386,10 @@ impl Inner {
     /// Removes retired segments that no snapshot reads, and older roots. On a shared store other processes may be reading
     /// them: there they lie for the grace.
     pub async fn collect_retired(&self) -> Result<()> {
+        // A writer that took over collects for itself.
+        if self.log.fenced().is_some() {
+            return Ok(());
+        }
         if self.files.store.shared {
             return self.collect_at_times().await;
         }
@@ -406,7 +410,7 @@ impl Inner {
     }
 
     /// In microseconds.
-    fn grace(&self) -> i64 {
+    pub fn grace(&self) -> i64 {
         match self.files.world.has(Mutation::NoGrace) {
             true => 0,
             false => i64::try_from(self.options.grace.as_micros()).unwrap_or(i64::MAX),
