@@ -36,8 +36,8 @@ pub fn options() -> CatalogOptions {
 
 /// The indexer starts when the tail holds this many datoms.
 pub fn options_with_tail(tail_datoms: usize) -> CatalogOptions {
-    let stream = StreamOptions::new(tail_datoms, 16 << 20, stepping_clock());
-    CatalogOptions::new(stream, 256 << 20)
+    let stream = StreamOptions::new(tail_datoms, 16 << 20, Arc::new(|| EPOCH));
+    CatalogOptions { clock: stepping_clock(), ..CatalogOptions::new(stream, 256 << 20) }
 }
 
 /// An empty database named [`DATABASE`] in memory.

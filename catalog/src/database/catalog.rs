@@ -5,6 +5,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::nearest::nearest;
 use daodb_storage::marker::{MARKER, Marker};
 use daodb_storage::store::Created;
+use daodb_storage::value::Clock;
 use daodb_storage::{Access, Location, Store, Stream, StreamOptions, Usage};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -33,6 +34,8 @@ const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 #[derive(Clone)]
 pub struct CatalogOptions {
     pub stream: StreamOptions,
+    /// What transactions are dated by.
+    pub clock: Clock,
     /// Memory that queries may take before they spill or fail, in bytes.
     pub memory_bytes: usize,
     /// How long a transaction waits for others to share its log object with, when no other is being written.
@@ -43,7 +46,14 @@ pub struct CatalogOptions {
 
 impl CatalogOptions {
     pub fn new(stream: StreamOptions, memory_bytes: usize) -> CatalogOptions {
-        CatalogOptions { stream, memory_bytes, commit_wait: Duration::ZERO, read_only: false }
+        let clock = Arc::clone(&stream.clock);
+        CatalogOptions {
+            stream,
+            clock,
+            memory_bytes,
+            commit_wait: Duration::ZERO,
+            read_only: false,
+        }
     }
 }
 
@@ -191,7 +201,7 @@ impl Catalog {
         let prefix = self.prefix(name);
         self.check_marker(&prefix.clone().join(MARKER)).await?;
         let (store, options) = (self.store.clone(), self.options.stream.clone());
-        let clock = Arc::clone(&options.clock);
+        let clock = Arc::clone(&self.options.clock);
         let stream = STREAM.into_iter().fold(prefix, |path, part| path.join(part));
         if self.options.read_only {
             let stream = Stream::follow(store, stream, options).await?;

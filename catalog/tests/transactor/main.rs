@@ -21,8 +21,8 @@ pub const EPOCH: i64 = 1_767_225_600_000_000;
 pub fn options(tail_datoms: usize) -> CatalogOptions {
     let at = AtomicI64::new(EPOCH);
     let clock = Arc::new(move || at.fetch_add(1_000_000, Ordering::Relaxed));
-    let stream = StreamOptions::new(tail_datoms, 1 << 20, clock);
-    CatalogOptions::new(stream, 64 << 20)
+    let stream = StreamOptions::new(tail_datoms, 1 << 20, Arc::new(|| EPOCH));
+    CatalogOptions { clock, ..CatalogOptions::new(stream, 64 << 20) }
 }
 
 pub async fn database() -> (Arc<Catalog>, Arc<Database>) {

@@ -8,6 +8,9 @@ use std::process::Command;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/suites/stores/gcs.py");
 
+const KEY: &str =
+    r#"{"disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": ""}"#;
+
 /// `lie`: creates overwrite, as with servers that do not know the header.
 pub fn start(lie: bool) -> io::Result<Server> {
     Server::start(
@@ -20,7 +23,8 @@ pub fn start(lie: bool) -> io::Result<Server> {
         |port| Location {
             data: format!("gs://{BUCKET}").into(),
             endpoint: Some(format!("http://127.0.0.1:{port}")),
-            options: pairs(&[("google_skip_signature", "true")]),
+            // Nobody asks for a token then; object_store asks for one to PUT even where signatures are to be left out.
+            options: pairs(&[("google_service_account_key", KEY)]),
             ..Location::default()
         },
     )
