@@ -170,7 +170,8 @@ async fn counts(catalog: &Arc<Catalog>) {
     let sum = "SELECT sum(requests), sum(errors) FROM dao.storage";
     let total = engine::rows(catalog, sum).await.unwrap();
     assert_eq!(engine::rows(catalog, sum).await.unwrap(), total, "looking is no request");
-    let errors = "SELECT area, kind, errors FROM dao.storage WHERE errors > 0";
+    // Other objects are those of the checks before, which ask for what is not there; memory is still the same store.
+    let errors = "SELECT area, kind, errors FROM dao.storage WHERE errors > 0 AND area <> 'other'";
     assert_eq!(engine::rows(catalog, errors).await.unwrap(), Vec::<Vec<String>>::new());
 }
 
