@@ -192,7 +192,7 @@ async fn duckdb_reads_parquet_as_the_log() {
     };
     let out = file.to_str().unwrap();
     export(&data, &["--format", "parquet", "--history", "--out", out]);
-    assert_eq!(duckdb::duckdb(&python, "log", &[file.clone()]), lines(&log));
+    assert_eq!(duckdb::duckdb(&python, "log", std::slice::from_ref(&file)), lines(&log));
     export(&data, &["--format", "parquet", "--out", out]);
     let sorted = |mut lines: Vec<Json>| {
         lines.sort_by_key(Json::to_string);

@@ -46,7 +46,7 @@ struct Count<'a> {
 }
 
 impl Count<'_> {
-    fn new(&mut self, bytes: u64) {
+    fn count_new(&mut self, bytes: u64) {
         add(&mut self.copied.new, bytes);
         self.told();
     }

@@ -193,7 +193,7 @@ impl Work<'_> {
             }
             let bytes = self.read(part).await?;
             put(self.to, &path, bytes).await?;
-            count.new(part.bytes);
+            count.count_new(part.bytes);
             has_index |= matches!(kind, Kind::Root { .. });
         }
         Ok(has_index)

@@ -150,7 +150,7 @@ impl Save<'_> {
         put(self.to, &path, bytes).await?;
         match was_there {
             true => self.count.kept(part.bytes),
-            false => self.count.new(part.bytes),
+            false => self.count.count_new(part.bytes),
         }
         self.manifest.objects.push(part);
         Ok(())

@@ -48,13 +48,13 @@ impl Verified {
             return Err(damaged(&self.path, "a column lies outside of the file"));
         }
         match &store.disk {
-            None => self.from_store(store, ranges).await,
-            Some(disk) => self.from_blocks(store, disk, ranges, keep).await,
+            None => self.read_store(store, ranges).await,
+            Some(disk) => self.read_blocks(store, disk, ranges, keep).await,
         }
     }
 
     /// Reads whole blocks where one is not verified yet, else no more than is wanted.
-    async fn from_store(&self, store: &Store, ranges: &[Range<u64>]) -> Result<Vec<(u64, Bytes)>> {
+    async fn read_store(&self, store: &Store, ranges: &[Range<u64>]) -> Result<Vec<(u64, Bytes)>> {
         let wanted = ranges.iter().map(|range| {
             let blocks = blocks(range);
             let first_to_last = blocks.start as usize..blocks.end as usize;
@@ -75,7 +75,7 @@ impl Verified {
         Ok(out)
     }
 
-    async fn from_blocks(
+    async fn read_blocks(
         &self,
         store: &Store,
         disk: &DiskCache,
