@@ -256,6 +256,29 @@ fn a_follower_sees_what_is_written_and_writes_nothing() {
     });
 }
 
+#[test]
+fn a_damaged_older_root_keeps_nobody_from_writing() {
+    run(async {
+        let bucket = Bucket::new();
+        let writer = bucket.writer("writer").await;
+        for _ in 0..2 {
+            write(&writer, 60).await;
+            writer.index_now().await.unwrap();
+        }
+        writer.close().await.unwrap();
+        drop(writer);
+        let roots = bucket.store.list(&prefix().join("index")).await.unwrap();
+        assert!(roots.len() >= 2, "the older one stays for the grace");
+        bucket.store.replace(&roots[0].location, "no root").await.unwrap();
+        let before = bucket.store.list(&prefix().join("segments")).await.unwrap().len();
+        let writer = bucket.writer("again").await;
+        write(&writer, 5).await;
+        check(&writer.snapshot()).await;
+        let after = bucket.store.list(&prefix().join("segments")).await.unwrap().len();
+        assert!(after >= before, "what the damaged root names is not known to be lost");
+    });
+}
+
 /// Puts segments only while its gate is open.
 #[derive(Debug)]
 struct Gated {
