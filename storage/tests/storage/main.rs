@@ -13,6 +13,7 @@ mod model;
 mod rebuild;
 mod round_trip;
 mod shared;
+mod sim;
 mod verify;
 
 use daodb_storage::log::{Head, Log, Transaction};
