@@ -1,9 +1,8 @@
 //! `daodb export`: datoms or tables, as files that others read.
 //!
-//! [`edn`] and [`rows`] write EDN, [`out`] writes any format to a file or stdout; batch by batch, so that no database must fit
+//! [`rows`] writes EDN, [`out`] writes any format to a file or stdout; batch by batch, so that no database must fit
 //! in memory.
 
-mod edn;
 mod out;
 mod rows;
 

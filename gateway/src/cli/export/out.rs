@@ -2,8 +2,9 @@
 
 use super::super::Failure;
 use super::super::render::{self, Broken, Rows};
-use super::{Format, edn, rows};
+use super::{Format, rows};
 use crate::pg::encode::text::Style;
+use daodb_datalog::edn::write as edn;
 use daodb_storage::export::ParquetFile;
 use daodb_storage::value::{bigdec_text, instant_text};
 use daodb_storage::{Datom, Value};

@@ -2,8 +2,8 @@
 
 use super::super::Failure;
 use super::super::render::Broken;
-use super::edn;
 use crate::pg::encode::types::VALUE_TYPE;
+use daodb_datalog::edn::write as edn;
 use daodb_storage::{Value, ValueType};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{
