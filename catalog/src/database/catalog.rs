@@ -135,6 +135,11 @@ impl Catalog {
         self.databases.lock().keys().cloned().collect()
     }
 
+    /// Those that are open; asking opens none.
+    pub fn opened(&self) -> Vec<Arc<Database>> {
+        self.databases.lock().values().filter_map(|slot| slot.get().cloned()).collect()
+    }
+
     /// Error 3D000 where there is none, with the nearest name.
     pub fn database<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Arc<Database>>> {
         Box::pin(async move {
