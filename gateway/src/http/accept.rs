@@ -42,7 +42,7 @@ impl Accept {
 
     /// The format of an answer that is one form.
     pub fn forms(&self) -> Result<Format> {
-        self.first(|ty| Format::of(ty), self.default, FORMS)
+        self.first(Format::of, self.default, FORMS)
     }
 
     /// The format of an answer of rows.

@@ -1,14 +1,15 @@
-//! `GET /api`: the databases. `POST /api` makes one.
+//! `GET /api`: the databases. `POST /api` makes one, `DELETE /api/{db}` puts one away: nothing of it is deleted.
 
 use super::call::{Call, respond};
 use super::errors::Result;
-use super::formats::{map, node, text};
+use super::formats::{map, node, text, value};
 use super::report;
 use super::server::Server;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use daodb_datalog::edn::Form;
+use daodb_storage::Value;
 use std::sync::Arc;
 
 pub async fn list(State(server): State<Arc<Server>>, request: Request) -> Response {
@@ -37,4 +38,21 @@ async fn made(server: &Server, call: &mut Call) -> Result<Response> {
     let database = server.catalog.create(name).await?;
     let t = database.snapshot().t();
     call.answer_with(StatusCode::CREATED, report::database(database.name(), t))
+}
+
+pub async fn archive(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    let call = Call::new(request);
+    let format = call.accept.forms_or_default();
+    respond(format, archived(&server, &name, &call).await)
+}
+
+async fn archived(server: &Server, name: &str, call: &Call) -> Result<Response> {
+    call.accept.forms()?;
+    call.knows(&[])?;
+    server.catalog.archive(name).await?;
+    call.answer(map([("db-name", text(name)), ("archived", value(Value::Boolean(true)))]))
 }

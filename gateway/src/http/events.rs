@@ -40,7 +40,9 @@ pub fn stream(
             _ = follow(&sender, &database, wanted) => {}
             () = sender.gone() => {}
             // What a reader has is whole: it goes on where another server does.
-            () = server.stop.cancelled() => drop(sender.whole().await),
+            () = server.stop.cancelled() => {
+                let _ = sender.whole().await;
+            }
         }
         drop(follower);
     });

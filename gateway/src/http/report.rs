@@ -15,12 +15,17 @@ pub fn datoms(all: &[Datom]) -> Node {
 }
 
 pub fn hash(hash: &[u8; 32]) -> Node {
+    text(hash_text(hash))
+}
+
+/// Hexadecimal digits.
+pub fn hash_text(hash: &[u8; 32]) -> String {
     use std::fmt::Write;
-    text(hash.iter().fold(String::with_capacity(64), |mut out, b| {
+    hash.iter().fold(String::with_capacity(64), |mut out, b| {
         // Writing to a String never fails.
         let _ = write!(out, "{b:02x}");
         out
-    }))
+    })
 }
 
 pub fn instant(us: i64) -> Node {

@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use daodb_catalog::{Error, SqlState};
 use std::any::Any;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ fn routes() -> Vec<(&'static str, &'static str, Route)> {
     vec![
         ("/api", "GET, POST", get(databases::list).post(databases::create)),
         ("/api/openapi.json", "GET", get(openapi::route)),
+        ("/api/{db}", "DELETE", delete(databases::archive)),
         ("/api/{db}/sql", "POST", post(sql::route)),
         ("/api/{db}/basis", "GET", get(tx::basis)),
         ("/api/{db}/tx/{t}", "GET", get(tx::route)),

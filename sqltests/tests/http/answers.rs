@@ -151,6 +151,28 @@ async fn databases_are_made_and_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_archived_database_is_gone_and_kept() {
+    let door = Door::open().await;
+    let delete = |name: &str| answer(door.client.delete(door.url(&format!("//api/{name}"))));
+    assert_eq!(delete("nothing").await.status, 404);
+    let gone = delete(DATABASE).await;
+    assert_eq!((gone.status, &gone.json()["archived"]), (200, &json!(true)));
+    assert_eq!(delete(DATABASE).await.status, 404);
+    assert_eq!(door.get("/basis", JSON).await.code(), "3D000");
+    assert_eq!(door.get("//api", JSON).await.json(), json!({"databases": []}));
+    let again = door.post("//api", EDN, JSON, &format!("{{:db-name {DATABASE:?}}}")).await;
+    assert_eq!((again.status, again.code().as_str()), (409, "42P04"));
+    assert!(again.json()["error"]["hint"].as_str().unwrap().contains("archived.json"));
+    // Who had it open reads on, and writes no more.
+    assert_eq!(door.database.snapshot().t(), 1001);
+    let op = "transact\n+ b :item/n 1\n";
+    let ops = daodb_sqltests::ops::parse(&Default::default(), op).unwrap();
+    let refused = door.database.transact(ops).await.err().unwrap();
+    assert_eq!(refused.state.as_str(), "57P01");
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_operators_ask() {
     let door = Door::open().await;
     assert_eq!(door.get("//health", JSON).await.json(), json!({"status": "ok"}));

@@ -12,7 +12,7 @@ mod transit;
 
 pub use rows::{Head, Rows};
 
-use super::errors::Refusal;
+use super::errors::{Refusal, Result};
 use daodb_datalog::edn::{self, EdnError, Form, Node, Span};
 use daodb_storage::Value;
 
@@ -52,7 +52,7 @@ impl Format {
     }
 
     /// The one form of a body.
-    pub fn read(self, body: &[u8]) -> Result<Node, Refusal> {
+    pub fn read(self, body: &[u8]) -> Result<Node> {
         let text = std::str::from_utf8(body).map_err(|e| {
             let at = e.valid_up_to();
             let wrong = EdnError {
@@ -60,14 +60,14 @@ impl Format {
                 hint: None,
                 span: Span { start: at, end: at + 1 },
             };
-            Refusal::unreadable(wrong, "")
+            Box::new(Refusal::unreadable(wrong, ""))
         })?;
         let node = match self {
             Format::Edn => edn::read(text),
             Format::Json => json::read(text),
             Format::Transit => transit::read(text),
         };
-        node.map_err(|e| Refusal::unreadable(e, text))
+        node.map_err(|e| Box::new(Refusal::unreadable(e, text)))
     }
 
     /// Within a larger form.
