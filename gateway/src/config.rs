@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub const DEFAULT_DATA: &str = "./daodb-data";
 pub const DEFAULT_PG: &str = "127.0.0.1:5433";
+pub const DEFAULT_HTTP: &str = "127.0.0.1:8765";
 
 /// What every command that opens data takes.
 #[derive(Args, Debug, Clone, Default)]
@@ -85,6 +86,9 @@ pub struct Wire {
     /// The address that psql and other Postgres clients connect to [default: 127.0.0.1:5433]
     #[arg(long, env = "DAODB_PG", value_name = "ADDR", hide_env = true)]
     pub pg: Option<String>,
+    /// The address of the HTTP interface (docs/http.md); none: there is no HTTP [default: 127.0.0.1:8765]
+    #[arg(long, env = "DAODB_HTTP", value_name = "ADDR", hide_env = true)]
+    pub http: Option<String>,
     /// Listen beyond this machine although there is no authentication yet
     #[arg(long, env = "DAODB_INSECURE", value_name = "BOOL", hide_env = true, num_args = 0..=1,
           require_equals = true, default_missing_value = "true", hide_possible_values = true,
@@ -119,6 +123,8 @@ pub struct Config {
     pub cache: usize,
     pub log: String,
     pub pg: String,
+    /// None: the default, where another program may have it.
+    pub http: Option<String>,
     pub insecure: bool,
     pub read_only: bool,
     pub commit_wait: Duration,
@@ -156,6 +162,7 @@ impl Config {
             cache: flags.cache.or(under.cache).map_or(256 << 20, |s| s.0),
             log: flags.log.or(under.log).unwrap_or_else(|| "warn".into()),
             pg: wire.pg.or(file.wire.pg).unwrap_or_else(|| DEFAULT_PG.into()),
+            http: wire.http.or(file.wire.http),
             insecure: wire.insecure.or(file.wire.insecure).unwrap_or(false),
             read_only: wire.read_only.or(file.wire.read_only).unwrap_or(false),
             commit_wait: span(flags.commit_wait, under.commit_wait, Duration::ZERO),

@@ -1,8 +1,11 @@
-//! The wires and the `daodb` command: the Postgres protocol in [`pg`], importers in [`import`], commands in [`cli`].
+//! The wires and the `daodb` command: the Postgres protocol in [`pg`], HTTP in [`http`], importers in [`import`], commands in
+//! [`cli`]. [`forms`] writes rows as EDN for both of the latter.
 //!
-//! **Invariant:** only this crate knows pgwire.
+//! **Invariant:** only this crate knows pgwire and HTTP.
 
 pub mod cli;
 pub mod config;
+mod forms;
+pub mod http;
 pub mod import;
 pub mod pg;

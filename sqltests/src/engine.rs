@@ -147,7 +147,7 @@ impl Program {
     /// `daodb serve` on a folder and a free port; returns once it serves.
     pub fn serve(data: &Path) -> io::Result<Program> {
         let mut command = Command::new(daodb()?);
-        command.args(["serve", "--pg", "127.0.0.1:0", "--data"]).arg(data);
+        command.args(["serve", "--pg", "127.0.0.1:0", "--http", "none", "--data"]).arg(data);
         Program::start(command)
     }
 

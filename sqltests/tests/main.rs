@@ -10,6 +10,7 @@ mod edn;
 mod export;
 mod fuzz;
 mod git_oracle;
+mod http;
 mod oracle;
 mod psql;
 mod python;

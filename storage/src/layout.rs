@@ -1,7 +1,7 @@
 //! What lies in a database's folder, told apart by name alone: for whoever looks after the files themselves.
 
 use crate::error::Result;
-use crate::marker::MARKER;
+use crate::marker::{ARCHIVED, MARKER};
 use crate::store::Store;
 use object_store::ObjectMeta;
 use object_store::path::{Path, PathPart};
@@ -15,6 +15,8 @@ const DIGITS: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     Marker,
+    /// Says that the database was put away.
+    Archived,
     /// An object of a stream's log. `last` stands in the name where small objects were joined to one.
     Log {
         stream: String,
@@ -43,6 +45,7 @@ impl Kind {
         let parts: Vec<&str> = within.iter().map(AsRef::as_ref).collect();
         let known = match parts.as_slice() {
             [name] if *name == MARKER => Some(Kind::Marker),
+            [name] if *name == ARCHIVED => Some(Kind::Archived),
             ["streams", stream, folder, name] => of_stream(stream, folder, name),
             ["backups", name] => json_number(name).map(|n| Kind::Backup { n }),
             _ => None,
@@ -136,6 +139,7 @@ impl Layout {
                     layout.streams.entry(stream).or_default().segments.insert(name, meta);
                 }
                 Kind::Backup { n } => drop(layout.backups.insert(n, meta)),
+                Kind::Archived => {}
                 Kind::Foreign => layout.foreign.push(meta),
             }
         }
@@ -179,6 +183,7 @@ mod tests {
         let stream = || "0".to_owned();
         let log = |first, last| Kind::Log { stream: stream(), first, last };
         check("database.json", Kind::Marker);
+        check("archived.json", Kind::Archived);
         check("streams/0/log/00000000000000001000.parquet", log(1000, None));
         check(
             "streams/0/log/00000000000000001000-00000000000000001009.parquet",

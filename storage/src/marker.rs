@@ -7,7 +7,14 @@ use uuid::Uuid;
 
 /// Its name in the database's folder.
 pub const MARKER: &str = "database.json";
+/// A create-only object beside it: the database was put away. It is served no more, and stays as it is.
+pub const ARCHIVED: &str = "archived.json";
 const FORMAT: u32 = 1;
+
+/// What stands in [`ARCHIVED`]: when that was, in microseconds.
+pub fn archived_at(instant: i64) -> String {
+    format!("{{\"format\":{FORMAT},\"at\":{instant}}}")
+}
 
 /// What stands in it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::Database;
 use crate::error::{Error, Result, SqlState};
 use crate::nearest::nearest;
-use daodb_storage::marker::{MARKER, Marker};
+use daodb_storage::marker::{ARCHIVED, MARKER, Marker, archived_at};
 use daodb_storage::store::Created;
 use daodb_storage::value::Clock;
 use daodb_storage::{Access, Location, Store, Stream, StreamOptions, Usage};
@@ -135,6 +135,11 @@ impl Catalog {
         self.databases.lock().keys().cloned().collect()
     }
 
+    /// Those that are open; asking opens none.
+    pub fn opened(&self) -> Vec<Arc<Database>> {
+        self.databases.lock().values().filter_map(|slot| slot.get().cloned()).collect()
+    }
+
     /// Error 3D000 where there is none, with the nearest name.
     pub fn database<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Arc<Database>>> {
         Box::pin(async move {
@@ -150,7 +155,7 @@ impl Catalog {
     /// Whether another process has made it since this one looked.
     async fn was_made_elsewhere(&self, name: &str) -> Result<bool> {
         let may_be = self.store.shared && check_name(name).is_ok();
-        Ok(may_be && self.store.exists(&self.prefix(name).join(MARKER)).await?)
+        Ok(may_be && is_database(&self.store, name).await?)
     }
 
     fn unknown(&self, name: &str) -> Error {
@@ -168,28 +173,55 @@ impl Catalog {
     pub fn create<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Arc<Database>>> {
         Box::pin(async move {
             check_name(name)?;
-            if self.options.read_only {
-                let text = format!("database \"{name}\" cannot be made: this server only reads");
-                return Err(Error::new(SqlState::READ_ONLY, text)
-                    .hint("make it through the server that writes"));
-            }
+            self.refuse_if_read_only(name, "made")?;
             let _one_at_a_time = self.creating.lock().await;
-            let exists = || {
-                let text = format!("database \"{name}\" already exists");
-                Error::new(SqlState::DUPLICATE_DATABASE, text)
-            };
             if self.databases.lock().contains_key(name) {
-                return Err(exists());
+                return Err(self.exists(name).await);
             }
             let text = Marker { id: uuid::Uuid::new_v4() }.to_json()?;
             let path = self.prefix(name).join(MARKER);
             if let Created::Taken(_) = self.store.create(&path, text).await? {
-                return Err(exists());
+                return Err(self.exists(name).await);
             }
             let slot = Slot::default();
             slot.get_or_try_init(|| self.open_database(name)).await?;
             self.databases.lock().insert(name.to_owned(), Arc::clone(&slot));
             slot.get().cloned().ok_or_else(|| Error::new(SqlState::INTERNAL, "a database got lost"))
+        })
+    }
+
+    fn refuse_if_read_only(&self, name: &str, what: &str) -> Result<()> {
+        if !self.options.read_only {
+            return Ok(());
+        }
+        let text = format!("database \"{name}\" cannot be {what}: this server only reads");
+        Err(Error::new(SqlState::READ_ONLY, text).hint("ask the server that writes"))
+    }
+
+    async fn exists(&self, name: &str) -> Error {
+        let text = format!("database \"{name}\" already exists");
+        let error = Error::new(SqlState::DUPLICATE_DATABASE, text);
+        match self.store.exists(&self.prefix(name).join(ARCHIVED)).await {
+            Ok(true) => error.hint(format!(
+                "it was archived; without {name}/{ARCHIVED} it is served again when the server starts"
+            )),
+            _ => error,
+        }
+    }
+
+    /// Puts a database away: what waits is written, then it is served no more. Its objects stay as they are.
+    pub fn archive<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let database = self.database(name).await?;
+            self.refuse_if_read_only(name, "archived")?;
+            let _one_at_a_time = self.creating.lock().await;
+            let text = archived_at((self.options.clock)());
+            let path = self.prefix(name).join(ARCHIVED);
+            if let Created::Taken(_) = self.store.create(&path, text).await? {
+                return Err(self.unknown(name));
+            }
+            self.databases.lock().remove(name);
+            database.close().await
         })
     }
 
@@ -257,12 +289,18 @@ fn runtime(memory_bytes: usize, spill: Option<PathBuf>) -> Result<Arc<RuntimeEnv
 /// The folders under the root that are databases.
 async fn names(store: &Store) -> Result<Vec<String>> {
     let folders = store.folders(&store.root).await?;
-    let markers = folders.into_iter().map(|name| async {
-        let there = store.exists(&store.root.clone().join(name.as_str()).join(MARKER)).await;
-        there.map(|there| there.then_some(name))
-    });
+    let markers = folders
+        .into_iter()
+        .map(|name| async { is_database(store, &name).await.map(|there| there.then_some(name)) });
     let names = stream::iter(markers.collect::<Vec<_>>()).buffered(LOOKS).try_collect::<Vec<_>>();
     Ok(names.await?.into_iter().flatten().collect())
+}
+
+/// Whether a folder is a database, and was not put away.
+async fn is_database(store: &Store, name: &str) -> Result<bool> {
+    let folder = store.root.clone().join(name);
+    let there = store.exists(&folder.clone().join(MARKER)).await?;
+    Ok(there && !store.exists(&folder.join(ARCHIVED)).await?)
 }
 
 /// Lower case only: folders of some systems do not tell case apart.

@@ -410,7 +410,8 @@ fn parts(name: &str) -> bool {
 }
 
 /// The tags of EDN and our own; others are handed on as they stand.
-fn tagged(tag: &str, node: Node) -> Result<Form, String> {
+/// What a tag makes of the form after it; the error says what it expects.
+pub fn tagged(tag: &str, node: Node) -> Result<Form, String> {
     let text = node.string();
     let value = match (tag, text) {
         ("inst", Some(text)) => instant(text).map(Value::Instant),

@@ -18,6 +18,11 @@ use std::fmt::Write;
 /// 0000-01-01 and 10000-01-01, µs: between them an instant's text is what `#inst` takes.
 const CALENDAR: std::ops::Range<i64> = -62_167_219_200_000_000..253_402_300_800_000_000;
 
+/// The text of an instant that `#inst` takes; None outside of the years 0 to 9999.
+pub fn calendar_text(us: i64) -> Option<String> {
+    CALENDAR.contains(&us).then(|| instant_text(us))
+}
+
 /// `[e a v t m added]` and the end of the line.
 pub fn datom(out: &mut String, d: &Datom) {
     // Writing to a String never fails.
@@ -101,7 +106,8 @@ pub fn keyword(out: &mut String, text: &str) {
 fn symbol(out: &mut String, text: &str) {
     let signed = text.strip_prefix(['+', '-', '.']).unwrap_or(text);
     let number = signed.starts_with(|c: char| c.is_ascii_digit());
-    match is_name(text) && !number && !matches!(text, "nil" | "true" | "false") {
+    let plain = (text == "/" || is_name(text)) && !number;
+    match plain && !matches!(text, "nil" | "true" | "false") {
         true => out.push_str(text),
         false => tagged(out, "symbol", text),
     }

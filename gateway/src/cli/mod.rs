@@ -2,12 +2,15 @@
 
 mod backup;
 mod demo;
+mod diff;
 mod export;
 mod failure;
 mod folder;
+mod history;
 mod import;
 mod info;
 mod listen;
+mod log;
 mod progress;
 mod rebuild_index;
 pub mod render;
@@ -32,6 +35,9 @@ Examples:
   daodb serve --data ./daodb-data         then: psql -h 127.0.0.1 -p 5433 demo
   daodb sql 'SELECT count(*) FROM file'   without a server
   daodb info                              what a folder holds
+  daodb log                               its last transactions
+  daodb history '[:file/path \"README.md\"]'  one entity, change by change
+  daodb diff 2026-01-01 2026-02-01        what differs between two moments
   daodb serve --data s3://bucket/prefix   in a bucket: docs/storage.md
   daodb export --format edn > now.edn     datoms or tables for other programs
   daodb backup /mnt/backup                copies what is new there; daodb restore brings it back
@@ -56,6 +62,9 @@ enum Command {
     Import(import::Import),
     Sql(sql::Sql),
     Info(info::Info),
+    Log(log::Log),
+    History(history::History),
+    Diff(diff::Diff),
     Export(export::Export),
     Verify(verify::Verify),
     RebuildIndex(rebuild_index::RebuildIndex),
@@ -85,6 +94,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Import(import::Import::Git(command)) => command.run(stop).await,
             Command::Sql(command) => command.run(stop).await,
             Command::Info(command) => command.run().await,
+            Command::Log(command) => command.run(stop).await,
+            Command::History(command) => command.run(stop).await,
+            Command::Diff(command) => command.run(stop).await,
             Command::Export(command) => command.run(stop).await,
             Command::Verify(command) => command.run(stop).await,
             Command::RebuildIndex(command) => command.run(stop).await,

@@ -5,7 +5,7 @@ use super::{Failure, folder};
 use crate::config::{Config, Settings, Wire};
 use crate::pg::{self, catalog::PgCatalog};
 use clap::Args;
-use daodb_catalog::{Catalog, Error, Outcome, Session};
+use daodb_catalog::{Catalog, Database, Error, Outcome, Session};
 use futures::StreamExt;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -32,9 +32,8 @@ pub struct Sql {
     /// A file with statements; - is stdin
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The database [default: the only one of the folder]
-    #[arg(short, long, value_name = "NAME")]
-    database: Option<String>,
+    #[command(flatten)]
+    on: On,
     /// See the data as it stood then: a t, an instant, a date
     #[arg(long, value_name = "TIME")]
     as_of: Option<String>,
@@ -47,34 +46,75 @@ pub struct Sql {
 
 impl Sql {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
-        let config = Config::resolve(self.settings.clone(), Wire::default())?.to_look();
-        super::log(&config.log)?;
         let text = text(self.query.as_deref(), self.file.as_deref())?;
+        let opened = self.on.open(self.settings).await?;
+        let options = self.as_of.into_iter().map(|time| ("daodb.as_of".to_owned(), time)).collect();
+        opened.show(async |_: &Database| Ok(text), options, self.format, stop).await
+    }
+}
+
+/// Which database a command reads.
+#[derive(Args, Debug, Clone)]
+pub struct On {
+    /// The database [default: the only one of the folder]
+    #[arg(short, long, value_name = "NAME")]
+    database: Option<String>,
+}
+
+/// A database that is open to be read, and closed again.
+pub struct Opened {
+    catalog: Arc<Catalog>,
+    name: String,
+}
+
+impl On {
+    pub async fn open(self, settings: Settings) -> Result<Opened, Failure> {
+        let config = Config::resolve(settings, Wire::default())?.to_look();
+        super::log(&config.log)?;
         let catalog = folder::open(&config, false).await?;
-        let name = folder::choose(&catalog, self.database.clone())?;
-        let ran = self.run_on(&catalog, &name, &text, stop).await;
-        catalog.close().await?;
-        match ran {
+        let name = folder::choose(&catalog, self.database)?;
+        Ok(Opened { catalog, name })
+    }
+}
+
+impl Opened {
+    /// Looks at it; then closes it, however that ended.
+    pub async fn look(
+        self,
+        look: impl AsyncFnOnce(&Database) -> Result<(), Broken>,
+    ) -> Result<(), Failure> {
+        let looked = async {
+            let database = self.catalog.database(&self.name).await?;
+            look(&database).await
+        };
+        let looked = looked.await;
+        self.catalog.close().await?;
+        match looked {
             Ok(()) | Err(Broken::Closed) => Ok(()),
             Err(Broken::Failed(failure)) => Err(failure),
         }
     }
 
-    async fn run_on(
-        &self,
-        catalog: &Arc<Catalog>,
-        database: &str,
-        text: &str,
+    /// Prints the rows of the statements that `query` makes.
+    pub async fn show(
+        self,
+        query: impl AsyncFnOnce(&Database) -> Result<String, Failure>,
+        options: Vec<(String, String)>,
+        format: Option<Format>,
         stop: CancellationToken,
-    ) -> Result<(), Broken> {
-        let options = self.as_of.iter().map(|time| ("daodb.as_of".to_owned(), time.clone()));
-        let mut session = session(catalog, database, options.collect()).await?;
-        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-        tokio::select! {
-            ran = run(&mut session, text, Format::or_default(self.format), &mut out) => ran,
-            () = stop.cancelled() => Err(Failure::failed("stopped before the end").into()),
-        }?;
-        Ok(out.flush()?)
+    ) -> Result<(), Failure> {
+        let (catalog, name) = (Arc::clone(&self.catalog), self.name.clone());
+        let look = async |database: &Database| {
+            let text = query(database).await?;
+            let mut session = session(&catalog, &name, options).await?;
+            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+            tokio::select! {
+                ran = run(&mut session, &text, Format::or_default(format), &mut out) => ran,
+                () = stop.cancelled() => Err(Failure::failed("stopped before the end").into()),
+            }?;
+            Ok(out.flush()?)
+        };
+        self.look(look).await
     }
 }
 

@@ -15,7 +15,7 @@ mod errors;
 mod extended;
 mod frontend;
 mod options;
-mod params;
+pub(crate) mod params;
 mod portal;
 mod rows;
 mod run;
@@ -25,6 +25,8 @@ mod startup;
 mod status;
 mod wire;
 
+pub(crate) use errors::panicked;
 pub(crate) use portal::style;
+pub(crate) use rows::Producer;
 pub use server::{Limits, serve, serve_within};
 pub use status::SERVER_VERSION;

@@ -223,7 +223,7 @@ impl Run {
         let dir = self.home.path().join("demo/orchard");
         std::fs::create_dir_all(&dir).unwrap();
         let (mut reader, writer) = std::io::pipe().unwrap();
-        let mut command = daodb(&dir, &["demo", "--pg", "127.0.0.1:0"]);
+        let mut command = daodb(&dir, &["demo", "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
         command.stdout(writer.try_clone().unwrap()).stderr(writer);
         let mut child = command.spawn().unwrap();
         drop(command);
@@ -248,7 +248,11 @@ impl Run {
         let address = said.lines().find_map(|l| l.strip_prefix("serving ")?.rsplit_once(':'));
         let port = address.unwrap().1.parse().unwrap();
         let home = self.home.path().join("demo").display().to_string();
-        as_documented(&trimmed(&said), port).replace(&home, "/home/me")
+        let http = said.lines().find_map(|l| l.trim().strip_prefix("curl http://127.0.0.1:"));
+        let http = http.and_then(|rest| rest.split_once('/')).unwrap().0;
+        as_documented(&trimmed(&said), port)
+            .replace(&format!("http://127.0.0.1:{http}"), "http://127.0.0.1:8765")
+            .replace(&home, "/home/me")
     }
 }
 

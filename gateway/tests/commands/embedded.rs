@@ -130,6 +130,9 @@ fn serve_needs_insecure_beyond_this_machine_and_ends_on_signals() {
     let dir = tempfile::tempdir().unwrap();
     let text = fails(dir.path(), &["serve", "--data", "data", "--pg", "0.0.0.0:0"], 2);
     assert!(text.contains("--insecure"), "{text}");
+    let beyond = ["serve", "--data", "data", "--pg", "127.0.0.1:0", "--http", "0.0.0.0:0"];
+    let text = fails(dir.path(), &beyond, 2);
+    assert!(text.contains("--http 0.0.0.0:0 can be reached from other machines"), "{text}");
     for signal in ["-TERM", "-INT"] {
         let server = Server::start(dir.path(), &["serve", "--data", "data"]);
         assert!(server.signal(signal).success(), "{signal}");
@@ -173,6 +176,9 @@ fn every_command_helps() {
         &["import", "git"],
         &["sql"],
         &["info"],
+        &["log"],
+        &["history"],
+        &["diff"],
         &["export"],
         &["verify"],
         &["rebuild-index"],

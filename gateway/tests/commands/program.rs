@@ -77,10 +77,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Waits until it says where it serves. `arguments` are without `--pg`.
+    /// Waits until it says where it serves. `arguments` are without `--pg` and `--http`.
     pub fn start(dir: &Path, arguments: &[&str]) -> Server {
         let mut command = daodb(dir, arguments);
-        command.args(["--pg", "127.0.0.1:0"]);
+        command.args(["--pg", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
         Self::of(command)
     }
 

@@ -181,7 +181,7 @@ impl Work<'_> {
             let kind = Kind::of(&under(&Path::default(), &part.path).parts().collect::<Vec<_>>());
             let is_index = matches!(kind, Kind::Root { .. } | Kind::Segment { .. });
             let skipped = match &kind {
-                Kind::Foreign | Kind::Backup { .. } => {
+                Kind::Foreign | Kind::Archived | Kind::Backup { .. } => {
                     return Err(Error::data(&path, "a backup does not hold such an object"));
                 }
                 Kind::Marker => self.layout.marker.is_some(),

@@ -276,7 +276,16 @@ impl Log {
 
     /// All whole transactions after `head`, in order, checked against its hash; damage is an error that names the object.
     pub fn read_after(&self, head: Head) -> BoxStream<'_, Result<Transaction>> {
-        let mut chain = Chain::at(head.clone());
+        self.read(Chain::at(head))
+    }
+
+    /// The same from transaction `t` on, for readers who know nothing of what was before it.
+    pub fn read_from(&self, t: i64) -> BoxStream<'_, Result<Transaction>> {
+        self.read(Chain::from(t))
+    }
+
+    fn read(&self, mut chain: Chain) -> BoxStream<'_, Result<Transaction>> {
+        let head = chain.head().clone();
         stream::once(self.objects_after(head))
             .map_ok(|names| stream::iter(names).map(|n| self.read_object(n)).buffered(READ_AHEAD))
             .try_flatten()

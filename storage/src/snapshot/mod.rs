@@ -263,6 +263,11 @@ impl Snapshot {
         (all.entities.estimate(), all.values.estimate())
     }
 
+    /// Rows in memory that no segment holds yet.
+    pub fn tail_rows(&self) -> usize {
+        self.state.tail.rows()
+    }
+
     fn sight(&self) -> Sight {
         Sight {
             as_of: self.view.as_of.filter(|t| *t < self.state.basis.t),

@@ -2,7 +2,8 @@
 
 mod queries;
 
-use super::serve::{address, say};
+use super::listen::Doors;
+use super::serve::say;
 use super::{Failure, folder, import, listen, serve, sql};
 use crate::config::{self, Config, Settings, Wire};
 use crate::import::{git, run, sample};
@@ -43,8 +44,8 @@ impl Demo {
         super::log(&config.log)?;
         let source = Source::find(self.git)?;
         // First, so that a port that is taken is told before the import.
-        let listener = listen::postgres(&config).await?;
-        let address = address(&listener)?;
+        let doors = Doors::open(&config).await?;
+        let (address, http) = (doors.pg_address()?, doors.http_url()?);
         let catalog = folder::open(&config, true).await?;
         let database = folder::open_or_create(&catalog, DATABASE).await?;
         let filled = source.fill(&database, &stop).await;
@@ -53,14 +54,16 @@ impl Demo {
             return filled;
         }
         let psql = listen::psql(address, DATABASE);
-        say(&format!("serving {} on {address}\n\n  {psql}\n\n", config.data.display()))?;
+        let http = http.map(|url| format!("  curl {url}/api/{DATABASE}/basis\n"));
+        let http = http.unwrap_or_default();
+        say(&format!("serving {} on {address}\n\n  {psql}\n{http}\n", config.data.display()))?;
         let telling = tell(Arc::clone(&catalog), database, stop.clone());
         tokio::spawn(async move {
             if let Err(failure) = telling.await {
                 failure.report();
             }
         });
-        serve::until_stopped(listener, catalog, &config, stop).await
+        serve::until_stopped(doors, catalog, &config, stop).await
     }
 }
 

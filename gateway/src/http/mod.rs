@@ -1,0 +1,31 @@
+//! DaoDB over HTTP. [`server`] accepts within limits; [`routes`] says which file answers what, and [`admit`] who may ask and
+//! how many at once. A request becomes a [`call`]: its formats by [`accept`], its body as one form by [`formats`], its times
+//! by [`basis`]. Transactions go in by [`transact`](mod@transact) and come out by [`tx`], [`log`] and [`events`]; a statement runs by [`sql`] with
+//! its [`args`], and its rows leave by [`stream`]. What fails leaves by [`errors`].
+//!
+//! **Invariant:** one request reads one snapshot, and says which.
+//!
+//! **Invariant:** an answer that ends early is told from a whole one: by `:error` as its last key, or by a connection cut.
+
+mod accept;
+mod admit;
+mod args;
+mod basis;
+mod call;
+mod databases;
+mod errors;
+mod events;
+pub(crate) mod formats;
+mod health;
+mod log;
+mod metrics;
+mod openapi;
+mod patient;
+pub(crate) mod report;
+mod routes;
+mod server;
+mod sql;
+mod stream;
+mod tx;
+
+pub use server::{Limits, serve_within};

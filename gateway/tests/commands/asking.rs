@@ -1,0 +1,106 @@
+//! The commands that ask a folder for its past: `log`, `history`, `diff`.
+
+use super::embedded::imported;
+use super::program::{done, fails};
+
+const DATA: [&str; 2] = ["--data", "data"];
+
+fn with<'a>(command: &[&'a str]) -> Vec<&'a str> {
+    [command, &DATA].concat()
+}
+
+/// The cells of a CSV without its header.
+fn cells(csv: &str) -> Vec<Vec<&str>> {
+    csv.lines().skip(1).map(|line| line.split(',').collect()).collect()
+}
+
+#[test]
+fn the_log_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    if !imported(dir.path()) {
+        return;
+    }
+    let rows = |more: &[&str]| done(dir.path(), &with(&[&["log"], more].concat()));
+    let all = rows(&[]);
+    let ts = |csv: &str| cells(csv).iter().map(|row| row[0].to_owned()).collect::<Vec<_>>();
+    assert_eq!(ts(&all), ["1002", "1001", "1000"], "{all}");
+    let row = &cells(&all)[0];
+    assert!(row[2].parse::<i64>().unwrap() > 1 && row[3].len() == 64, "{all}");
+    assert_eq!(ts(&rows(&["--limit", "1"])), ["1002"]);
+    assert_eq!(ts(&rows(&["--from", "1000", "--to", "1002"])), ["1001", "1000"]);
+    assert_eq!(ts(&rows(&["--from", "1003"])), [""; 0]);
+
+    let whole = rows(&["--datoms"]);
+    let lines: Vec<&str> = whole.lines().collect();
+    assert!(lines.len() == 3 && lines[0].starts_with("{:t 1000, :tx 1000, :instant #inst "));
+    assert!(lines[2].contains(":tx-data [[") && lines[2].contains(row[3]), "{whole}");
+    fails(dir.path(), &with(&["log", "--limit", "0"]), 2);
+}
+
+#[test]
+fn an_entity_is_told_from_its_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    if !imported(dir.path()) {
+        return;
+    }
+    let of = |csv: &str| csv.lines().nth(1).unwrap_or_default().to_owned();
+    let sql = "SELECT entity, new_value FROM dao.changes WHERE attribute = ':file/path' ORDER BY t LIMIT 1";
+    let first = of(&done(dir.path(), &with(&["sql", sql])));
+    let (id, path) = first.split_once(',').unwrap();
+    let lookup = format!("[:file/path {path:?}]");
+    let by_value = done(dir.path(), &with(&["history", &lookup]));
+    assert_eq!(by_value, done(dir.path(), &with(&["history", id])));
+    assert_eq!(by_value.lines().next(), Some("t,at,attribute,old_value,new_value"));
+    assert!(by_value.contains(&format!(",:file/path,,{path}\n")), "{by_value}");
+    let one = done(dir.path(), &with(&["history", id, "--attribute", ":file/path"]));
+    assert!(cells(&one).iter().all(|row| row[2] == ":file/path"), "{one}");
+    let early = done(dir.path(), &with(&["history", id, "--as-of", "999"]));
+    assert_eq!(early.lines().count(), 1, "{early}");
+
+    for (entity, status, expect) in [
+        ("[:file/path \"nowhere\"]", 1, "no entity ever had :file/path \"nowhere\""),
+        ("[1 2]", 2, "1 is no attribute"),
+        ("\"README.md\"", 2, "a string names no entity"),
+        ("[", 2, "[ is never closed"),
+    ] {
+        let text = fails(dir.path(), &with(&["history", entity]), status);
+        assert!(text.contains(expect) && (status == 1 || text.contains("hint: ")), "{text}");
+    }
+}
+
+#[test]
+fn two_moments_are_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    if !imported(dir.path()) {
+        return;
+    }
+    let diff = |from: &str, to: &str| done(dir.path(), &with(&["diff", from, to]));
+    let all = diff("999", "1002");
+    assert_eq!(all.lines().next(), Some("op,e,a,v,type"));
+    assert!(cells(&all).iter().all(|row| row[0] == "+"), "{all}");
+    // What holds now, and nothing of what was changed in between.
+    let count = "SELECT count(*) FROM dao.datoms WHERE added";
+    let said = done(dir.path(), &with(&["sql", count]));
+    let gone = "SELECT count(*) FROM dao.datoms WHERE NOT added";
+    let unsaid = done(dir.path(), &with(&["sql", gone]));
+    let number = |csv: &str| csv.lines().nth(1).unwrap().parse::<usize>().unwrap();
+    assert_eq!(cells(&all).len(), number(&said) - number(&unsaid));
+
+    let forth = diff("1000", "1002");
+    let back = diff("1002", "1000");
+    assert!(cells(&forth).len() > 1 && cells(&forth).len() == cells(&back).len());
+    let mut turned: Vec<String> = back
+        .lines()
+        .skip(1)
+        .map(|line| match line.split_at(1) {
+            ("+", rest) => format!("-{rest}"),
+            (_, rest) => format!("+{rest}"),
+        })
+        .collect();
+    let mut lines: Vec<&str> = forth.lines().skip(1).collect();
+    turned.sort();
+    lines.sort();
+    assert_eq!(lines, turned);
+    assert_eq!(cells(&diff("1001", "1001")).len(), 0);
+    fails(dir.path(), &with(&["diff", "1000", "4711"]), 1);
+}
