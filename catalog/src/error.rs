@@ -39,6 +39,7 @@ impl SqlState {
     pub const DUPLICATE_CURSOR: Self = Self::Code("42P03");
     /// "Object not in prerequisite state".
     pub const WRONG_STATE: Self = Self::Code("55000");
+    pub const DISK_FULL: Self = Self::Code("53100");
     pub const OUT_OF_MEMORY: Self = Self::Code("53200");
     pub const QUERY_CANCELED: Self = Self::Code("57014");
     pub const IO: Self = Self::Code("58030");
@@ -100,6 +101,7 @@ impl From<daodb_storage::Error> for Error {
             K::Io => SqlState::IO,
             K::Fenced => SqlState::READ_ONLY,
             K::Busy => SqlState::OUT_OF_MEMORY,
+            K::Full => SqlState::DISK_FULL,
             K::Internal => SqlState::INTERNAL,
         };
         Error { hint: e.hint, ..Error::new(state, e.message) }

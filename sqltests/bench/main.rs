@@ -5,6 +5,7 @@
 mod history;
 mod measure;
 mod people;
+mod scale;
 mod storage;
 mod writers;
 
@@ -18,7 +19,8 @@ const USAGE: &str = "\
 bench people [--n 1000000] [--runs 7]        ingest, updates, queries now and as of the middle against a wide Parquet file
 bench history [--commits 40000]              import of a generated git history
 bench storage [--n 100000] [--seconds 3]     durable transactions beside PostgreSQL, open time, long histories, requests
-bench writers FOLDER                         concurrent writers that say what was acknowledged, until they are killed
+bench scale [--datoms 10000000]              loading, memory, the time to open and queries as the number of datoms grows
+bench writers PLACE [--go-on]                concurrent writers that say what was acknowledged, until they are killed
 Options: --data DIR   keep the database there (default: a temporary folder)";
 
 /// What the command line says.
@@ -37,6 +39,9 @@ impl Arguments {
     pub fn data(&self) -> Option<PathBuf> {
         self.after("--data").map(PathBuf::from)
     }
+    pub fn has(&self, flag: &str) -> bool {
+        self.words.iter().any(|word| word == flag)
+    }
     fn after(&self, flag: &str) -> Option<&str> {
         let i = self.words.iter().position(|word| word == flag)?;
         self.words.get(i + 1).map(String::as_str)
@@ -54,6 +59,7 @@ fn main() -> ExitCode {
         match arguments.words.first().map(String::as_str) {
             Some("people") => people::run(&arguments).await,
             Some("history") => history::run(&arguments).await,
+            Some("scale") => scale::run(&arguments).await,
             Some("storage") => storage::run(&arguments).await,
             Some("writers") => writers::run(&arguments).await,
             _ => Err(USAGE.to_owned()),

@@ -2,6 +2,7 @@
 //! present, how much is written for what is said, and what a query asks of a bucket.
 
 use crate::measure::{Medians, disk, peak_mib, round};
+use crate::scale::{self, reopened};
 use crate::{Arguments, options};
 use daodb_catalog::database::CatalogOptions;
 use daodb_catalog::{Catalog, Database, EntityRef, Op, Session, TxValue};
@@ -48,9 +49,14 @@ pub async fn run(arguments: &Arguments) -> Result<(), String> {
         eprintln!("history {line}");
         lengths.push(line);
     }
+    let mut sizes = Vec::new();
+    for datoms in scale::SIZES {
+        sizes.push(scale::measure(arguments, datoms).await?);
+    }
     let bucket = requests(n).await?;
     let report = json!({
-        "bench": "storage", "n": n, "commits": commits, "history": lengths, "bucket": bucket, "peak_mib": peak_mib(),
+        "bench": "storage", "n": n, "commits": commits, "history": lengths,
+        "sizes": sizes, "bucket": bucket, "peak_mib": peak_mib(),
     });
     println!("{report:#}");
     Ok(())
@@ -185,18 +191,6 @@ async fn history(n: usize, length: usize) -> Result<Json, String> {
         "length": length, "datoms": datoms, "datoms_per_s": (datoms as f64 / seconds).round(), "open_ms": round(open_ms),
         "bytes": bytes, "files": files, "segments": segments, "queries_ms": queries,
     }))
-}
-
-/// The folder's lock is free once all that read it let go.
-async fn reopened(folder: &std::path::Path) -> Result<(Arc<Catalog>, Arc<Database>), String> {
-    let until = Instant::now() + Duration::from_secs(5);
-    loop {
-        match engine::folder(folder, options()).await {
-            Ok(opened) => return Ok(opened),
-            Err(e) if Instant::now() > until => return Err(failed(e)),
-            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-        }
-    }
 }
 
 async fn ask(session: &mut Session, n: usize) -> Result<Json, String> {

@@ -65,7 +65,8 @@ pub async fn store(folder: &Path) -> daodb_storage::Result<Store> {
     Store::folder(folder)
 }
 
-async fn open_or_create(catalog: &Catalog) -> Result<Arc<Database>> {
+/// The database named [`DATABASE`], made where it is missing.
+pub async fn open_or_create(catalog: &Catalog) -> Result<Arc<Database>> {
     match catalog.database(DATABASE).await {
         Err(e) if e.state == SqlState::UNDEFINED_DATABASE => catalog.create(DATABASE).await,
         other => other,

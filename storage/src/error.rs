@@ -15,8 +15,10 @@ pub enum ErrorKind {
     Io,
     /// Another writer owns the stream or the folder.
     Fenced,
-    /// A limit of memory or space was reached; try again later.
+    /// A limit of memory was reached; try again later.
     Busy,
+    /// The disk is full: nothing was written.
+    Full,
     /// Our own bug.
     Internal,
 }

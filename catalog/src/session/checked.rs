@@ -1,13 +1,13 @@
 //! Integer arithmetic that fails where the result does not fit, as in Postgres: DataFusion's own wraps around.
 
+use super::expressions;
 use datafusion::arrow::compute::kernels::numeric;
 use datafusion::arrow::datatypes::DataType;
+use datafusion::common::ExprSchema;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, ExprSchema};
+use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{BinaryExpr, ScalarFunction};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, Volatility,
@@ -54,37 +54,14 @@ impl CheckedArithmetic {
     }
 }
 
+fn is_arithmetic(e: &Expr) -> bool {
+    use Operator::{Minus, Multiply, Plus};
+    matches!(e, Expr::BinaryExpr(b) if matches!(b.op, Plus | Minus | Multiply))
+}
+
 impl AnalyzerRule for CheckedArithmetic {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(|plan| {
-            let mut found = false;
-            plan.apply_expressions(|e| {
-                e.apply(|e| {
-                    let is = matches!(e, Expr::BinaryExpr(b) if matches!(b.op,
-                        Operator::Plus | Operator::Minus | Operator::Multiply));
-                    found |= is;
-                    Ok(if is { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-                })
-            })?;
-            if !found {
-                return Ok(Transformed::no(plan));
-            }
-            let mut schema = DFSchema::empty();
-            for input in plan.inputs() {
-                schema.merge(input.schema());
-            }
-            if let LogicalPlan::TableScan(scan) = &plan {
-                schema.merge(&scan.projected_schema);
-            }
-            let names = NamePreserver::new(&plan);
-            let rewritten = plan.map_expressions(|e| {
-                let name = names.save(&e);
-                let e = e.transform_up(|e| self.replace(e, &schema))?;
-                Ok(e.update_data(|e| name.restore(e)))
-            })?;
-            rewritten.map_data(LogicalPlan::recompute_schema)
-        })
-        .map(|t| t.data)
+        expressions::replace(plan, is_arithmetic, |e, schema| self.replace(e, schema))
     }
     fn name(&self) -> &str {
         "checked_arithmetic"

@@ -1,13 +1,13 @@
 //! Casts of other numbers to integers round, as in Postgres: DataFusion's own cut the fraction off.
 
+use super::expressions;
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::{DataType, Float32Type, Float64Type};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, ExprSchema, ScalarValue};
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{ExprSchema, ScalarValue};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
     Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, Volatility,
@@ -54,36 +54,7 @@ fn to_integer(e: &Expr) -> bool {
 
 impl AnalyzerRule for RoundedCasts {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(|plan| {
-            let mut found = false;
-            plan.apply_expressions(|e| {
-                e.apply(|e| {
-                    found |= to_integer(e);
-                    Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-                })
-            })?;
-            if !found {
-                return Ok(Transformed::no(plan));
-            }
-            let mut schema = DFSchema::empty();
-            for input in plan.inputs() {
-                schema.merge(input.schema());
-            }
-            if let LogicalPlan::TableScan(scan) = &plan {
-                schema.merge(&scan.projected_schema);
-            }
-            let names = NamePreserver::new(&plan);
-            let rewritten = plan.map_expressions(|e| {
-                let name = names.save(&e);
-                let e = e.transform_up(|e| match to_integer(&e) {
-                    true => self.replace(e, &schema),
-                    false => Ok(Transformed::no(e)),
-                })?;
-                Ok(e.update_data(|e| name.restore(e)))
-            })?;
-            rewritten.map_data(LogicalPlan::recompute_schema)
-        })
-        .map(|t| t.data)
+        expressions::replace(plan, to_integer, |e, schema| self.replace(e, schema))
     }
     fn name(&self) -> &str {
         "rounded_casts"

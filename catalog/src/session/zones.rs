@@ -1,6 +1,7 @@
 //! `AT TIME ZONE` as in Postgres: an instant becomes the time on the wall there, and a time on the wall an instant.
 //! DataFusion's own only names another zone for the same instant.
 
+use super::syntax::call;
 use super::{references, settings};
 use crate::error::{Error, Result, SqlState};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
@@ -9,10 +10,7 @@ use datafusion::functions::datetime::to_local_time;
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType as SqlType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, TimezoneInfo, Value,
-};
+use datafusion::sql::sqlparser::ast::{CastKind, DataType as SqlType, Expr, TimezoneInfo, Value};
 
 const NAME: &str = "dao_at_time_zone";
 
@@ -45,21 +43,7 @@ pub fn reread(e: &mut Expr) -> Result<()> {
     };
     let x = std::mem::replace(timestamp.as_mut(), Expr::value(Value::Null));
     let zone = Expr::value(Value::SingleQuotedString(zone));
-    let args = [x, zone, here].map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e))).into();
-    *e = Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(NAME)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args,
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    });
+    *e = call(NAME, vec![x, zone, here]);
     Ok(())
 }
 

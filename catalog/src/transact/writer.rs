@@ -22,6 +22,8 @@ use tokio::time::Instant;
 /// A group that has so many datoms takes no more transactions.
 const DATOMS_A_GROUP: usize = 100_000;
 const TRANSACTIONS_A_GROUP: usize = 1024;
+/// Who was just answered often calls again at once: a group waits for them for this part of the time that the last one took.
+const PATIENCE_PART: u32 = 8;
 
 pub enum Message {
     Transact {
@@ -58,6 +60,11 @@ pub struct Writer {
     /// How long a group waits for further calls when nothing else is on the way, and until when this one does.
     commit_wait: Duration,
     send_at: Instant,
+    /// When the group on the way was sent, and how long the last one took.
+    sent: Instant,
+    took: Duration,
+    /// Callers that there lately were: those of the last group, and who called meanwhile.
+    callers: usize,
     /// Why nothing can be written any more.
     broken: Option<Error>,
 }
@@ -87,6 +94,9 @@ impl Writer {
             on_the_way: None,
             commit_wait,
             send_at: Instant::now(),
+            sent: Instant::now(),
+            took: Duration::ZERO,
+            callers: 0,
             broken: None,
         }
     }
@@ -97,6 +107,9 @@ impl Writer {
             let gathers = self.on_the_way.is_none() && !self.gathered.is_empty();
             let gathers = gathers && self.has_room() && Instant::now() < self.send_at;
             if self.on_the_way.is_none() && !gathers {
+                if self.await_callers(&mut calls).await {
+                    break;
+                }
                 self.send();
             }
             tokio::select! {
@@ -124,6 +137,24 @@ impl Writer {
                 Ok(Message::Transact { ops, reply }) => self.take(ops, reply).await,
                 Ok(Message::Close) => return true,
                 Err(_) => break,
+            }
+        }
+        false
+    }
+
+    /// Lets those who lately called call again before their group is sent: else half of them would wait for each group of
+    /// the others. A timer is too coarse for that. True: it was told to close.
+    async fn await_callers(&mut self, calls: &mut mpsc::UnboundedReceiver<Message>) -> bool {
+        // Not the runtime's clock: a test may hold it.
+        let begun = std::time::Instant::now();
+        while !self.gathered.is_empty()
+            && self.gathered.len() < self.callers
+            && self.has_room()
+            && begun.elapsed() < self.took / PATIENCE_PART
+        {
+            tokio::task::yield_now().await;
+            if self.take_waiting(calls).await {
+                return true;
             }
         }
         false
@@ -193,10 +224,9 @@ impl Writer {
         let group = std::mem::take(&mut self.gathered);
         let waiting = std::mem::take(&mut self.waiting);
         self.gathered_datoms = 0;
+        self.sent = Instant::now();
         self.db.seal();
-        let stream = Arc::clone(&self.stream);
-        let writing = tokio::spawn(async move { stream.append(group).await });
-        self.on_the_way = Some((writing, waiting));
+        self.on_the_way = Some((self.stream.start_append(group), waiting));
     }
 
     /// Waits until all that is prepared is durable, or has failed.
@@ -216,6 +246,8 @@ impl Writer {
     async fn written(&mut self, (written, waiting): (Result<Appended>, Vec<Waiting>)) {
         match written {
             Ok(appended) => {
+                self.took = self.sent.elapsed();
+                self.callers = waiting.len() + self.gathered.len();
                 self.db.rebase(appended.snapshot.clone());
                 answer(appended, waiting);
             }

@@ -266,7 +266,7 @@ fn sorted(prefix: &Path, found: object_store::Result<Vec<ObjectMeta>>) -> Result
 pub(crate) fn failed(place: &Path, e: object_store::Error) -> Error {
     match e {
         object_store::Error::NotFound { .. } => Error::data(place, "the object is missing"),
-        e if out_of_space(&e) => Error::new(ErrorKind::Busy, format!("{place}: {e}"))
+        e if out_of_space(&e) => Error::new(ErrorKind::Full, format!("{place}: {e}"))
             .hint("nothing was written; free space on the disk, then try again"),
         e @ (object_store::Error::PermissionDenied { .. }
         | object_store::Error::Unauthenticated { .. }) => Error::io(place, e)
@@ -302,9 +302,9 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_busy_and_other_failures_are_io() {
-        check(io::ErrorKind::StorageFull, ErrorKind::Busy);
-        check(io::ErrorKind::QuotaExceeded, ErrorKind::Busy);
+    fn a_full_disk_is_told_from_other_failures() {
+        check(io::ErrorKind::StorageFull, ErrorKind::Full);
+        check(io::ErrorKind::QuotaExceeded, ErrorKind::Full);
         check(io::ErrorKind::Other, ErrorKind::Io);
         check(io::ErrorKind::ReadOnlyFilesystem, ErrorKind::Io);
     }

@@ -30,6 +30,7 @@ use object_store::path::Path;
 use parking_lot::RwLock;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// Transactions of about so many datoms are replayed at once.
 const REPLAYED_DATOMS: usize = 16_384;
@@ -167,11 +168,15 @@ impl Stream {
     /// Writes a group of transactions as one log object. Returns once it is durable, with the snapshot after it.
     pub fn append<'a>(&'a self, group: Vec<NewTransaction>) -> BoxFuture<'a, Result<Appended>> {
         Box::pin(async move {
-            let inner = Arc::clone(&self.inner);
-            // A caller that goes away must not leave the state behind the log.
-            let task = tokio::spawn(async move { inner.append(group).await });
-            task.await.map_err(|e| Error::internal(format!("appending: {e}")))?
+            let done = self.start_append(group).await;
+            done.map_err(|e| Error::internal(format!("appending: {e}")))?
         })
+    }
+
+    /// As [`Stream::append`], on its way when this returns: a caller that goes away must not leave the state behind the log.
+    pub fn start_append(&self, group: Vec<NewTransaction>) -> JoinHandle<Result<Appended>> {
+        let inner = Arc::clone(&self.inner);
+        tokio::spawn(async move { inner.append(group).await })
     }
 
     /// Lays the whole tail down as a run now, and waits for it.

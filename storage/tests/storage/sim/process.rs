@@ -168,7 +168,7 @@ impl<'a> Process<'a> {
                 Ok(opened) => return Some(opened),
                 Err(e) => {
                     self.note(format_args!("does not open: {e}"));
-                    self.unless_expected(&e, &[ErrorKind::Io, ErrorKind::Busy]);
+                    self.unless_expected(&e, &[ErrorKind::Io, ErrorKind::Busy, ErrorKind::Full]);
                 }
             }
             self.pause(2000).await;
@@ -215,12 +215,13 @@ impl<'a> Process<'a> {
             }
             Err(e) => {
                 self.note(format_args!("{first} to {last}: {:?}: {e}", e.kind));
-                let expected = [ErrorKind::Io, ErrorKind::Busy, ErrorKind::Fenced];
+                use ErrorKind::{Busy, Fenced, Full, Io};
+                let expected = [Io, Busy, Full, Fenced];
                 self.unless_expected(&e, &expected);
                 if e.kind != ErrorKind::Io {
                     sim.truth.borrow_mut().refused(mark);
                 }
-                if e.kind != ErrorKind::Busy || sim.chance.is(0.5) {
+                if !matches!(e.kind, Busy | Full) || sim.chance.is(0.5) {
                     // Some try on: that must do no harm.
                     if sim.chance.is(0.7) {
                         self.gives_up(&e);
@@ -276,7 +277,10 @@ impl<'a> Process<'a> {
                 Ok(()) => self.note("has indexed"),
                 Err(e) => {
                     self.note(format_args!("cannot index: {e}"));
-                    self.unless_expected(&e, &[ErrorKind::Io, ErrorKind::Busy, ErrorKind::Fenced]);
+                    self.unless_expected(
+                        &e,
+                        &[ErrorKind::Io, ErrorKind::Busy, ErrorKind::Full, ErrorKind::Fenced],
+                    );
                 }
             }
         }
