@@ -26,6 +26,7 @@ mod routes;
 mod server;
 mod sql;
 mod stream;
+mod transact;
 mod tx;
 
 pub use server::{Limits, serve_within};

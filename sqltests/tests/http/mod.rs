@@ -6,3 +6,4 @@ mod hostile;
 mod limits;
 mod log;
 mod support;
+mod transact;
