@@ -34,7 +34,7 @@ pub struct Transact {
     #[arg(short, long, value_name = "NAME")]
     database: Option<String>,
     /// The HTTP address of a server, in place of a folder
-    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    #[arg(long, value_name = "URL")]
     url: Option<String>,
     #[command(flatten)]
     settings: Settings,

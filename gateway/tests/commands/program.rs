@@ -124,7 +124,9 @@ impl Server {
 
     /// Where it speaks HTTP: `http://127.0.0.1:8765`.
     pub fn http(&mut self) -> String {
-        self.wait_for("  http://");
+        if !self.said.contains("\n  http://") {
+            self.wait_for("  http://");
+        }
         let line = self.said.lines().find_map(|line| line.trim().strip_suffix("/api")).unwrap();
         line.to_owned()
     }
