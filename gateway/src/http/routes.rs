@@ -5,7 +5,7 @@ use super::admit::admit;
 use super::call::respond;
 use super::errors::{self, Refusal};
 use super::server::Server;
-use super::{databases, health, log, metrics, openapi, sql, transact, tx};
+use super::{databases, health, log, metrics, openapi, sql, transact, tx, with};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -28,6 +28,7 @@ fn routes() -> Vec<(&'static str, &'static str, Route)> {
         ("/api/openapi.json", "GET", get(openapi::route)),
         ("/api/{db}", "DELETE", delete(databases::archive)),
         ("/api/{db}/transact", "POST", post(transact::route)),
+        ("/api/{db}/with", "POST", post(with::route)),
         ("/api/{db}/sql", "POST", post(sql::route)),
         ("/api/{db}/basis", "GET", get(tx::basis)),
         ("/api/{db}/tx/{t}", "GET", get(tx::route)),

@@ -32,7 +32,8 @@ async fn answer(server: &Server, name: &str, call: &Call) -> Result<Response> {
     call.answer(report::report(database.name(), &report))
 }
 
-fn ops(said: &Said) -> Result<Vec<Op>> {
+/// The ops of `:tx-data`.
+pub fn ops(said: &Said) -> Result<Vec<Op>> {
     let example = "as {:tx-data [[:db/add \"new\" :person/name \"Ada\"]]}";
     let data = said.get("tx-data").ok_or_else(|| said.missing("tx-data", example))?;
     tx_data::read(data).map_err(|e| {
@@ -45,7 +46,7 @@ fn ops(said: &Said) -> Result<Vec<Op>> {
 }
 
 /// With the place of the op that is at fault.
-fn at_op(e: Error, said: &Said) -> Box<Refusal> {
+pub fn at_op(e: Error, said: &Said) -> Box<Refusal> {
     let forms = said.get("tx-data").and_then(|data| data.sequence());
     let form = e.op.and_then(|op| forms?.get(op));
     let place = form.map(|form| errors::place(form.span, &said.text));

@@ -113,6 +113,49 @@ async fn a_refusal_says_which_form_and_changes_nothing() {
     door.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_what_if_is_read_and_leaves_nothing() {
+    let door = Door::open().await;
+    let count = "{\"sql\": \"SELECT count(*) FROM item\"}";
+    let sql = "SELECT n, note FROM item ORDER BY n";
+    let tx_data = "[{:item/n 7 :item/note \"new\"} [:db/add 4294967296 :item/n 3]]";
+    let body = format!("{{:tx-data {tx_data} :sql {sql:?}}}");
+    for _ in 0..2 {
+        let answer = door.post("/with", EDN, JSON, &body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.json()["t"], json!(1002));
+        assert_eq!(answer.json()["rows"], json!([[3, null], [7, "new"]]));
+        assert_eq!(door.rows(count).await, json!([[1]]));
+        assert_eq!(door.get("/basis", JSON).await.json()["t"], json!(1001));
+    }
+    // Both moments in one statement, with the schema of each.
+    let both = "SELECT a.n, b.n FROM item VERSION AS OF 1001 a JOIN item b ON a._id = b._id";
+    let body = format!("{{:tx-data {tx_data} :sql {both:?}}}");
+    assert_eq!(door.post("/with", EDN, JSON, &body).await.json()["rows"], json!([[2, 3]]));
+    // A table that is not there.
+    let body = "{:tx-data [{:fresh/x 1}] :sql \"SELECT x FROM fresh\"}";
+    assert_eq!(door.post("/with", EDN, JSON, body).await.json()["rows"], json!([[1]]));
+    let gone = door.post("/sql", EDN, JSON, "{:sql \"SELECT x FROM fresh\"}").await;
+    assert_eq!(gone.code(), "42P01");
+
+    let imagined = door.post("/with", EDN, EDN, &format!("{{:tx-data {tx_data}}}")).await;
+    let done = door.post("/transact", EDN, EDN, &format!("{{:tx-data {tx_data}}}")).await;
+    let of = |text: &str, key: &str| edn::read(text).unwrap().get(key).unwrap().to_string();
+    for key in [":t", ":tempids", ":db-before", ":db-after"] {
+        assert_eq!(of(imagined.text(), key), of(done.text(), key));
+    }
+    // All but the instant, which is the clock's.
+    let datoms = |text: &str| {
+        let data = edn::read(text).unwrap().get(":tx-data").unwrap().clone();
+        let all: Vec<String> = data.sequence().unwrap().iter().map(ToString::to_string).collect();
+        all.into_iter().filter(|d| !d.contains(":db/txInstant")).collect::<Vec<_>>()
+    };
+    assert_eq!(datoms(imagined.text()), datoms(done.text()));
+    let refused = door.post("/with", EDN, JSON, "{:tx-data [[:db/add 4300000000 :a/b 1]]}").await;
+    assert_eq!((refused.status, refused.code().as_str()), (422, "23503"));
+    door.close().await;
+}
+
 /// Readers that follow see each transaction of many writers, once and in order.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_write_and_one_follows() {
