@@ -15,6 +15,10 @@ test *args:
 simulate seeds="100000":
     DAODB_SEEDS={{seeds}} cargo test --release --workspace --test storage sim::runs -- --nocapture
 
+# kill -9 of 16 writers, on a folder and on S3, and two writers racing for one log; 50 and 100 rounds in CI.
+kill rounds="1000":
+    DAODB_KILLS={{rounds}} DAODB_RACES={{rounds}} cargo test --release --workspace --test main crash -- --nocapture
+
 # Formatting.
 fmt:
     cargo fmt --check

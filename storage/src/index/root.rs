@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::snapshot::Basis;
 use crate::tail::Fresh;
 use crate::value::{Value, ValueType};
+use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectMeta, PutMode, PutOptions};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 const FORMAT: u32 = 1;
+/// Runs whose segments are opened at the same time.
+const OPENS: usize = 8;
 
 /// The runs at a basis, oldest first.
 pub struct Root {
@@ -205,10 +208,8 @@ fn number(object: &ObjectMeta) -> Option<u64> {
 async fn read(files: &Arc<Files>, n: u64) -> Result<Root> {
     let path = path(files, n);
     let told = parse(&path, &files.store.read(&path).await?)?;
-    let mut runs = Vec::with_capacity(told.runs.len());
-    for run in told.runs {
-        runs.push(Arc::new(Run::open(files, run, &[]).await?));
-    }
+    let runs = told.runs.into_iter().map(|run| Run::open(files, run, &[]).map_ok(Arc::new));
+    let runs = stream::iter(runs.collect::<Vec<_>>()).buffered(OPENS).try_collect().await?;
     let Told { basis, fresh, by_value, stats, .. } = told;
     Ok(Root { n, basis, fresh, by_value, runs, stats })
 }
