@@ -170,7 +170,7 @@ impl Run {
                 while command.ends_with('\\') {
                     let more = lines.next().unwrap();
                     out.push_str(&format!("{more}\n"));
-                    command = format!("{}\n{more}", command.trim_end_matches('\\'));
+                    command = format!("{command}\n{more}");
                 }
                 while let Some(line) = lines.next_if(|line| !prompt(line)) {
                     shown.push_str(&format!("{line}\n"));
