@@ -48,8 +48,8 @@ pub fn router(server: Arc<Server>) -> Router {
     router
         .fallback(nothing)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(Arc::clone(&server), admit))
         .layer(RequestDecompressionLayer::new())
+        .layer(from_fn_with_state(Arc::clone(&server), admit))
         .layer(CompressionLayer::new())
         .with_state(server)
 }
