@@ -121,8 +121,8 @@ fn is_name(text: &str) -> bool {
 }
 
 fn is_part(text: &str) -> bool {
-    let plain = |c: char| c.is_alphanumeric() || "*+!_?$%&=<>-.".contains(c);
-    let begins = |c: char| !c.is_numeric();
+    let plain = |c: char| c.is_alphanumeric() || "*+!_?$%&=<>-.'".contains(c);
+    let begins = |c: char| !c.is_numeric() && c != '\'';
     text.starts_with(begins) && text.chars().all(plain)
 }
 
