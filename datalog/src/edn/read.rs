@@ -395,6 +395,10 @@ fn is_keyword(name: &str) -> bool {
 }
 
 fn is_name(name: &str) -> bool {
+    let signed = name.strip_prefix(['+', '-', '.']).unwrap_or(name);
+    if signed.len() < name.len() && signed.starts_with(|c: char| c.is_numeric()) {
+        return false;
+    }
     let begins = |c: char| !c.is_numeric() && !":#'".contains(c);
     name == "/" || (name.starts_with(begins) && parts(name))
 }
@@ -498,7 +502,6 @@ mod tests {
             "_",
             "<=",
             "a'",
-            ".5a",
             "#uuid \"6f2a0e7c-5f0e-4d43-9f5a-000000000001\"",
             "#inst \"2026-01-01T00:00:00.123456Z\"",
             "#dao/bytes \"AP8=\"",
@@ -557,6 +560,7 @@ mod tests {
         refused("[#_]", "#_ hides the form after it, and there is none", "#_");
         refused("\\", "a backslash with no character after it", "\\");
         refused("@a", "@a is no symbol", "@a");
+        refused("[.5a]", ".5a is no symbol", ".5a");
         let deep = "[".repeat(100_000);
         assert_eq!(read(&deep).unwrap_err().message, "forms are nested more than 256 deep");
         let deep = "#a ".repeat(100_000);
