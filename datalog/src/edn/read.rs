@@ -404,6 +404,10 @@ fn is_keyword(name: &str) -> bool {
 }
 
 fn is_name(name: &str) -> bool {
+    let signed = name.strip_prefix(['+', '-', '.']).unwrap_or(name);
+    if signed.len() < name.len() && signed.starts_with(|c: char| c.is_numeric()) {
+        return false;
+    }
     let begins = |c: char| !c.is_numeric() && !":#'".contains(c);
     name == "/" || (name.starts_with(begins) && parts(name))
 }
@@ -567,6 +571,7 @@ mod tests {
         refused("[#_]", "#_ hides the form after it, and there is none", "#_");
         refused("\\", "a backslash with no character after it", "\\");
         refused("@a", "@a is no symbol", "@a");
+        refused("[.5a]", ".5a is no symbol", ".5a");
         let deep = "[".repeat(100_000);
         assert_eq!(read(&deep).unwrap_err().message, "forms are nested more than 256 deep");
         let deep = "#a ".repeat(100_000);

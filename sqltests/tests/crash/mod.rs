@@ -83,7 +83,8 @@ async fn check(location: &Location, acknowledged: &Acknowledged) {
 
     // The log itself, read from its first transaction: every hash follows from the one before.
     let store = Store::open(location, Access::ReadOnly).await.unwrap();
-    let log = Log::new(store, format!("{}/streams/0", engine::DATABASE).into(), "0".into());
+    let folder = store.root.clone().join(engine::DATABASE).join("streams").join("0");
+    let log = Log::new(store, folder, "0".into());
     let hashes: BTreeMap<i64, String> = log
         .read_after(Head::START)
         .map_ok(|tx| (tx.header.t, tx.header.hash.iter().map(|b| format!("{b:02x}")).collect()))
