@@ -80,7 +80,7 @@ pub fn form(e: &Error, place: Option<Place>) -> Node {
     pairs.extend(e.detail.as_ref().map(|detail| ("detail", prose(detail))));
     pairs.extend(e.hint.as_ref().map(|hint| ("hint", prose(hint))));
     // Of a transaction, the form of its data, from 0.
-    pairs.extend(e.op.map(|op| ("op", count(op))));
+    pairs.extend(e.op.map(|op| ("op", count(op as usize))));
     // Of a statement, the character of its text, from 1.
     pairs.extend(e.position.map(|p| ("position", count(p))));
     pairs.extend(place.map(|p| {
