@@ -102,7 +102,7 @@ fn prose(words: &str) -> Node {
         return text(words);
     }
     let (keyword, rest) = words.split_at(words.find(' ').unwrap_or(words.len()));
-    text(&format!("`{keyword}`{rest}"))
+    text(format!("`{keyword}`{rest}"))
 }
 
 fn count(n: usize) -> Node {
