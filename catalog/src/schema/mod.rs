@@ -93,10 +93,6 @@ impl Schema {
     pub fn entity_of(&self, ident: &Attr) -> Option<i64> {
         self.idents.get(ident).copied()
     }
-    /// The name under which an attribute's datoms are stored.
-    pub fn stored<'a>(&'a self, a: &'a Attr) -> &'a Attr {
-        self.attributes.get(a).map_or(a, |known| &known.ident)
-    }
     /// The `:db/ident` of an entity.
     pub fn ident_of(&self, entity: i64) -> Option<&Attr> {
         self.names.get(&entity)

@@ -61,11 +61,6 @@ impl Columns {
         if let Some(at) = self.by_name.get(a) {
             return Ok(*at);
         }
-        // A column of a renamed attribute has both names.
-        if let Some(at) = self.by_name.get(schema.stored(a)).copied() {
-            self.by_name.insert(a.clone(), at);
-            return Ok(at);
-        }
         let attribute = match schema.get(a) {
             Some(known) => known.clone(),
             None => {
@@ -82,7 +77,6 @@ impl Columns {
             free: Vec::new(),
         });
         let at = self.all.len() - 1;
-        self.by_name.insert(self.all[at].a().clone(), at);
         self.by_name.insert(a.clone(), at);
         Ok(at)
     }

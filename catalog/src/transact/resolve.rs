@@ -63,7 +63,7 @@ impl Names {
         let mut asked: BTreeMap<Attr, Vec<(u32, &Value, Value)>> = BTreeMap::new();
         let mut ask = |at: u32, a: &Attr, v| {
             let wanted = lookup_value(a, v, schema).map_err(|e| refused(ops, at, e))?;
-            asked.entry(schema.stored(a).clone()).or_default().push((at, v, wanted));
+            asked.entry(a.clone()).or_default().push((at, v, wanted));
             Ok(())
         };
         for (at, op) in &expanded.ops {
@@ -99,7 +99,7 @@ impl Names {
             EntityRef::Inner(n) => Ok(self.inner(*n)),
             EntityRef::Ident(ident) if ident.as_str() == builtin::CURRENT_TX => Ok(self.t),
             EntityRef::Lookup(a, v) => {
-                let key = (schema.stored(a).clone(), v.clone());
+                let key = (a.clone(), v.clone());
                 self.lookups.get(&key).copied().ok_or_else(|| nobody(&format!("[{a} {v}]")))
             }
             EntityRef::Ident(ident) => schema.entity_of(ident).ok_or_else(|| {
