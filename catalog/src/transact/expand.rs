@@ -166,6 +166,8 @@ impl<'a> Way<'a, '_> {
         }
         let id = id.unwrap_or_else(|| self.number());
         let mut said = Vec::with_capacity(attrs.len());
+        // It stands before those within it, and gets its id before them.
+        let at = self.out.ops.len();
         for (a, v) in attrs {
             match backwards(a) {
                 Some(forward) => self.backwards(&id, a, &forward, v, depth)?,
@@ -173,7 +175,7 @@ impl<'a> Way<'a, '_> {
             }
         }
         if !said.is_empty() {
-            self.out.ops.push((self.op, Cow::Owned(Op::Map { id: Some(id), attrs: said })));
+            self.out.ops.insert(at, (self.op, Cow::Owned(Op::Map { id: Some(id), attrs: said })));
         }
         Ok(())
     }
