@@ -19,8 +19,15 @@ async fn a_transaction_tells_who_made_it() {
         client: Some("127.0.0.1".into()),
         reason: Some("a typo".into()),
     };
+    let names = async || -> Vec<String> {
+        let tables = database.tables(&database.snapshot()).await.unwrap();
+        tables.iter().map(|table| table.name.clone()).collect()
+    };
+    run(&database, person("y")).await;
+    assert_eq!(names().await, ["p"]);
     let transaction = Transaction { provenance, ..person("x").into() };
     let report = database.transact(transaction).await.unwrap();
+    assert_eq!(names().await, ["p", "tx"]);
     let t = report.t;
     for (a, v) in [(":tx/author", "ada"), (":tx/client", "127.0.0.1"), (":tx/reason", "a typo")] {
         assert_eq!(facts(&database, a).await, [format!("{t} \"{v}\"")]);
