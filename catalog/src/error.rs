@@ -63,7 +63,7 @@ pub struct Error {
     /// 1-based character position in the statement's text.
     pub position: Option<usize>,
     /// The op of a transaction that is at fault, from 0.
-    pub op: Option<usize>,
+    pub op: Option<u32>,
 }
 
 impl Error {

@@ -200,7 +200,7 @@ pub fn refused(ops: &[Op], at: u32, e: Error) -> Error {
     }
     let (number, all) = (at + 1, ops.len());
     let message = format!("transaction refused: op {number} of {all}, {text}: {}", e.message);
-    Error { message, op: Some(at as usize), ..e }
+    Error { message, op: Some(at), ..e }
 }
 
 impl fmt::Display for EntityRef {

@@ -126,7 +126,7 @@ async fn into(database: &Database, tx_data: Node, text: &str) -> Result<String, 
     match database.transact(ops).await {
         Ok(report) => Ok(report::report(database.name(), &report).to_string()),
         Err(e) => {
-            let form = e.op.and_then(|op| tx_data.sequence()?.get(op));
+            let form = e.op.and_then(|op| tx_data.sequence()?.get(op as usize));
             let place = at(form.unwrap_or(&tx_data).span, text);
             Err(Failure::from(e).inside(place))
         }

@@ -235,12 +235,12 @@ impl Said {
     }
 
     pub fn wrong(&self, node: &Node, name: &str, expected: &str) -> Box<Refusal> {
-        let message = format!(":{name} is {}, not {expected}", node.kind());
+        let message = format!("the value of :{name} is {}, not {expected}", node.kind());
         errors::bad_at(node, &self.text, message, &format!("give {expected}"))
     }
 
     pub fn missing(&self, name: &str, example: &str) -> Box<Refusal> {
-        errors::bad_at(&self.map, &self.text, format!(":{name} is missing"), example)
+        errors::bad_at(&self.map, &self.text, format!("the key :{name} is missing"), example)
     }
 }
 

@@ -48,7 +48,7 @@ pub fn ops(said: &Said) -> Result<Vec<Op>> {
 /// With the place of the op that is at fault.
 pub fn at_op(e: Error, said: &Said) -> Box<Refusal> {
     let forms = said.get("tx-data").and_then(|data| data.sequence());
-    let form = e.op.and_then(|op| forms?.get(op));
+    let form = e.op.and_then(|op| forms?.get(op as usize));
     let place = form.map(|form| errors::place(form.span, &said.text));
     let mut refusal: Box<Refusal> = e.into();
     refusal.place = place;

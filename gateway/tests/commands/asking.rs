@@ -122,7 +122,7 @@ fn transactions_go_into_a_folder_and_through_a_server() {
         (
             "[{:p/name \"Eva\"}] [[:db/add 7]]",
             2,
-            "line 1, column 21: :db/add does not take 1 arguments",
+            "line 1, column 20: :db/add does not take 1 arguments",
         ),
         ("[{:p/name", 2, "line 1, column 2: { is never closed"),
         ("", 2, "there is no transaction"),

@@ -6,5 +6,6 @@ mod formats;
 mod hostile;
 mod limits;
 mod log;
+mod openapi;
 mod support;
 mod transact;
