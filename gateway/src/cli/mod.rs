@@ -20,6 +20,7 @@ mod signals;
 pub mod sql;
 mod transact;
 mod verify;
+mod who;
 
 pub use failure::Failure;
 
