@@ -4,7 +4,7 @@ mod dao;
 mod history;
 mod instants;
 mod names;
-mod scan;
+pub mod scan;
 mod star;
 mod types;
 
