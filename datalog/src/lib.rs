@@ -6,4 +6,6 @@
 pub mod edn;
 pub mod functions;
 pub mod query;
+pub mod resolve;
+pub mod source;
 pub mod value;

@@ -5,7 +5,7 @@ mod history;
 mod instants;
 mod names;
 pub mod scan;
-mod star;
+pub mod star;
 mod types;
 
 pub use dao::{DAO_RELATIONS, dao_table};

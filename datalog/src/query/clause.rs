@@ -116,7 +116,8 @@ pub fn heads(span: crate::edn::Span, nodes: &[Node]) -> Result<Heads> {
         return Err(Fault::new(span, "no variable is named").hint("name at least one"));
     }
     let mut seen = std::collections::BTreeSet::new();
-    match heads.all().find(|v| !seen.insert(*v)).cloned() {
+    let twice = heads.all().find(|v| !seen.insert(*v)).cloned();
+    match twice {
         Some(twice) => {
             Err(Fault::new(span, format!("{twice} is named twice")).hint("name it once"))
         }
