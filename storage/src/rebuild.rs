@@ -8,7 +8,7 @@
 //!
 //! So a crash at any moment leaves the old index, or a young one that the next opening completes.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::index::cache::Cache;
 use crate::index::root::{self, Root};
 use crate::index::segment::Files;
@@ -93,7 +93,10 @@ impl Of<'_> {
         let files = Arc::new(Files::new(self.store.clone(), self.prefix.clone(), cache));
         let n = self.objects.roots.keys().max().map_or(0, |n| *n) + 1;
         let empty = Root { n, by_value: self.by_value().await, ..Root::empty() };
-        root::write(&files, self.name, &empty).await?;
+        if !root::write(&files, self.name, &empty).await? {
+            return Err(Error::new(ErrorKind::Fenced, "another process writes an index meanwhile")
+                .hint("stop it, then try again"));
+        }
         let stream = self.lay_down(&files, options, &head, &mut *tell).await?;
         let snapshot = stream.snapshot();
         let newest = snapshot.newest();

@@ -10,7 +10,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::schema::Schema;
 use crate::table::{self, TableDef};
 use crate::transact::writer::{Message, Writer};
-use crate::transact::{Op, TxReport};
+use crate::transact::{Op, TxReport, what_if};
 use daodb_storage::value::Clock;
 use daodb_storage::{Snapshot, Stream};
 use futures::future::BoxFuture;
@@ -38,6 +38,8 @@ pub struct Database {
     /// None once it is closed.
     writer: Mutex<Option<JoinHandle<()>>>,
     clock: Clock,
+    /// Of a what-if: the snapshot that no log has.
+    imagined: Option<Snapshot>,
 }
 
 impl Database {
@@ -55,14 +57,28 @@ impl Database {
         let writer = Writer::new(of, at, schema, Arc::clone(&clock), commit_wait);
         let writer = Mutex::new(Some(tokio::spawn(writer.run(queue))));
         let (name, tables) = (name.to_owned(), Mutex::default());
-        Ok(Arc::new(Database { name, stream, schemas, tables, calls: Some(calls), writer, clock }))
+        let (calls, imagined) = (Some(calls), None);
+        Ok(Arc::new(Database { name, stream, schemas, tables, calls, writer, clock, imagined }))
     }
 
     /// One that only reads, while another process writes.
     async fn follow(name: &str, stream: Arc<Stream>, clock: Clock) -> Result<Arc<Database>> {
         let schemas = Arc::new(Schemas::read(&stream.snapshot(), true).await?);
         let (name, tables, writer) = (name.to_owned(), Mutex::default(), Mutex::default());
-        Ok(Arc::new(Database { name, stream, schemas, tables, calls: None, writer, clock }))
+        let (calls, imagined) = (None, None);
+        Ok(Arc::new(Database { name, stream, schemas, tables, calls, writer, clock, imagined }))
+    }
+
+    /// This database as a what-if leaves it: `snapshot` is the newest there is, nothing can be written, and what is
+    /// remembered of its schema and tables is its own.
+    pub fn imagine(&self, snapshot: Snapshot) -> BoxFuture<'_, Result<Arc<Database>>> {
+        Box::pin(async move {
+            let schemas = Arc::new(Schemas::read(&snapshot, false).await?);
+            let (name, stream) = (self.name.clone(), Arc::clone(&self.stream));
+            let (tables, writer) = (Mutex::default(), Mutex::default());
+            let (calls, clock, imagined) = (None, Arc::clone(&self.clock), Some(snapshot));
+            Ok(Arc::new(Database { name, stream, schemas, tables, calls, writer, clock, imagined }))
+        })
     }
 
     /// Whether this process only follows what another one writes.
@@ -77,7 +93,7 @@ impl Database {
     }
     /// The newest snapshot.
     pub fn snapshot(&self) -> Snapshot {
-        self.stream.snapshot()
+        self.imagined.clone().unwrap_or_else(|| self.stream.snapshot())
     }
     /// Microseconds, UTC, by the database's clock.
     pub fn now(&self) -> i64 {
@@ -124,6 +140,18 @@ impl Database {
             };
             sent.map_err(|_| stopped())?;
             report.await.map_err(|_| stopped())?
+        })
+    }
+    /// What a transaction would do to this snapshot, a newest one: checked as the transactor does, and written nowhere. Its
+    /// `db_after` is read by [`Database::imagine`].
+    pub fn with<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        ops: Vec<Op>,
+    ) -> BoxFuture<'a, Result<TxReport>> {
+        Box::pin(async move {
+            let schema = self.schema(snapshot).await?;
+            what_if(snapshot, &schema, ops, self.now()).await
         })
     }
     /// Writes what waits, and ends background work.

@@ -249,6 +249,21 @@ impl Session {
                 _ => (database, None),
             };
             let database = catalog.database(name).await?;
+            let mut options = options;
+            options.extend(pinned.map(|time| (settings::AS_OF.to_owned(), time.to_owned())));
+            Session::open_on(catalog, database, user, options, extension).await
+        })
+    }
+
+    /// The same on a database that no catalog knows by its name: one that was imagined.
+    pub fn open_on<'a>(
+        catalog: Arc<Catalog>,
+        database: Arc<Database>,
+        user: &'a str,
+        options: Vec<(String, String)>,
+        extension: Arc<dyn Extension>,
+    ) -> BoxFuture<'a, Result<Session>> {
+        Box::pin(async move {
             let ctx = functions::context(catalog.runtime());
             extension.open(&ctx)?;
             let mut session = Session {
@@ -266,9 +281,6 @@ impl Session {
             };
             for (name, value) in options {
                 session.assign(&name, &value, Level::Start).await?;
-            }
-            if let Some(time) = pinned {
-                session.assign(settings::AS_OF, time, Level::Start).await?;
             }
             Ok(session)
         })

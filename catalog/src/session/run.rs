@@ -21,7 +21,7 @@ fn command(tag: &str) -> Result<Outcome> {
 /// Statements that write rows have a place in the design, and none in the code yet.
 pub fn writes_later(what: &str) -> Error {
     Error::new(SqlState::FEATURE_NOT_SUPPORTED, format!("{what} is not supported yet")).hint(
-        "facts come in by transactions: `daodb import git`, or the transactor of the Rust library",
+        "facts come in by transactions: `daodb transact`, POST /api/{db}/transact, `daodb import git`",
     )
 }
 

@@ -3,7 +3,8 @@
 //! In the order data flows: [`op`] lays ops out as columns, an attribute each; [`resolve`] finds whom look-ups and tempids
 //! name; [`retract`] spreads `:db/retractEntity` out; [`validate`] fits values to declared types; [`datoms`] compares each
 //! column with what is known and keeps what is new; [`prepare`] leads through these steps; [`pending`] is what they read: a
-//! snapshot with the transactions on top that are not durable yet; [`writer`] writes groups of them.
+//! snapshot with the transactions on top that are not durable yet; [`writer`] writes groups of them,
+//! and [`mod@what_if`] none.
 //!
 //! Decisions that a user notices:
 //! - A declaration counts at once: the values of its own transaction are checked by it, so that after every transaction all
@@ -19,7 +20,10 @@ mod prepare;
 mod resolve;
 mod retract;
 mod validate;
+mod what_if;
 pub(crate) mod writer;
+
+pub(crate) use what_if::what_if;
 
 use daodb_storage::{Attr, Datom, Snapshot, Value};
 use std::collections::BTreeMap;

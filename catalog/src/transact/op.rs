@@ -157,7 +157,7 @@ pub fn refused(ops: &[Op], at: u32, e: Error) -> Error {
     }
     let (number, all) = (at + 1, ops.len());
     let message = format!("transaction refused: op {number} of {all}, {text}: {}", e.message);
-    Error { message, ..e }
+    Error { message, op: Some(at as usize), ..e }
 }
 
 impl fmt::Display for EntityRef {

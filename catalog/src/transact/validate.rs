@@ -40,6 +40,13 @@ pub fn value(
             let ident = EntityRef::Ident(Attr::new(name));
             names.entity(&ident, schema).map(Value::Ref)
         }
+        // As in Datomic: where an entity must stand, a text or a negative number is a tempid.
+        (Some(ValueType::Ref), Value::String(name)) => {
+            names.entity(&EntityRef::Temp(Arc::clone(name)), schema).map(Value::Ref)
+        }
+        (Some(ValueType::Ref), Value::Long(n)) if *n < 0 => {
+            names.entity(&EntityRef::Temp(n.to_string().into()), schema).map(Value::Ref)
+        }
         (Some(ValueType::Ref), Value::Long(id) | Value::Ref(id)) | (None, Value::Ref(id)) => {
             names.known_id(*id, schema).map(Value::Ref)
         }

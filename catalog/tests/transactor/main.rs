@@ -7,6 +7,7 @@ mod model;
 mod random;
 mod rules;
 mod sessions;
+mod what_if;
 
 use daodb_catalog::database::CatalogOptions;
 use daodb_catalog::{Catalog, Database, EntityRef, Op, SqlState, TxReport, TxValue};

@@ -8,7 +8,7 @@ mod read;
 pub mod write;
 
 pub use base64::{base64, from_base64};
-pub use read::{read, read_all, tagged};
+pub use read::{FORMS, read, read_all, tagged};
 
 use daodb_storage::Value;
 use std::fmt;

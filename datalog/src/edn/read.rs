@@ -9,10 +9,12 @@ use uuid::Uuid;
 
 /// Deeper nesting is nobody's data, and would end the stack of a recursive reader.
 const DEPTH: usize = 256;
+/// A form takes some fifty times the room of its shortest text: more of them are refused before they fill the memory.
+pub const FORMS: usize = 2 << 20;
 
 /// The one form of a text.
 pub fn read(text: &str) -> Result<Node, EdnError> {
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader { text, at: 0, forms: 0 };
     let node = match reader.next(0)? {
         Some(node) => node,
         None => {
@@ -29,7 +31,7 @@ pub fn read(text: &str) -> Result<Node, EdnError> {
 
 /// All forms of a text, one after the other.
 pub fn read_all(text: &str) -> Result<Vec<Node>, EdnError> {
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader { text, at: 0, forms: 0 };
     let mut nodes = Vec::new();
     while let Some(node) = reader.next(0)? {
         nodes.push(node);
@@ -44,6 +46,8 @@ fn error(message: impl Into<String>, span: Span, hint: Option<&str>) -> EdnError
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Read so far.
+    forms: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -111,6 +115,11 @@ impl<'a> Reader<'a> {
                 self.at += 2;
                 self.required(depth, start, "#_ hides the form after it, and there is none")?;
                 continue;
+            }
+            self.forms += 1;
+            if self.forms > FORMS {
+                let hint = Some("split the text");
+                return Err(error(format!("more than {FORMS} forms"), self.here(), hint));
             }
             let form = self.form(c, depth)?;
             return Ok(Some(Node { form, span: self.since(start) }));
@@ -567,6 +576,8 @@ mod tests {
         assert_eq!(read(&deep).unwrap_err().message, "forms are nested more than 256 deep");
         let deep = "#_ ".repeat(100_000);
         assert_eq!(read(&deep).unwrap_err().message, "forms are nested more than 256 deep");
+        let many = format!("[{}]", "1 ".repeat(FORMS));
+        assert_eq!(read(&many).unwrap_err().message, "more than 2097152 forms");
     }
 
     #[test]

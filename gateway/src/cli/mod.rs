@@ -18,6 +18,7 @@ mod restore;
 mod serve;
 mod signals;
 pub mod sql;
+mod transact;
 mod verify;
 
 pub use failure::Failure;
@@ -34,6 +35,7 @@ Examples:
   daodb import git ~/src/other            into a database named after the folder; again: what is new
   daodb serve --data ./daodb-data         then: psql -h 127.0.0.1 -p 5433 demo
   daodb sql 'SELECT count(*) FROM file'   without a server
+  daodb transact data.edn --database d    facts of yours; --url: through a server
   daodb info                              what a folder holds
   daodb log                               its last transactions
   daodb history '[:file/path \"README.md\"]'  one entity, change by change
@@ -61,6 +63,7 @@ enum Command {
     #[command(subcommand)]
     Import(import::Import),
     Sql(sql::Sql),
+    Transact(transact::Transact),
     Info(info::Info),
     Log(log::Log),
     History(history::History),
@@ -93,6 +96,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Serve(command) => command.run(stop).await,
             Command::Import(import::Import::Git(command)) => command.run(stop).await,
             Command::Sql(command) => command.run(stop).await,
+            Command::Transact(command) => command.run().await,
             Command::Info(command) => command.run().await,
             Command::Log(command) => command.run(stop).await,
             Command::History(command) => command.run(stop).await,

@@ -3,9 +3,10 @@
 use super::accept::Accept;
 use super::call::{Peer, respond};
 use super::errors::{self, Refusal, Result};
+use super::formats::Format;
 use super::server::Server;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use daodb_catalog::{Error, SqlState};
@@ -40,13 +41,31 @@ pub async fn admit(
             if let Some(place) = place {
                 request.extensions_mut().insert(place);
             }
-            next.run(request).await
+            worded(next.run(request).await, format)
         }
         Err(refusal) => respond(format, Err(refusal)),
     };
     tracing::debug!(?peer, %method, path, status = answer.status().as_u16(), "answered");
     server.metrics.answered(&method, &path, answer.status(), start.elapsed());
     answer
+}
+
+/// What was refused before any route saw it says why in the words and the format of all others.
+fn worded(answer: Response, format: Format) -> Response {
+    let text = |value: &HeaderValue| value.as_bytes().starts_with(b"text/plain");
+    let foreign = answer.headers().get(header::CONTENT_TYPE).is_none_or(text);
+    let refusal = match answer.status() {
+        StatusCode::UNSUPPORTED_MEDIA_TYPE if foreign => {
+            let hint = "send the body as it is, or with Content-Encoding: gzip";
+            errors::unsupported("the body is packed in a way that is not known", hint)
+        }
+        StatusCode::BAD_REQUEST if foreign => errors::bad(
+            "the path of the request is no text",
+            "GET /api/openapi.json lists the paths",
+        ),
+        _ => return answer,
+    };
+    refusal.response(format)
 }
 
 async fn place(server: &Server, path: &str, headers: &HeaderMap) -> Result<Option<Place>> {

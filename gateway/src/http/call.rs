@@ -10,6 +10,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
+use daodb_catalog::{Error, SqlState};
 use daodb_datalog::edn::{Form, Node};
 use futures::StreamExt;
 use parking_lot::Mutex;
@@ -18,6 +19,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// Memory for bodies is given out in pieces of so many bytes.
 const PIECE: usize = 4 << 10;
+/// From here on a body is read in a thread of its own.
+const LARGE: usize = 256 << 10;
 
 /// Who called, by the socket.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +100,8 @@ impl Call {
                 return Err(errors::unsupported("a body cannot be application/sql here", hint));
             }
             Content::Forms(format) => {
-                let map = format.read(&bytes)?;
+                let map = read(format, bytes.clone()).await?;
+                let memory = forms_memory(server, &map, memory)?;
                 Said { map, text: utf8(&bytes)?, _memory: memory }
             }
         };
@@ -133,8 +137,8 @@ impl Call {
         match tokio::time::timeout(limits.body_time, read).await {
             Ok(read) => read,
             Err(_) => {
-                let seconds = limits.body_time.as_secs();
-                Err(errors::slow(format!("the body did not come within {seconds} s")))
+                let limit = limits.body_time;
+                Err(errors::slow(format!("the body did not come within {limit:?}")))
             }
         }
     }
@@ -147,6 +151,46 @@ impl Call {
     pub fn answer_with(&self, status: StatusCode, form: Node) -> Result<Response> {
         let format = self.accept.forms()?;
         Ok((status, [("content-type", format.media_type())], format.body(form)).into_response())
+    }
+}
+
+/// Reading a large body takes long: elsewhere, so that the requests beside it are answered.
+async fn read(format: Format, body: Bytes) -> Result<Node> {
+    if body.len() < LARGE {
+        return format.read(&body);
+    }
+    match tokio::task::spawn_blocking(move || format.read(&body)).await {
+        Ok(read) => read,
+        Err(e) => {
+            let text = format!("reading the body failed: {e}");
+            Err(Error::new(SqlState::INTERNAL, text).into())
+        }
+    }
+}
+
+/// Forms take more room than their text, and the more the shorter they are.
+fn forms_memory(
+    server: &Server,
+    map: &Node,
+    memory: Option<OwnedSemaphorePermit>,
+) -> Result<Option<OwnedSemaphorePermit>> {
+    let wanted = pieces(count(map).saturating_mul(size_of::<Node>()));
+    let Some(mut memory) = memory else { return Ok(None) };
+    let more = wanted.saturating_sub(memory.num_permits());
+    if more > 0 {
+        memory.merge(server.body_memory(more)?);
+    }
+    Ok(Some(memory))
+}
+
+/// How many forms there are, this one and those within.
+fn count(node: &Node) -> usize {
+    let all = |nodes: &[Node]| nodes.iter().map(count).sum::<usize>();
+    1 + match &node.form {
+        Form::List(nodes) | Form::Vector(nodes) | Form::Set(nodes) => all(nodes),
+        Form::Map(pairs) => pairs.iter().map(|(k, v)| count(k) + count(v)).sum(),
+        Form::Tagged(_, node) => count(node),
+        Form::Nil | Form::Value(_) | Form::Char(_) => 0,
     }
 }
 

@@ -69,7 +69,7 @@ impl Refusal {
     }
 }
 
-fn place(span: Span, body: &str) -> Place {
+pub fn place(span: Span, body: &str) -> Place {
     let (line, column) = span.line_column(body);
     Place { span, line, column }
 }
@@ -79,7 +79,9 @@ pub fn form(e: &Error, place: Option<Place>) -> Node {
     let mut pairs = vec![("code", text(e.state.as_str())), ("message", text(&e.message))];
     pairs.extend(e.detail.as_ref().map(|detail| ("detail", text(detail))));
     pairs.extend(e.hint.as_ref().map(|hint| ("hint", text(hint))));
-    // Of a statement, where it stands as a value of the body: characters of its own text.
+    // Of a transaction, the form of its data, from 0.
+    pairs.extend(e.op.map(|op| ("op", count(op))));
+    // Of a statement, the character of its text, from 1.
     pairs.extend(e.position.map(|p| ("position", count(p))));
     pairs.extend(place.map(|p| {
         let span = map([

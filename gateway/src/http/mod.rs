@@ -1,6 +1,6 @@
 //! DaoDB over HTTP. [`server`] accepts within limits; [`routes`] says which file answers what, and [`admit`] who may ask and
 //! how many at once. A request becomes a [`call`]: its formats by [`accept`], its body as one form by [`formats`], its times
-//! by [`basis`]. Transactions go in by [`transact`](mod@transact) and come out by [`tx`], [`log`] and [`events`]; a statement runs by [`sql`] with
+//! by [`basis`]. Transactions go in by [`transact`](mod@transact), or only might by [`with`], and come out by [`tx`], [`log`] and [`events`]; a statement runs by [`sql`] with
 //! its [`args`], and its rows leave by [`stream`]. What fails leaves by [`errors`].
 //!
 //! **Invariant:** one request reads one snapshot, and says which.
@@ -26,6 +26,8 @@ mod routes;
 mod server;
 mod sql;
 mod stream;
+mod transact;
 mod tx;
+mod with;
 
 pub use server::{Limits, serve_within};

@@ -1,6 +1,7 @@
 //! Transactions and databases as forms, in the shapes that Datomic's own interfaces give them.
 
 use super::formats::{long, map, node, text, value};
+use daodb_catalog::TxReport;
 use daodb_datalog::edn::{Form, Node};
 use daodb_storage::log::Transaction;
 use daodb_storage::{Datom, FIRST_T, Value};
@@ -48,4 +49,19 @@ pub fn transaction(transaction: &Transaction) -> Node {
 /// A database at a t.
 pub fn database(name: &str, t: i64) -> Node {
     map([("db-name", text(name)), ("t", long(t)), ("next-t", long(t.max(FIRST_T - 1) + 1))])
+}
+
+/// What a transaction did.
+pub fn report(name: &str, report: &TxReport) -> Node {
+    let tempid = |(tempid, e): (&std::sync::Arc<str>, &i64)| (text(tempid), long(*e));
+    map([
+        ("t", long(report.t)),
+        ("tx", long(report.t)),
+        ("instant", instant(report.instant)),
+        ("hash", hash(&report.hash)),
+        ("tempids", node(Form::Map(report.tempids.iter().map(tempid).collect()))),
+        ("tx-data", datoms(&report.datoms)),
+        ("db-before", database(name, report.db_before.t())),
+        ("db-after", database(name, report.db_after.t())),
+    ])
 }

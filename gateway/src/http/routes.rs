@@ -5,7 +5,7 @@ use super::admit::admit;
 use super::call::respond;
 use super::errors::{self, Refusal};
 use super::server::Server;
-use super::{databases, health, log, metrics, openapi, sql, tx};
+use super::{databases, health, log, metrics, openapi, sql, transact, tx, with};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -27,6 +27,8 @@ fn routes() -> Vec<(&'static str, &'static str, Route)> {
         ("/api", "GET, POST", get(databases::list).post(databases::create)),
         ("/api/openapi.json", "GET", get(openapi::route)),
         ("/api/{db}", "DELETE", delete(databases::archive)),
+        ("/api/{db}/transact", "POST", post(transact::route)),
+        ("/api/{db}/with", "POST", post(with::route)),
         ("/api/{db}/sql", "POST", post(sql::route)),
         ("/api/{db}/basis", "GET", get(tx::basis)),
         ("/api/{db}/tx/{t}", "GET", get(tx::route)),
@@ -46,8 +48,8 @@ pub fn router(server: Arc<Server>) -> Router {
     router
         .fallback(nothing)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(Arc::clone(&server), admit))
         .layer(RequestDecompressionLayer::new())
+        .layer(from_fn_with_state(Arc::clone(&server), admit))
         .layer(CompressionLayer::new())
         .with_state(server)
 }

@@ -34,7 +34,7 @@ pub struct Limits {
     pub wait: Duration,
     /// Readers of the log that wait for what is new.
     pub followers: usize,
-    /// Bytes of one body, unpacked; and of all bodies that are held at a time.
+    /// Bytes of one body, unpacked; and of all bodies that are held at a time, with the forms that were read of them.
     pub body: usize,
     pub bodies: usize,
     /// From the end of the head to the end of the body.
@@ -60,7 +60,7 @@ impl Default for Limits {
             wait: Duration::from_secs(5),
             followers: 500,
             body: 64 << 20,
-            bodies: 128 << 20,
+            bodies: 256 << 20,
             body_time: Duration::from_secs(60),
             head_time: Duration::from_secs(30),
             stalled: Duration::from_secs(60),

@@ -14,7 +14,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use daodb_catalog::session::Statement;
-use daodb_catalog::{Error, Outcome, Session, SqlState};
+use daodb_catalog::{Database, Error, Outcome, Session, SqlState};
 use daodb_datalog::edn::Form;
 use daodb_storage::Value;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 const KEYS: [&str; 6] = ["sql", "args", "as-of", "since", "history", "timeout"];
 /// The user of sessions, until there is authentication.
-pub const USER: &str = "http";
+const USER: &str = "http";
 
 pub async fn route(
     State(server): State<Arc<Server>>,
@@ -40,7 +40,24 @@ async fn answer(server: &Arc<Server>, name: &str, call: &mut Call) -> Result<Res
     call.knows(&basis::NAMES)?;
     let said = call.said(server, &KEYS).await?;
     let deadline = deadline(server, &said)?;
-    let (session, outcome, t) = within(deadline, run(server, name, call, &said)).await?;
+    let ran = async {
+        let database = server.catalog.database(name).await?;
+        run(server, database, call, &said).await
+    };
+    let ran = within(deadline, ran).await?;
+    send(server, call, format, ran, deadline).await
+}
+
+/// What a statement gives, as of which t, and the session that must live as long.
+pub type Ran = (Session, Outcome, i64);
+
+pub async fn send(
+    server: &Arc<Server>,
+    call: &mut Call,
+    format: RowFormat,
+    (session, outcome, t): Ran,
+    deadline: Option<Instant>,
+) -> Result<Response> {
     let (schema, rows) = match outcome {
         Outcome::Rows { schema, stream, .. } => (schema, stream),
         Outcome::Command { tag } => {
@@ -76,7 +93,7 @@ fn with_type(body: Body, format: RowFormat) -> Response {
 }
 
 /// The server's limit, or a shorter one of the request: `:timeout` in milliseconds.
-fn deadline(server: &Server, said: &Said) -> Result<Option<Instant>> {
+pub fn deadline(server: &Server, said: &Said) -> Result<Option<Instant>> {
     let own = match said.get("timeout").map(|node| (node, &node.form)) {
         None => None,
         Some((_, Form::Value(Value::Long(ms @ 1..)))) => {
@@ -89,19 +106,19 @@ fn deadline(server: &Server, said: &Said) -> Result<Option<Instant>> {
     Ok(limit.and_then(|limit| Instant::now().checked_add(limit)))
 }
 
-async fn run(
-    server: &Arc<Server>,
-    name: &str,
+/// Runs the statement of a request on a database.
+pub async fn run(
+    server: &Server,
+    database: Arc<Database>,
     call: &Call,
     said: &Said,
-) -> Result<(Session, Outcome, i64)> {
+) -> Result<Ran> {
     let hint = "as {:sql \"SELECT 1\"}, or the text itself as application/sql";
     let sql = said.text("sql")?.ok_or_else(|| said.missing("sql", hint))?;
-    let database = server.catalog.database(name).await?;
     let times = basis::Times::of(call, Some(said))?;
     let view = times.resolve(&database, &database.snapshot()).await?;
     let (catalog, extension) = (Arc::clone(&server.catalog), Arc::clone(&server.extension));
-    let mut session = Session::open(catalog, name, USER, view.settings(), extension).await?;
+    let mut session = Session::open_on(catalog, database, USER, view.settings(), extension).await?;
     let statement = one(session.parse(sql)?)?;
     let params = args::bind(&session, &statement, said).await?;
     let outcome = session.execute(&statement, &params).await?;

@@ -1,7 +1,7 @@
-//! The commands that ask a folder for its past: `log`, `history`, `diff`.
+//! The commands that ask a folder for its past (`log`, `history`, `diff`), and the one that adds to it (`transact`).
 
 use super::embedded::imported;
-use super::program::{done, fails};
+use super::program::{Server, both, daodb, done, fails};
 
 const DATA: [&str; 2] = ["--data", "data"];
 
@@ -103,4 +103,50 @@ fn two_moments_are_compared() {
     assert_eq!(lines, turned);
     assert_eq!(cells(&diff("1001", "1001")).len(), 0);
     fails(dir.path(), &with(&["diff", "1000", "4711"]), 1);
+}
+
+#[test]
+fn transactions_go_into_a_folder_and_through_a_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let transact = |text: &str, more: &[&str]| {
+        let arguments = [&["transact", "--database", "people"], more].concat();
+        both(daodb(dir.path(), &arguments), text)
+    };
+    let (said, status) = transact("[{:p/name \"Ada\"}]\n{:tx-data [{:p/name \"Lin\"}]}", &DATA);
+    assert!(status.success(), "{said}");
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("{:t 1000,") && lines[1].starts_with("{:t 1001,"), "{said}");
+    let names = "SELECT name FROM p ORDER BY name";
+    assert_eq!(done(dir.path(), &with(&["sql", names])), "name\nAda\nLin\n");
+    for (text, status, expect) in [
+        (
+            "[{:p/name \"Eva\"}] [[:db/add 7]]",
+            2,
+            "line 1, column 21: :db/add does not take 1 arguments",
+        ),
+        ("[{:p/name", 2, "line 1, column 2: { is never closed"),
+        ("", 2, "there is no transaction"),
+        (
+            "[{:p/a 1}\n [:db/add 4300000000 :p/a 1]]",
+            1,
+            "line 2, column 2: transaction refused: op 2 of 2",
+        ),
+    ] {
+        let (said, ended) = transact(text, &DATA);
+        assert_eq!(ended.code(), Some(status), "{text}: {said}");
+        assert!(said.contains(expect), "{text}: {said}");
+    }
+    assert_eq!(done(dir.path(), &with(&["sql", names])), "name\nAda\nLin\n");
+
+    let mut server = Server::start(dir.path(), &with(&["serve"]));
+    let url = server.http();
+    let (said, status) = transact("[{:p/name \"Mira\"}]", &["--url", &url]);
+    assert!(status.success() && said.starts_with("{:t 1002,"), "{said}");
+    let (said, status) = transact("[[:db/retractEntity 4300000000]]", &["--url", &url]);
+    assert_eq!(status.code(), Some(1));
+    assert!(said.contains("error: transaction refused: op 1 of 1"), "{said}");
+    assert!(server.signal("-TERM").success());
+    let (said, status) = transact("[{:p/name \"x\"}]", &["--url", &url]);
+    assert!(status.code() == Some(1) && said.contains("hint: is a server there?"), "{said}");
+    assert_eq!(done(dir.path(), &with(&["sql", names])), "name\nAda\nLin\nMira\n");
 }

@@ -7,20 +7,21 @@
 //! - A `python` block with a `text` block after it: a script, and what it prints. `DAODB_PYTHON` names a Python with `duckdb`.
 //! - Other blocks are for the eye.
 //!
-//! All of it on the sample history, which is the same every time. Port 5433 stands for the one that the test has.
+//! All of it on the sample history, which is the same every time. Ports 5433 and 8765 stand for those that the test has.
 //! `DAODB_DOCS=write` puts the answers of now into the documents.
 
-use super::program::{DAODB, PATIENCE, Server, both, daodb, left_out, without_settings};
+use super::program::{DAODB, PATIENCE, Server, both, daodb, is_there, left_out, without_settings};
 use super::psql;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const DOCUMENTS: [&str; 5] = [
+const DOCUMENTS: [&str; 6] = [
     "README.md",
     "docs/time-travel.md",
     "docs/storage.md",
     "docs/formats.md",
     "docs/operations.md",
+    "docs/http.md",
 ];
 
 #[test]
@@ -79,7 +80,7 @@ impl Run {
     }
 
     /// A server on a copy: only one process opens a folder.
-    fn server(&mut self) -> &Server {
+    fn server(&mut self) -> &mut Server {
         let orchard = self.orchard();
         let home = self.home.path();
         self.server.get_or_insert_with(|| {
@@ -169,7 +170,7 @@ impl Run {
                 while command.ends_with('\\') {
                     let more = lines.next().unwrap();
                     out.push_str(&format!("{more}\n"));
-                    command = format!("{}\n{more}", command.trim_end_matches('\\'));
+                    command = format!("{command}\n{more}");
                 }
                 while let Some(line) = lines.next_if(|line| !prompt(line)) {
                     shown.push_str(&format!("{line}\n"));
@@ -208,6 +209,12 @@ impl Run {
             }
             port = self.server().address.port();
             command = command.replace("-p 5433", &format!("-p {port}"));
+        }
+        if command.contains("curl ") {
+            if !is_there("curl", self.document) {
+                return shown;
+            }
+            command = command.replace("http://127.0.0.1:8765", &self.server().http());
         }
         let program = Path::new(DAODB).parent().unwrap();
         let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());

@@ -176,6 +176,7 @@ fn every_command_helps() {
         &["import", "git"],
         &["sql"],
         &["info"],
+        &["transact"],
         &["log"],
         &["history"],
         &["diff"],

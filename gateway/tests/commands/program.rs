@@ -122,6 +122,15 @@ impl Server {
         }
     }
 
+    /// Where it speaks HTTP: `http://127.0.0.1:8765`.
+    pub fn http(&mut self) -> String {
+        if !self.said.contains("\n  http://") {
+            self.wait_for("  http://");
+        }
+        let line = self.said.lines().find_map(|line| line.trim().strip_suffix("/api")).unwrap();
+        line.to_owned()
+    }
+
     /// Sends a signal and waits for the end.
     pub fn signal(mut self, signal: &str) -> ExitStatus {
         let pid = self.child.id().to_string();

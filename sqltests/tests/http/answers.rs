@@ -117,6 +117,7 @@ async fn refusals_say_what_where_and_what_to_do() {
     for (path, accept, status) in [
         ("//nothing", JSON, 404),
         ("//api/nowhere/basis", JSON, 404),
+        ("//api/%ff/basis", JSON, 400),
         ("/basis", "text/html", 406),
         ("/basis?as_of=1000", JSON, 400),
         ("/sql", JSON, 405),

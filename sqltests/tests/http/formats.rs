@@ -127,3 +127,39 @@ async fn answers_are_packed_where_the_client_takes_it() {
     assert_eq!(plain.header("content-encoding"), None);
     door.close().await;
 }
+
+/// A text in gzip's format, as it is.
+fn gzip(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).unwrap();
+    let crc = text.bytes().fold(!0_u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 }
+        })
+    });
+    let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&(!length).to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(&(!crc).to_le_bytes());
+    out.extend_from_slice(&u32::from(length).to_le_bytes());
+    out
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packed_bodies_are_unpacked() {
+    let door = Door::within(Limits { body: 1000, ..Limits::default() }).await;
+    let post = |body: Vec<u8>, encoding: &str| {
+        let request = door.client.post(door.url("/sql")).header("content-type", SQL);
+        super::support::answer(request.header("content-encoding", encoding).body(body))
+    };
+    let packed = post(gzip("SELECT n FROM item"), "gzip").await;
+    assert_eq!((packed.status, &packed.json()["rows"]), (200, &json!([[2]])));
+    // The limit is that of what comes out.
+    let large = post(gzip(&format!("SELECT 1{}", " ".repeat(2000))), "gzip").await;
+    assert_eq!((large.status, large.code().as_str()), (413, "54000"));
+    let broken = post(b"no gzip".to_vec(), "gzip").await;
+    assert_eq!((broken.status, broken.code().as_str()), (400, "22023"));
+    let unknown = post(b"SELECT 1".to_vec(), "br").await;
+    assert_eq!((unknown.status, unknown.code().as_str()), (415, "0A000"));
+    door.close().await;
+}

@@ -29,6 +29,10 @@ async fn bodies_share_a_memory() {
     let refused = door.post("/sql", SQL, JSON, &" ".repeat(100 << 10)).await;
     assert_eq!((refused.status, refused.code().as_str()), (503, "53200"));
     assert!(refused.header("retry-after").is_some());
+    // Short forms take more room than their text.
+    let body = format!("{{:sql \"SELECT 1\" :args [{}]}}", "1 ".repeat(5000));
+    let refused = door.post("/sql", EDN, JSON, &body).await;
+    assert_eq!((refused.status, refused.code().as_str()), (503, "53200"));
     // What was refused holds nothing.
     let small = door.post("/sql", SQL, JSON, &format!("SELECT 1{}", " ".repeat(60 << 10))).await;
     assert_eq!(small.status, 200);

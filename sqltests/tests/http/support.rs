@@ -64,6 +64,14 @@ impl Door {
 
     pub async fn within(limits: Limits) -> Door {
         let (catalog, database) = engine::memory(engine::options()).await.unwrap();
+        let mut door = Door::of(catalog, database, limits).await;
+        door.set("2026-01-01T00:00:00Z", 1).await;
+        door.set("2026-02-01T00:00:00Z", 2).await;
+        door
+    }
+
+    /// What is there already, served.
+    pub async fn of(catalog: Arc<Catalog>, database: Arc<Database>, limits: Limits) -> Door {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -71,10 +79,7 @@ impl Door {
         let task = tokio::spawn(served);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let names = Names::new();
-        let mut door = Door { catalog, database, address, client, names, stop, task };
-        door.set("2026-01-01T00:00:00Z", 1).await;
-        door.set("2026-02-01T00:00:00Z", 2).await;
-        door
+        Door { catalog, database, address, client, names, stop, task }
     }
 
     pub async fn set(&mut self, at: &str, n: i64) {

@@ -9,11 +9,12 @@ use super::stat::{Sketch, Stat};
 use crate::datom::{Attr, FIRST_T};
 use crate::error::{Error, ErrorKind, Result};
 use crate::snapshot::Basis;
+use crate::store::Created;
 use crate::tail::Fresh;
 use crate::value::{Value, ValueType};
 use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
+use object_store::ObjectMeta;
 use object_store::path::Path;
-use object_store::{ObjectMeta, PutMode, PutOptions};
 use serde::{Deserialize, Serialize};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -146,8 +147,8 @@ fn path(files: &Files, n: u64) -> Path {
     folder(files).join(format!("{n:020}.json"))
 }
 
-/// Stores a root; its segments lie there already.
-pub async fn write(files: &Files, stream: &str, root: &Root) -> Result<()> {
+/// Stores a root; its segments lie there already. False: another one has its number.
+pub async fn write(files: &Files, stream: &str, root: &Root) -> Result<bool> {
     let entry = RootEntry {
         format: FORMAT,
         stream: stream.to_owned(),
@@ -164,11 +165,10 @@ pub async fn write(files: &Files, stream: &str, root: &Root) -> Result<()> {
     let root_json = serde_json::to_value(&entry).map_err(internal)?;
     let blake3 = blake3::hash(root_json.to_string().as_bytes()).to_hex().to_string();
     let bytes = serde_json::to_vec(&File { blake3, root: root_json }).map_err(internal)?;
-    let path = path(files, root.n);
-    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-    let put = files.store.objects.put_opts(&path, bytes.into(), options).await;
-    put.map_err(|e| Error::io(&path, e))?;
-    Ok(())
+    match files.store.create(&path(files, root.n), bytes).await? {
+        Created::New => Ok(true),
+        Created::Taken(_) => Ok(false),
+    }
 }
 
 /// The newest root that is whole, with all its segments; else an empty one. And the highest number that is taken.
@@ -280,7 +280,11 @@ pub async fn collect(files: &Files, root: &Root, before: i64) -> Result<u64> {
             files.store.delete(&object.location).await?;
             removed += 1;
         } else {
-            match parse(&object.location, &files.store.read(&object.location).await?) {
+            let Some(bytes) = files.store.read_if_there(&object.location).await? else {
+                // Another process has just removed it: one of the two was overtaken, so neither goes on.
+                return Ok(removed);
+            };
+            match parse(&object.location, &bytes) {
                 Ok(kept) => {
                     named.extend(kept.runs.iter().flat_map(|run| &run.segments).map(|s| s.name));
                 }

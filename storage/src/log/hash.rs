@@ -11,6 +11,13 @@ pub(super) struct TransactionHasher {
     bytes: Vec<u8>,
 }
 
+/// The hash that a transaction has after `previous`.
+pub(crate) fn hash(previous: [u8; 32], t: i64, instant: i64, datoms: &[Datom]) -> [u8; 32] {
+    let count = datoms.len() as u64;
+    let header = Header { t, instant, parents: Vec::new(), previous, hash: [0; 32], count };
+    TransactionHasher::new().hash(&header, datoms)
+}
+
 impl TransactionHasher {
     pub(super) fn new() -> Self {
         Self { bytes: Vec::with_capacity(PIECE + 1024) }

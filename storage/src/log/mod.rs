@@ -14,6 +14,7 @@ mod seal;
 mod verify;
 
 pub use consolidate::Joined;
+pub(crate) use hash::hash;
 pub(crate) use object::{datom_columns, datom_schema};
 pub use verify::Verified;
 pub(crate) use verify::decode;

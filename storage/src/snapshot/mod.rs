@@ -224,6 +224,9 @@ impl Snapshot {
     pub(crate) fn new(state: Arc<State>) -> Snapshot {
         Snapshot { state, view: View::default() }
     }
+    pub(crate) fn state(&self) -> &Arc<State> {
+        &self.state
+    }
     /// The newest transaction, whatever the view.
     pub fn newest(&self) -> &Basis {
         &self.state.basis

@@ -35,6 +35,8 @@ const ENDED_PART: u64 = 4;
 const FEW: u64 = 8;
 /// Log objects are looked through for some to join after so many commits.
 const COMMITS: usize = 256;
+/// Roots that another process has written since the newest was read, at most.
+const TAKEN_ROOTS: usize = 1000;
 const RETRY: Duration = Duration::from_secs(2);
 
 pub struct Indexer {
@@ -275,7 +277,7 @@ impl Inner {
             runs.push(run);
         }
         let root = Root {
-            n: self.next_root(),
+            n: 0,
             basis: frozen.basis.clone(),
             fresh: frozen.fresh,
             by_value,
@@ -289,8 +291,7 @@ impl Inner {
                 Ok(State::new(files, root, tail, basis, current.fresh))
             })?;
         }
-        root::write(&self.files, &self.name, &root).await?;
-        let root = Arc::new(root);
+        let root = self.write_root(root).await?;
         self.publish(|current| {
             let (files, root) = (Arc::clone(&current.files), Arc::clone(&root));
             let (tail, basis) = (current.tail.thawed(), current.basis.clone());
@@ -299,8 +300,21 @@ impl Inner {
         Ok(((), done))
     }
 
-    fn next_root(&self) -> u64 {
-        self.indexer.highest.fetch_add(1, Ordering::SeqCst) + 1
+    /// Stores a root under the next number that is free: a writer that was overtaken, and does not know yet, may have taken
+    /// some. What it wrote is true of an earlier basis.
+    async fn write_root(&self, mut root: Root) -> Result<Arc<Root>> {
+        for _ in 0..TAKEN_ROOTS {
+            root.n = self.indexer.highest.fetch_add(1, Ordering::SeqCst) + 1;
+            if root::write(&self.files, &self.name, &root).await? {
+                return Ok(Arc::new(root));
+            }
+            tracing::warn!("index root {} was written by another process", root.n);
+            if let Some(why) = self.log.fenced() {
+                return Err(why.clone());
+            }
+        }
+        Err(Error::io(&self.name, format!("{TAKEN_ROOTS} numbers of index roots are taken"))
+            .hint("another process writes this database: stop it"))
     }
 
     /// The runs that are to become one, as one; None: there are none.
@@ -362,15 +376,14 @@ impl Inner {
         }
         drop(known);
         let root = Root {
-            n: self.next_root(),
+            n: 0,
             basis: old.root.basis.clone(),
             fresh: old.root.fresh,
             by_value: self.files.wanted_by_value(),
             runs,
             stats: old.root.stats.clone(),
         };
-        root::write(&self.files, &self.name, &root).await?;
-        let root = Arc::new(root);
+        let root = self.write_root(root).await?;
         self.publish(|current| {
             let (files, tail) = (Arc::clone(&current.files), current.tail.clone());
             let basis = current.basis.clone();

@@ -416,3 +416,25 @@ impl State {
         Ok(State::new(files, root, tail, basis, added.fresh))
     }
 }
+
+impl Snapshot {
+    /// What this would be with one more transaction, which no log has: it stands in memory, and goes with the last clone.
+    /// Of views only the newest state can be gone on from.
+    pub fn with<'a>(&'a self, transaction: &'a NewTransaction) -> BoxFuture<'a, Result<Snapshot>> {
+        Box::pin(async move {
+            let state = self.state();
+            if self.t() != state.basis.t {
+                let text = format!("transaction {} is not the newest", self.t());
+                return Err(Error::user(text).hint("a transaction goes on from the newest one"));
+            }
+            check(&state.basis, std::slice::from_ref(transaction))?;
+            let (t, datoms) = (state.basis.t + 1, &transaction.datoms);
+            let added = state.added(|| datoms.iter(), t).await?;
+            let (instant, previous) = (transaction.instant, state.basis.hash);
+            let hash = crate::log::hash(previous, t, instant, datoms);
+            let count = datoms.len() as u64;
+            let header = Header { t, instant, parents: Vec::new(), previous, hash, count };
+            Ok(Snapshot::new(Arc::new(state.with(&added, &header)?)))
+        })
+    }
+}

@@ -70,7 +70,7 @@ async fn graft(from: &Store, to: &Store) {
         to.create(segment.path(), bytes).await.unwrap();
     }
     let forged = Root { n: highest + 1, basis: our_root.basis, ..their_root };
-    root::write(&ours, "0", &forged).await.unwrap();
+    assert!(root::write(&ours, "0", &forged).await.unwrap());
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn an_index_that_lacks_a_run_is_found() {
     let (mut root, highest) = root::newest(&files).await.unwrap();
     root.n = highest + 1;
     root.runs.remove(0);
-    root::write(&files, "0", &root).await.unwrap();
+    assert!(root::write(&files, "0", &root).await.unwrap());
     graft(&other, &store).await;
     // Statistics tell already that facts are missing.
     let report = verified(&store).await;

@@ -2,7 +2,7 @@
 //!
 //! Numbers stay text, since a reader that makes doubles of long integers loses digits; and an error must say where.
 
-use daodb_datalog::edn::{EdnError, Span};
+use daodb_datalog::edn::{EdnError, FORMS, Span};
 
 /// Deeper nesting is nobody's data, and would end the stack of a recursive reader.
 const DEPTH: usize = 256;
@@ -33,7 +33,7 @@ pub struct Key {
 
 /// The one value of a text.
 pub fn read(text: &str) -> Result<Json, EdnError> {
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader { text, at: 0, values: 0 };
     reader.skip();
     let json = reader.value(0)?;
     reader.skip();
@@ -50,6 +50,8 @@ pub fn error(message: impl Into<String>, span: Span, hint: Option<&str>) -> EdnE
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Read so far.
+    values: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -75,6 +77,11 @@ impl<'a> Reader<'a> {
     fn value(&mut self, depth: usize) -> Result<Json, EdnError> {
         if depth > DEPTH {
             return Err(self.wrong(format!("values are nested more than {DEPTH} deep"), None));
+        }
+        self.values += 1;
+        if self.values > FORMS {
+            let hint = Some("split the body");
+            return Err(self.wrong(format!("more than {FORMS} values"), hint));
         }
         let start = self.at;
         let kind = match self.peek() {

@@ -175,6 +175,17 @@ fn hostile_texts_are_refused() {
     }
 }
 
+/// What is short to write and takes much room.
+#[test]
+fn masses_of_small_values_are_refused() {
+    for format in Format::ALL {
+        let body =
+            format!("[{}1]", if format == Format::Edn { "1 " } else { "1," }.repeat(3 << 20));
+        let refusal = format.read(body.as_bytes()).unwrap_err();
+        assert!(refusal.error.message.starts_with("more than 2097152"), "{format:?}");
+    }
+}
+
 #[test]
 fn instants_keep_their_microseconds() {
     for us in [0, 1, -1, 1_767_225_600_123_456, 253_402_300_800_000_000] {
