@@ -62,3 +62,13 @@ fn items(v: &Cell) -> Result<&[Cell], String> {
 fn is_pair_of(x: &Cell, key: &Cell) -> bool {
     matches!(x, Some(Value::Tuple(pair)) if pair.len() == 2 && clojure_equal(&pair[0], key))
 }
+
+/// What no query can call: they pick among attribute and value, attribute and value, ..., default.
+pub const INTERNAL: &[Function] = &[
+    function("first-value", 1..=MANY, Gives::Any, |a| Ok(chosen(a).map_or_else(|| a.last().cloned().flatten(), |p| p[1].clone()))),
+    function("first-name", 1..=MANY, Gives::Any, |a| Ok(chosen(a).and_then(|p| p[0].clone()))),
+];
+
+fn chosen(args: &[Cell]) -> Option<&[Cell]> {
+    args.chunks_exact(2).find(|pair| pair[1].is_some())
+}

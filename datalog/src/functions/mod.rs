@@ -8,7 +8,7 @@ mod compare;
 mod math;
 mod text;
 
-pub use compare::{clojure_equal, number_order};
+pub use compare::{number_order, truth};
 
 use crate::value::{Cell, Kind};
 use daodb_catalog::nearest::nearest;
@@ -83,6 +83,11 @@ pub fn find(name: &str) -> Option<&'static Function> {
     let bare = name.strip_prefix("clojure.core/").unwrap_or(name);
     let bare = bare.strip_prefix("clojure.string/").unwrap_or(bare);
     all().find(|f| f.name == bare || f.name == name)
+}
+
+/// One of those that clauses call, or one that only plans have.
+pub fn internal(name: &str) -> Option<&'static Function> {
+    collection::INTERNAL.iter().find(|f| f.name == name).or_else(|| find(name))
 }
 
 /// The known name that is meant by an unknown one.
