@@ -23,7 +23,10 @@ pub struct Planner<'a> {
 /// A goal that cannot be planned because some of its variables are not bound.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stuck {
-    Unbound { goal: String, vars: Vec<Var> },
+    Unbound {
+        goal: String,
+        vars: Vec<Var>,
+    },
     /// Wrong for another reason.
     Wrong(Fault),
 }
@@ -63,7 +66,10 @@ impl<'a> Planner<'a> {
     pub(super) fn database(&self, source: usize) -> Result<&Arc<DbSource>> {
         match self.sources.get(source) {
             Some(Source::Database(db)) => Ok(db),
-            _ => Err(Stuck::Wrong(Fault::new(Default::default(), "a plain collection is asked as a database"))),
+            _ => Err(Stuck::Wrong(Fault::new(
+                Default::default(),
+                "a plain collection is asked as a database",
+            ))),
         }
     }
 

@@ -9,9 +9,9 @@
 //!     else: insufficient binding
 //! ```
 
+use super::build::Result;
 use super::estimate::{join, join_rows, shared};
 use super::{Column, Node, Plan, Planner, Stuck};
-use super::build::Result;
 use crate::query::Var;
 use crate::resolve::{Goal, Slot};
 use std::collections::BTreeSet;
@@ -31,7 +31,8 @@ impl Planner<'_> {
                 Goal::Values { vars, rows } => relations.push(Planner::values(vars, rows)),
                 Goal::Rule { rule, args } => relations.push(self.rule_call(*rule, args)?),
                 Goal::Never { vars, why } => {
-                    let columns = vars.iter().map(|v| Column::new(v.clone(), crate::value::Kind::Any, 0.0));
+                    let columns =
+                        vars.iter().map(|v| Column::new(v.clone(), crate::value::Kind::Any, 0.0));
                     relations.push(Plan::empty(columns.collect(), why.clone()));
                 }
                 Goal::Or { vars, branches, required } if required.is_empty() => {
@@ -78,7 +79,9 @@ impl Planner<'_> {
                 Goal::First { e, .. } if e.var().is_none_or(|e| current.has(e)) => {
                     Some(self.first(current.clone(), rest[i])?)
                 }
-                Goal::Not { vars, goals } => self.not(current, vars.as_ref(), goals, bindable, false)?,
+                Goal::Not { vars, goals } => {
+                    self.not(current, vars.as_ref(), goals, bindable, false)?
+                }
                 _ => None,
             };
             if next.is_some() {
@@ -90,7 +93,12 @@ impl Planner<'_> {
     }
 
     /// An `or` or a `not` that starts from what is bound.
-    fn seeded(&mut self, current: Plan, rest: &mut Vec<&Goal>, bindable: &BTreeSet<Var>) -> Result<Plan> {
+    fn seeded(
+        &mut self,
+        current: Plan,
+        rest: &mut Vec<&Goal>,
+        bindable: &BTreeSet<Var>,
+    ) -> Result<Plan> {
         let mut why = None;
         for i in 0..rest.len() {
             let next = match rest[i] {
@@ -121,7 +129,12 @@ impl Planner<'_> {
     }
 
     /// All branches, as relations over `vars` and what `seed` has.
-    fn or(&mut self, vars: &BTreeSet<Var>, branches: &[Vec<Goal>], seed: Option<&Plan>) -> Result<Plan> {
+    fn or(
+        &mut self,
+        vars: &BTreeSet<Var>,
+        branches: &[Vec<Goal>],
+        seed: Option<&Plan>,
+    ) -> Result<Plan> {
         let mut inputs = Vec::with_capacity(branches.len());
         for branch in branches {
             let plan = self.conjunction(branch, seed.cloned())?;
@@ -239,9 +252,11 @@ pub fn anti(left: Plan, right: Plan) -> Plan {
     let (columns, rows) = (left.columns.clone(), left.rows * 0.5);
     // Values of two types are never the same.
     let differ = |v: &Var| match (left.column(v), right.column(v)) {
-        (Some(a), Some(b)) => a.kind.join(b.kind) == crate::value::Kind::Any
-            && a.kind != crate::value::Kind::Any
-            && b.kind != crate::value::Kind::Any,
+        (Some(a), Some(b)) => {
+            a.kind.join(b.kind) == crate::value::Kind::Any
+                && a.kind != crate::value::Kind::Any
+                && b.kind != crate::value::Kind::Any
+        }
         _ => false,
     };
     if shared(&left, &right).iter().any(differ) {

@@ -85,7 +85,10 @@ impl Planner<'_> {
         let (mut vars, mut rows) = (Vec::new(), vec![Vec::new()]);
         let fits = rows_of(out, value, &mut vars, &mut rows);
         if !fits {
-            return Err(wrong(apply, &format!("{} cannot be taken apart as {out}", to_form(value))));
+            return Err(wrong(
+                apply,
+                &format!("{} cannot be taken apart as {out}", to_form(value)),
+            ));
         }
         rows.sort_unstable();
         rows.dedup();
@@ -120,8 +123,12 @@ impl Planner<'_> {
         let (mut args, mut kinds, mut found) = (Vec::new(), Vec::new(), Vec::new());
         for a in attributes.iter().filter(|a| db.stats.contains_key(*a)) {
             let Some(ty) = star_type(&db, a).filter(|_| !db.snapshot.view().history) else {
-                let text = format!("{a} has values of several types, or a history is asked: get-else and get-some take one value of one type");
-                return Err(Stuck::Wrong(Fault::new(Default::default(), text).hint("ask for it in a pattern")));
+                let text = format!(
+                    "{a} has values of several types, or a history is asked: get-else and get-some take one value of one type"
+                );
+                return Err(Stuck::Wrong(
+                    Fault::new(Default::default(), text).hint("ask for it in a pattern"),
+                ));
             };
             let (var, kind) = (self.fresh(), Kind::of(ty));
             found.push((a.clone(), ty, var.clone()));
@@ -164,7 +171,9 @@ impl Planner<'_> {
             optional: true,
         });
         let mut star = vec![Column::new(e.clone(), Kind::LONG, plan.rows)];
-        star.extend(found.iter().map(|(_, ty, v)| Column::new(v.clone(), Kind::of(*ty), plan.rows)));
+        star.extend(
+            found.iter().map(|(_, ty, v)| Column::new(v.clone(), Kind::of(*ty), plan.rows)),
+        );
         let mut columns = plan.columns.clone();
         columns.extend(star[1..].iter().cloned());
         let node = Node::Star(Star { source, e: Slot::Var(e.clone()), places: places.collect() });
@@ -197,7 +206,8 @@ pub fn call(name: &str, args: Vec<Slot>) -> Result<Apply> {
     match crate::functions::internal(name) {
         Some(function) => Ok(Apply { function, args }),
         None => Err(Stuck::Wrong(
-            Fault::new(Default::default(), format!("there is no function {name}")).state(SqlState::INTERNAL),
+            Fault::new(Default::default(), format!("there is no function {name}"))
+                .state(SqlState::INTERNAL),
         )),
     }
 }

@@ -38,24 +38,50 @@ pub enum Node {
     /// One row without columns.
     Unit,
     /// No row, and why.
-    Empty { why: String },
-    Values { rows: Arc<Vec<Vec<Cell>>> },
+    Empty {
+        why: String,
+    },
+    Values {
+        rows: Arc<Vec<Vec<Cell>>>,
+    },
     Star(Star),
     Datoms(Datoms),
     /// Rows that agree in all variables that both have.
-    Join { left: Arc<Plan>, right: Arc<Plan> },
+    Join {
+        left: Arc<Plan>,
+        right: Arc<Plan>,
+    },
     /// Rows of the left for which the right has none that agrees.
-    Anti { left: Arc<Plan>, right: Arc<Plan> },
-    Filter { input: Arc<Plan>, test: Test },
+    Anti {
+        left: Arc<Plan>,
+        right: Arc<Plan>,
+    },
+    Filter {
+        input: Arc<Plan>,
+        test: Test,
+    },
     /// One more column, the last.
-    Extend { input: Arc<Plan>, apply: Apply },
+    Extend {
+        input: Arc<Plan>,
+        apply: Apply,
+    },
     /// One row for each item of `of`, which becomes the last column.
-    Each { input: Arc<Plan>, of: Var },
-    Union { inputs: Vec<Plan> },
+    Each {
+        input: Arc<Plan>,
+        of: Var,
+    },
+    Union {
+        inputs: Vec<Plan>,
+    },
     /// Some of the columns; equal rows become one.
-    Distinct { input: Arc<Plan> },
+    Distinct {
+        input: Arc<Plan>,
+    },
     /// A recursive rule: its place in the program.
-    Rule { fixpoint: Arc<rules::Fixpoint>, rule: usize },
+    Rule {
+        fixpoint: Arc<rules::Fixpoint>,
+        rule: usize,
+    },
 }
 
 #[derive(Debug, Clone)]

@@ -20,7 +20,8 @@ enum About {
 impl Planner<'_> {
     /// One plan for each star and each other pattern.
     pub(super) fn patterns(&mut self, goals: &[Goal], types: &Types) -> Result<Vec<Plan>> {
-        let (mut stars, mut out) = (BTreeMap::<About, Vec<(&Pattern, ValueType)>>::new(), Vec::new());
+        let (mut stars, mut out) =
+            (BTreeMap::<About, Vec<(&Pattern, ValueType)>>::new(), Vec::new());
         for goal in goals {
             let Goal::Pattern(pattern) = goal else { continue };
             let about = match &pattern.e {
@@ -121,9 +122,17 @@ impl Planner<'_> {
             (es, vs) = (es.max(e), vs + v);
         }
         let counts = [es, attributes.len() as f64, vs, facts.sqrt(), 2.0, 2.0];
-        let kinds = [Kind::LONG, a_kind, v_kind.unwrap_or(Kind::Any), Kind::LONG, Kind::LONG, Kind::BOOLEAN];
+        let kinds = [
+            Kind::LONG,
+            a_kind,
+            v_kind.unwrap_or(Kind::Any),
+            Kind::LONG,
+            Kind::LONG,
+            Kind::BOOLEAN,
+        ];
         let mut rows = facts;
-        let (mut pattern, mut columns, mut twice) = (pattern.clone(), Vec::<Column>::new(), Vec::new());
+        let (mut pattern, mut columns, mut twice) =
+            (pattern.clone(), Vec::<Column>::new(), Vec::new());
         let Pattern { e, a, v, t, m, added, .. } = &mut pattern;
         let mut blank = Slot::Blank;
         let a = match a {
@@ -176,9 +185,9 @@ impl Planner<'_> {
 }
 
 fn same(plan: Plan, twice: Vec<(Var, Var)>) -> Plan {
-    twice.into_iter().fold(plan, |plan, (var, v)| {
-        plan.filter(super::Test::Same(var, Slot::Var(v)), 0.1)
-    })
+    twice
+        .into_iter()
+        .fold(plan, |plan, (var, v)| plan.filter(super::Test::Same(var, Slot::Var(v)), 0.1))
 }
 
 fn attr(p: &Pattern) -> Option<&Attr> {

@@ -25,7 +25,9 @@ impl Plan {
                     write!(f, " {}{} {}", p.a, if p.optional { "?" } else { "" }, p.v)
                 })
             }
-            Node::Datoms(d) => write!(f, "Datoms: {} of {} attributes", d.pattern, d.attributes.len()),
+            Node::Datoms(d) => {
+                write!(f, "Datoms: {} of {} attributes", d.pattern, d.attributes.len())
+            }
             Node::Join { left, right } => {
                 f.write_str("Join on")?;
                 super::estimate::shared(left, right).iter().try_for_each(|v| write!(f, " {v}"))

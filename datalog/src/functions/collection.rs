@@ -65,7 +65,9 @@ fn is_pair_of(x: &Cell, key: &Cell) -> bool {
 
 /// What no query can call: they pick among attribute and value, attribute and value, ..., default.
 pub const INTERNAL: &[Function] = &[
-    function("first-value", 1..=MANY, Gives::Any, |a| Ok(chosen(a).map_or_else(|| a.last().cloned().flatten(), |p| p[1].clone()))),
+    function("first-value", 1..=MANY, Gives::Any, |a| {
+        Ok(chosen(a).map_or_else(|| a.last().cloned().flatten(), |p| p[1].clone()))
+    }),
     function("first-name", 1..=MANY, Gives::Any, |a| Ok(chosen(a).and_then(|p| p[0].clone()))),
 ];
 

@@ -166,6 +166,10 @@ fn fold(args: &[Cell], first: Value, operation: &Operation) -> Result<Cell, Stri
     args.iter().try_fold(Some(first), |sum, x| binary(&sum, x, operation))
 }
 
+pub fn add(a: &Cell, b: &Cell) -> Result<Cell, String> {
+    binary(a, b, &ADD)
+}
+
 fn binary(x: &Cell, y: &Cell, operation: &Operation) -> Result<Cell, String> {
     let (Some(a), Some(b)) = (x, y) else {
         return Err(no_number(if x.is_none() { x } else { y }));

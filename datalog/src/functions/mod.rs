@@ -8,7 +8,8 @@ mod compare;
 mod math;
 mod text;
 
-pub use compare::{number_order, truth};
+pub use compare::{number_order, to_double, truth};
+pub use math::add;
 
 use crate::value::{Cell, Kind};
 use daodb_catalog::nearest::nearest;

@@ -1,9 +1,9 @@
 //! Functions and conversions as the engine's expressions.
 
+use crate::algebra::Plan;
 use crate::functions::Function;
 use crate::query::Var;
 use crate::resolve::{Apply, Slot};
-use crate::algebra::Plan;
 use crate::value::{Cell, Kind, array, cells, convert, to_form};
 use daodb_catalog::{Error, SqlState};
 use daodb_storage::{Value, ValueType};
@@ -52,7 +52,8 @@ pub fn call(plan: &Plan, apply: &Apply, kind: Kind) -> Expr {
         args.push(expr);
     }
     // A call without arguments would not know how many rows there are; it is a constant, worked out before.
-    let udf = Call { function: apply.function.name, kinds, gives: kind, signature: any_arguments() };
+    let udf =
+        Call { function: apply.function.name, kinds, gives: kind, signature: any_arguments() };
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::from(udf)), args))
 }
 
@@ -82,7 +83,13 @@ fn native(plan: &Plan, apply: &Apply) -> Option<Expr> {
     let ((x, kind), (y, other)) = (argument(plan, x), argument(plan, y));
     let same = matches!(
         kind,
-        Kind::Typed(ValueType::Long | ValueType::String | ValueType::Instant | ValueType::Keyword | ValueType::Boolean)
+        Kind::Typed(
+            ValueType::Long
+                | ValueType::String
+                | ValueType::Instant
+                | ValueType::Keyword
+                | ValueType::Boolean
+        )
     );
     (same && kind == other).then(|| binary_expr(x, operator, y))
 }
@@ -132,7 +139,12 @@ impl ScalarUDFImpl for Call {
             return Ok(ColumnarValue::Array(fast));
         }
         let function = self.function()?;
-        let columns = self.kinds.iter().zip(&arrays).map(|(k, a)| cells(*k, a)).collect::<Result<Vec<_>>>()?;
+        let columns = self
+            .kinds
+            .iter()
+            .zip(&arrays)
+            .map(|(k, a)| cells(*k, a))
+            .collect::<Result<Vec<_>>>()?;
         let mut out: Vec<Cell> = Vec::with_capacity(rows);
         let mut row: Vec<Cell> = Vec::with_capacity(columns.len());
         for i in 0..rows {
@@ -164,7 +176,9 @@ impl Call {
         for (x, y) in x.values().iter().zip(y.values()) {
             let row = || [Some(Value::Long(*x)), Some(Value::Long(*y))];
             let n = operation(*x, *y);
-            out.push(n.ok_or_else(|| failed(self.function, &row(), "the result does not fit a long"))?);
+            out.push(
+                n.ok_or_else(|| failed(self.function, &row(), "the result does not fit a long"))?,
+            );
         }
         Ok(Some(Arc::new(datafusion::arrow::array::Int64Array::from(out))))
     }

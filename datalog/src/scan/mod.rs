@@ -53,8 +53,14 @@ impl DatomTable {
         a_kind: Kind,
         v_kind: Kind,
     ) -> DatomTable {
-        let types =
-            [DataType::Int64, a_kind.arrow(), v_kind.arrow(), DataType::Int64, DataType::Int64, DataType::Boolean];
+        let types = [
+            DataType::Int64,
+            a_kind.arrow(),
+            v_kind.arrow(),
+            DataType::Int64,
+            DataType::Int64,
+            DataType::Boolean,
+        ];
         let fields = COLUMNS.iter().zip(types).map(|(name, ty)| Field::new(*name, ty, true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let attributes = attributes.into();
@@ -142,11 +148,15 @@ impl DatomTable {
             match (&self.entities, &self.value) {
                 (Some(es), _) if es.is_empty() => {}
                 (Some(es), _) => out.push(Part::Chunk(i, Chunk::Entities(Arc::clone(es)))),
-                (None, Some(v)) => out.extend(types.iter().map(|ty| Part::Value(i, as_type(v, *ty)))),
+                (None, Some(v)) => {
+                    out.extend(types.iter().map(|ty| Part::Value(i, as_type(v, *ty))))
+                }
                 (None, None) => {
                     let ranges = self.db.snapshot.ranges(std::slice::from_ref(a), CHUNK_ROWS);
                     let within = within.low..within.high.saturating_add(1);
-                    let ranges = ranges.into_iter().map(|r| r.start.max(within.start)..r.end.min(within.end));
+                    let ranges = ranges
+                        .into_iter()
+                        .map(|r| r.start.max(within.start)..r.end.min(within.end));
                     let ranges = ranges.filter(|r| r.start < r.end);
                     out.extend(ranges.map(|r| Part::Chunk(i, Chunk::Range(r))));
                 }
@@ -282,7 +292,9 @@ impl DatomScan {
                     columns[c] = Some(concat(&[column, &take(column, &ended, None)?])?);
                 }
             }
-            for (c, from, to) in [(T, &times.t_from, &times.t_to), (T + 1, &times.m_from, &times.m_to)] {
+            for (c, from, to) in
+                [(T, &times.t_from, &times.t_to), (T + 1, &times.m_from, &times.m_to)]
+            {
                 columns[c] = Some(concat(&[from, &take(to, &ended, None)?])?);
             }
             added.resize(rows + ended.len(), false);
@@ -310,7 +322,11 @@ impl DatomScan {
             };
             let columns = self.projection.iter().map(|c| Arc::clone(batch.column(*c))).collect();
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-            out.push(RecordBatch::try_new_with_options(Arc::clone(&self.projected), columns, &options)?);
+            out.push(RecordBatch::try_new_with_options(
+                Arc::clone(&self.projected),
+                columns,
+                &options,
+            )?);
         }
         match out.as_slice() {
             [] => Ok(RecordBatch::new_empty(Arc::clone(&self.projected))),
