@@ -3,11 +3,11 @@
 use crate::answer::{Answer, of_engine};
 use crate::edn::{Form, Node, read};
 use crate::engine;
-use crate::query::{Fault, Query, check};
+use crate::query::{Fault, Query, Shape, check, query as parse};
 use crate::resolve::inputs::Arg as Input;
 use crate::resolve::{Inputs, Resolved, resolve};
 use crate::source::DbSource;
-use crate::{algebra, find, query};
+use crate::{algebra, find};
 use daodb_catalog::{Catalog, Database, Error, Result, SqlState};
 use daodb_storage::{Snapshot, Value};
 use datafusion::execution::SessionState;
@@ -129,12 +129,12 @@ pub fn explain(catalog: &Catalog, request: QueryRequest) -> BoxFuture<'_, Result
 async fn plan(catalog: &Catalog, request: &QueryRequest) -> Result<Planned> {
     let text = request.query.string().map(str::to_owned);
     let placed = |fault: Fault| fault.into_error(text.as_deref());
-    let mut query = query::query(&request.query).map_err(placed)?;
+    let mut query = parse(&request.query).map_err(placed)?;
     check::check(&query).map_err(placed)?;
     query.limit = request.limit.or(query.limit);
     query.offset = request.offset.unwrap_or(query.offset);
     query.timeout = request.timeout.or(query.timeout);
-    if matches!(query.shape, query::Shape::Scalar | query::Shape::Tuple) {
+    if matches!(query.shape, Shape::Scalar | Shape::Tuple) {
         query.limit = Some(query.limit.unwrap_or(1).min(1));
     }
     let (default, args) = sources(request).await?;

@@ -37,6 +37,13 @@ pub struct Function {
     pub eval: fn(&[Cell]) -> Result<Cell, String>,
 }
 
+/// There is one function of each name.
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
 impl std::fmt::Debug for Function {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)

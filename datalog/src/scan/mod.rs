@@ -185,7 +185,7 @@ struct DatomScan {
 
 impl fmt::Debug for DatomScan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.table.fmt(f)
+        write!(f, "{:?}", self.table)
     }
 }
 
@@ -195,7 +195,7 @@ impl Source for DatomScan {
         "DatomScan"
     }
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.table.fmt(f)
+        write!(f, "{:?}", self.table)
     }
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.projected)
