@@ -98,6 +98,11 @@ pub fn internal(name: &str) -> Option<&'static Function> {
     collection::INTERNAL.iter().find(|f| f.name == name).or_else(|| find(name))
 }
 
+/// Whether it says something of a value that is not there (which is not nil).
+pub fn takes_absent(function: &Function) -> bool {
+    collection::INTERNAL.iter().any(|f| f == function)
+}
+
 /// The known name that is meant by an unknown one.
 pub fn nearest_name<'a>(name: &str, more: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     nearest(name, all().map(|f| f.name).chain(more))

@@ -148,6 +148,11 @@ impl ScalarUDFImpl for Call {
         let mut out: Vec<Cell> = Vec::with_capacity(rows);
         let mut row: Vec<Cell> = Vec::with_capacity(columns.len());
         for i in 0..rows {
+            // What is absent has no value to work on; nil is a value of `any`. The optimizer asks so, too.
+            if !crate::functions::takes_absent(function) && arrays.iter().any(|a| a.is_null(i)) {
+                out.push(None);
+                continue;
+            }
             row.clear();
             row.extend(columns.iter().map(|c| c[i].clone()));
             out.push((function.eval)(&row).map_err(|why| failed(self.function, &row, &why))?);

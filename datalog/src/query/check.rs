@@ -150,7 +150,8 @@ fn clauses(all: &[Clause], scope: &Scope) -> Result<()> {
 
 /// Clauses of a rule, whose source is the one it is called with.
 pub fn rule_clauses(all: &[Clause], sources: impl IntoIterator<Item = Name>) -> Result<()> {
-    clauses(all, &Scope { sources: sources.into_iter().collect(), rules: true })
+    let sources = sources.into_iter().chain([Name::from("$")]).collect();
+    clauses(all, &Scope { sources, rules: true })
 }
 
 fn clause(clause: &Clause, scope: &Scope) -> Result<()> {

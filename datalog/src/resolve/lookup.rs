@@ -1,7 +1,8 @@
 //! Entities that are named by an ident or by `[attribute value]`.
 
 use super::inputs::Inputs;
-use super::{Place, Var};
+use super::Var;
+use super::places::Place;
 use crate::edn::{Form, Node};
 use crate::query::{Clause, Query, TermKind};
 use crate::source::{DbSource, Source};

@@ -2,12 +2,14 @@
 //! rules that do not recur are written out where they are called.
 //!
 //! In the order data flows: [`inputs`] takes the arguments apart; [`lookup`] finds the entities that are named by values;
-//! [`clauses`] and [`rules`] make [`goal`]s of clauses.
+//! [`clauses`] and [`rules`] make [`goal`]s of clauses; [`places`] finds which variables stand for entities, so that names in
+//! rows and in calls of rules can be replaced by what they name.
 
 mod clauses;
 pub mod goal;
 pub mod inputs;
 mod lookup;
+mod places;
 mod rules;
 
 pub use goal::{Apply, AttrSlot, Goal, Out, Pattern, Slot};
@@ -94,12 +96,18 @@ fn resolve_with(query: &Query, inputs: &Inputs, found: Found) -> Result<Resolved
         source: inputs.names.get("$").copied(),
     };
     let mut goals = resolver.clauses(&query.clauses, &mut env)?;
-    let entities = entity_places(&goals);
+    let mut program: Vec<RuleDef> = resolver.program.into_iter().flatten().collect();
+    let places = places::Places::of(&inputs.sources, &program);
+    let named = |goals: &[Goal]| places.named(goals, inputs, &resolver.found);
+    goals = named(&goals);
+    for rule in &mut program {
+        rule.branches = rule.branches.iter().map(|branch| named(branch)).collect();
+    }
+    let of_variables = places.of_goals(&goals);
     for (vars, rows) in &inputs.rows {
-        let rows = resolver.found.named_rows(inputs, vars, rows, &entities);
+        let rows = resolver.found.named_rows(inputs, vars, rows, &of_variables);
         goals.push(Goal::Values { vars: vars.clone(), rows });
     }
-    let program = resolver.program.into_iter().flatten().collect();
     Ok(Resolved {
         goals,
         program,
@@ -107,38 +115,6 @@ fn resolve_with(query: &Query, inputs: &Inputs, found: Found) -> Result<Resolved
         sources: inputs.sources.clone(),
         warnings: resolver.warnings.into_iter().collect(),
     })
-}
-
-/// What a variable of rows stands for, so that names in the rows can be replaced by what they name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Entity(usize),
-    Attribute(usize),
-}
-
-/// Variables that stand for entities or attributes in patterns, and in which source.
-fn entity_places(goals: &[Goal]) -> BTreeMap<Var, Place> {
-    let mut out = BTreeMap::new();
-    let mut rest: Vec<&Goal> = goals.iter().collect();
-    while let Some(goal) = rest.pop() {
-        match goal {
-            Goal::Pattern(p) => {
-                if let AttrSlot::Any(Slot::Var(a)) = &p.a {
-                    out.insert(a.clone(), Place::Attribute(p.source));
-                }
-                if let Slot::Var(e) = &p.e {
-                    out.insert(e.clone(), Place::Entity(p.source));
-                }
-            }
-            Goal::First { source, e: Slot::Var(e), .. } => {
-                out.insert(e.clone(), Place::Entity(*source));
-            }
-            Goal::Not { goals, .. } => rest.extend(goals),
-            Goal::Or { branches, .. } => rest.extend(branches.iter().flatten()),
-            _ => {}
-        }
-    }
-    out
 }
 
 impl Resolver<'_> {
