@@ -9,6 +9,7 @@ use crate::resolve::{Apply, Goal, Out, Slot};
 use crate::value::{Cell, Kind, to_form};
 use daodb_catalog::SqlState;
 use daodb_storage::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// As is guessed of a predicate of which nothing is known.
@@ -41,6 +42,11 @@ impl Planner<'_> {
             _ => self.fresh(),
         };
         let plan = extend(plan, apply.clone(), var.clone(), kind);
+        // As in Datomic, nil binds nothing: the row goes.
+        let plan = match kind {
+            Kind::Any => plan.filter(Test::Present(var.clone()), 1.0),
+            _ => plan,
+        };
         self.take(plan, &var, out)
     }
 
@@ -82,6 +88,14 @@ impl Planner<'_> {
 
     /// A value that is known now, as rows.
     fn spread(&mut self, plan: Plan, apply: &Apply, out: &Out, value: &Cell) -> Result<Plan> {
+        if value.is_none() {
+            let mut columns = plan.columns.clone();
+            let mut vars = BTreeSet::new();
+            out.vars(&mut vars);
+            let new = vars.into_iter().filter(|v| !plan.has(v));
+            columns.extend(new.map(|v| Column::new(v.clone(), Kind::Any, 0.0)));
+            return Ok(Plan::empty(columns, format!("[{apply}] is nil")));
+        }
         let (mut vars, mut rows) = (Vec::new(), vec![Vec::new()]);
         let fits = rows_of(out, value, &mut vars, &mut rows);
         if !fits {

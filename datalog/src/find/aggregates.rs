@@ -1,5 +1,5 @@
 //! Aggregates with Datomic's meaning: variance and deviation are of a population, the median of longs is a long, `(min n ?x)`
-//! is a vector of the least distinct values.
+//! is a vector of the least values, equal ones as often as they come.
 
 use crate::functions::{add, number_order, to_double};
 use crate::value::any::{decode, encoded};
@@ -61,11 +61,12 @@ impl Aggregate {
                 Some(Value::Long(values.iter().collect::<BTreeSet<_>>().len() as i64))
             }
             ("distinct", _) => Some(tuple(values.into_iter().collect::<BTreeSet<_>>())),
-            ("sum", _) => {
-                let zero = Some(Value::Long(0));
-                values.into_iter().try_fold(zero, |sum, v| add(&sum, &Some(v)))?
+            ("sum", _) => sum(values)?,
+            // Of the exact sum, so that it is no worse for decimals.
+            ("avg", _) => {
+                let n = values.len() as f64;
+                sum(values)?.as_ref().and_then(to_double).map(|sum| Value::Double(sum / n))
             }
-            ("avg", _) => mean(&doubles(&values)?).map(Value::Double),
             ("variance", _) => variance(&doubles(&values)?).map(Value::Double),
             ("stddev", _) => variance(&doubles(&values)?).map(|v| Value::Double(v.sqrt())),
             ("median", _) => median(values)?,
@@ -73,12 +74,10 @@ impl Aggregate {
             ("max", None) => values.into_iter().max_by(order),
             ("min", Some(_)) => {
                 values.sort_by(order);
-                values.dedup();
                 Some(tuple(values.into_iter().take(n)))
             }
             ("max", Some(_)) => {
                 values.sort_by(|a, b| order(b, a));
-                values.dedup();
                 Some(tuple(values.into_iter().take(n)))
             }
             ("rand", None) => values.get(random(values.len())).cloned(),
@@ -97,6 +96,11 @@ impl Aggregate {
             (other, _) => return Err(format!("there is no aggregate {other}")),
         })
     }
+}
+
+fn sum(values: Vec<Value>) -> Result<Cell, String> {
+    let zero = Some(Value::Long(0));
+    values.into_iter().try_fold(zero, |sum, v| add(&sum, &Some(v)))
 }
 
 fn tuple(values: impl IntoIterator<Item = Value>) -> Value {
@@ -245,8 +249,8 @@ mod tests {
         check("stddev", None, &[4, 5], "0.5");
         check("avg", None, &[1, 2], "1.5");
         check("sum", None, &[1, 2], "3");
-        check("min", Some(2), &[3, 1, 2, 1], "[1 2]");
-        check("max", Some(2), &[3, 1, 2, 3], "[3 2]");
+        check("min", Some(2), &[3, 1, 2, 1], "[1 1]");
+        check("max", Some(2), &[3, 1, 2], "[3 2]");
         check("min", None, &[3, 1], "1");
         check("count", None, &[3, 3], "2");
         check("count-distinct", None, &[3, 3], "1");

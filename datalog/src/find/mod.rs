@@ -41,13 +41,29 @@ pub enum Shows {
     },
 }
 
+/// The variable of the rows that an element shows.
+fn shown<'a>(element: &'a Element, resolved: &'a Resolved) -> Option<&'a Var> {
+    match element {
+        Element::Pull { var, .. } => Some(var),
+        Element::Var(v, _) => Some(resolved.given.get(v).unwrap_or(v)),
+        Element::Aggregate(call) => {
+            let v = call.args.last()?.var()?;
+            Some(resolved.given.get(v).unwrap_or(v))
+        }
+    }
+}
+
 /// The variables that must come out of the clauses.
-pub fn wanted(query: &Query) -> BTreeSet<Var> {
-    let of = query.find.iter().flat_map(|e| match e {
-        Element::Var(v, _) | Element::Pull { var: v, .. } => vec![v.clone()],
-        Element::Aggregate(call) => call.args.iter().filter_map(|a| a.var().cloned()).collect(),
-    });
-    of.chain(query.with.iter().cloned()).collect()
+fn wanted<'a>(query: &'a Query, resolved: &'a Resolved) -> BTreeSet<&'a Var> {
+    query.find.iter().filter_map(|e| shown(e, resolved)).chain(&query.with).collect()
+}
+
+/// What a variable is that no clause binds: an input.
+fn input(v: &Var, resolved: &Resolved) -> Option<Cell> {
+    match resolved.pulled.get(v) {
+        Some(e) => Some(Some(Value::Long(*e))),
+        None => resolved.constants.get(v).cloned(),
+    }
 }
 
 /// The columns of `:find`, and the plan that gives them, in order.
@@ -57,13 +73,12 @@ pub fn plan(
     rows: &Plan,
     columns: &[Column],
 ) -> Result<LogicalPlan> {
-    let wanted = wanted(query);
     let mut inner: Vec<Expr> = Vec::new();
-    for v in &wanted {
-        match (rows.has(v), resolved.constants.get(v)) {
+    for v in wanted(query, resolved) {
+        match (rows.has(v), input(v, resolved)) {
             (false, Some(cell)) => {
-                let kind = kind_of([cell].into_iter());
-                let value = literal(kind, cell).unwrap_or_else(|| lit(false));
+                let kind = kind_of([&cell].into_iter());
+                let value = literal(kind, &cell).unwrap_or_else(|| lit(false));
                 inner.push(value.alias(v.0.as_ref()));
             }
             _ => inner.push(column(v)),
@@ -73,12 +88,9 @@ pub fn plan(
     let distinct = scan.project(inner)?.distinct()?;
     let groups = query.find.iter().any(|e| matches!(e, Element::Aggregate(_)));
     let shaped = match groups {
-        true => aggregated(query, rows, distinct, columns)?,
+        true => aggregated(query, resolved, rows, distinct, columns)?,
         false => {
-            let of = |e: &Element| match e {
-                Element::Var(v, _) | Element::Pull { var: v, .. } => column(v),
-                Element::Aggregate(_) => lit(false),
-            };
+            let of = |e: &Element| shown(e, resolved).map_or_else(|| lit(false), column);
             let out = query.find.iter().map(of).zip(places(columns.len())).map(|(e, n)| e.alias(n));
             let shaped = distinct.project(out.collect::<Vec<_>>())?;
             // Without what only :with asks for, a row may stand several times: as in Datomic, :with keeps it.
@@ -104,6 +116,7 @@ fn place(i: usize) -> Expr {
 
 fn aggregated(
     query: &Query,
+    resolved: &Resolved,
     rows: &Plan,
     input: LogicalPlanBuilder,
     columns: &[Column],
@@ -111,19 +124,17 @@ fn aggregated(
     let keys: BTreeSet<&Var> = query
         .find
         .iter()
-        .filter_map(|e| match e {
-            Element::Var(v, _) | Element::Pull { var: v, .. } => Some(v),
-            Element::Aggregate(_) => None,
-        })
+        .filter(|e| !matches!(e, Element::Aggregate(_)))
+        .filter_map(|e| shown(e, resolved))
         .collect();
     // Of no rows nothing is aggregated: without keys the engine would give one row.
     let mut calls = vec![expr_fn::count(lit(1i64)).alias("#rows")];
     let mut out = Vec::new();
     for (i, (element, name)) in query.find.iter().zip(places(columns.len())).enumerate() {
+        let Some(v) = shown(element, resolved) else { continue };
         match element {
-            Element::Var(v, _) | Element::Pull { var: v, .. } => out.push(column(v).alias(name)),
+            Element::Var(..) | Element::Pull { .. } => out.push(column(v).alias(name)),
             Element::Aggregate(call) => {
-                let Some(v) = call.args.last().and_then(|a| a.var()) else { continue };
                 let of = rows.column(v).map_or(Kind::Any, |c| c.kind);
                 let label = format!("#a{i}");
                 calls.push(aggregate(call, i, column(v), of).alias(&label));
@@ -173,9 +184,9 @@ pub fn columns(
     inputs: &Inputs,
     rows: &Plan,
 ) -> std::result::Result<Vec<Column>, Fault> {
-    let kind = |v: &Var| match (rows.column(v), resolved.constants.get(v)) {
+    let kind = |v: &Var| match (rows.column(v), input(v, resolved)) {
         (Some(c), _) => Ok(c.kind),
-        (None, Some(cell)) => Ok(kind_of([cell].into_iter() as std::array::IntoIter<&Cell, 1>)),
+        (None, Some(cell)) => Ok(kind_of([&cell].into_iter())),
         (None, None) => {
             Err(Stuck::Unbound { goal: ":find".into(), vars: vec![v.clone()] }.into_fault())
         }
@@ -183,10 +194,10 @@ pub fn columns(
     query.with.iter().try_for_each(|v| kind(v).map(|_| ()))?;
     let mut out = Vec::with_capacity(query.find.len());
     for (i, element) in query.find.iter().enumerate() {
+        let Some(v) = shown(element, resolved) else { continue };
         let (kind, shows) = match element {
-            Element::Var(v, _) => (kind(v)?, Shows::Value),
+            Element::Var(..) => (kind(v)?, Shows::Value),
             Element::Aggregate(call) => {
-                let Some(v) = call.args.last().and_then(|a| a.var()) else { continue };
                 if call.args.len() == 2 && count_of(call).is_none() {
                     return Err(Fault::new(
                         call.span,
@@ -198,7 +209,7 @@ pub fn columns(
                     if call.name.as_ref() == "distinct" { Shows::Set } else { Shows::Value };
                 (Aggregate::new(&call.name, i, count_of(call), of).kind(), shows)
             }
-            Element::Pull { source, var, pattern, span } => {
+            Element::Pull { source, pattern, span, .. } => {
                 let node = match pattern {
                     PullPattern::Literal(node) => node,
                     PullPattern::Input(name) => inputs.patterns.get(name).ok_or_else(|| {
@@ -215,7 +226,7 @@ pub fn columns(
                         format!("pull asks a database, and {name} is none"),
                     ));
                 };
-                let kind = kind(var)?;
+                let kind = kind(v)?;
                 let pattern = Arc::new(crate::pull::parse(node)?);
                 (kind, Shows::Pull { source, pattern })
             }

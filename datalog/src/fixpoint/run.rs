@@ -315,6 +315,8 @@ impl Run {
     /// The registers after a value is taken apart, once for each way to do so.
     fn taken(&mut self, value: &Cell, take: &Take, registers: &[u64]) -> Result<Vec<Vec<u64>>> {
         Ok(match (take, value) {
+            // nil binds nothing.
+            (_, None) => vec![],
             (Take::Any, _) => vec![registers.to_vec()],
             (Take::Register(r), value) => {
                 let mut registers = registers.to_vec();

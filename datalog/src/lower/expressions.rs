@@ -4,7 +4,7 @@ use crate::algebra::Plan;
 use crate::functions::Function;
 use crate::query::Var;
 use crate::resolve::{Apply, Slot};
-use crate::value::{Cell, Kind, array, cells, convert, to_form};
+use crate::value::{Cell, Kind, array, array_or_absent, cells, convert, to_form};
 use daodb_catalog::{Error, SqlState};
 use daodb_storage::{Value, ValueType};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
@@ -145,7 +145,7 @@ impl ScalarUDFImpl for Call {
             .zip(&arrays)
             .map(|(k, a)| cells(*k, a))
             .collect::<Result<Vec<_>>>()?;
-        let mut out: Vec<Cell> = Vec::with_capacity(rows);
+        let mut out: Vec<Option<Cell>> = Vec::with_capacity(rows);
         let mut row: Vec<Cell> = Vec::with_capacity(columns.len());
         for i in 0..rows {
             // What is absent has no value to work on; nil is a value of `any`. The optimizer asks so, too.
@@ -155,9 +155,10 @@ impl ScalarUDFImpl for Call {
             }
             row.clear();
             row.extend(columns.iter().map(|c| c[i].clone()));
-            out.push((function.eval)(&row).map_err(|why| failed(self.function, &row, &why))?);
+            let value = (function.eval)(&row).map_err(|why| failed(self.function, &row, &why))?;
+            out.push(Some(value));
         }
-        Ok(ColumnarValue::Array(array(self.gives, out.iter().map(Option::as_ref))))
+        Ok(ColumnarValue::Array(array_or_absent(self.gives, &out)))
     }
 }
 

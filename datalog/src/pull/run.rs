@@ -9,7 +9,7 @@ use crate::value::{node, of_form, to_form};
 use daodb_catalog::{Error, Result, SqlState};
 use daodb_storage::{Attr, Value};
 use futures::future::BoxFuture;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Values that one pull may read.
 const MAX_VALUES: usize = 10_000_000;
@@ -18,12 +18,15 @@ const IDENT: &str = ":db/ident";
 /// Values by attribute (and direction) and entity.
 type Facts = HashMap<(Attr, bool), HashMap<i64, Vec<Value>>>;
 
+/// How often an attribute may still be followed recursively; one that is not there: as often as it says.
+type Left = BTreeMap<(Attr, bool), usize>;
+
 struct Pull<'a> {
     db: &'a DbSource,
     facts: Facts,
     /// Entities whose facts of an attribute were asked for.
     asked: HashMap<(Attr, bool), HashSet<i64>>,
-    visited: HashSet<(usize, usize, i64)>,
+    visited: HashSet<(usize, Left, i64)>,
     whole: &'a Pattern,
     values: usize,
 }
@@ -50,8 +53,8 @@ pub fn pull<'a>(
             values: 0,
         };
         let distinct: BTreeSet<i64> = es.iter().copied().collect();
-        pull.read(pattern, distinct.into_iter().collect(), usize::MAX).await?;
-        Ok(es.iter().map(|e| pull.map(pattern, *e, usize::MAX, &mut vec![])).collect())
+        pull.read(pattern, distinct.into_iter().collect(), Left::new()).await?;
+        Ok(es.iter().map(|e| pull.map(pattern, *e, Some(&Left::new()), &mut vec![])).collect())
     })
 }
 
@@ -60,15 +63,15 @@ fn id(pattern: &Pattern) -> usize {
 }
 
 impl Pull<'_> {
-    /// The facts that a pattern asks for; `left`: how often it may still stand for itself.
+    /// The facts that a pattern asks for.
     fn read<'b>(
         &'b mut self,
         pattern: &'b Pattern,
         es: Vec<i64>,
-        left: usize,
+        left: Left,
     ) -> BoxFuture<'b, Result<()>> {
         Box::pin(async move {
-            let new = |e: &i64| self.visited.insert((id(pattern), left, *e));
+            let new = |e: &i64| self.visited.insert((id(pattern), left.clone(), *e));
             let es: Vec<i64> = es.into_iter().filter(new).collect();
             if es.is_empty() {
                 return Ok(());
@@ -76,15 +79,14 @@ impl Pull<'_> {
             for asked in self.all_asked(pattern) {
                 let targets = self.values_of(&asked.a, asked.reverse, &es).await?;
                 match &asked.of {
-                    Nested::Pattern(inner) => self.read(inner, targets, usize::MAX).await?,
+                    Nested::Pattern(inner) => self.read(inner, targets, Left::new()).await?,
                     Nested::Again(times) => {
-                        let left = left_after(left, *times);
-                        if let Some(left) = left {
+                        if let Some(left) = left_after(&left, &asked, *times) {
                             self.read(pattern, targets, left).await?;
                         }
                     }
                     Nested::Nothing if self.expands(&asked) => {
-                        self.read(self.whole, targets, usize::MAX).await?;
+                        self.read(self.whole, targets, Left::new()).await?;
                     }
                     Nested::Nothing => {
                         self.values_of(&Attr::new(IDENT), false, &targets).await?;
@@ -153,8 +155,15 @@ impl Pull<'_> {
         of.map_or(&[], Vec::as_slice)
     }
 
-    /// `path`: the patterns and entities that are being shown; one that comes again is shown by its id.
-    fn map(&self, pattern: &Pattern, e: i64, left: usize, path: &mut Vec<(usize, i64)>) -> Form {
+    /// `path`: the patterns and entities that are being shown. `left`: None for an entity that recursion meets again, of
+    /// which nothing is followed any more.
+    fn map(
+        &self,
+        pattern: &Pattern,
+        e: i64,
+        left: Option<&Left>,
+        path: &mut Vec<(usize, i64)>,
+    ) -> Form {
         let mut pairs: Vec<(Node, Node)> = Vec::new();
         if pattern.id || pattern.wildcard {
             pairs.push((node(keyword(":db/id")), node(Form::Value(Value::Long(e)))));
@@ -178,7 +187,7 @@ impl Pull<'_> {
         pattern: &Pattern,
         asked: &Asked,
         e: i64,
-        left: usize,
+        left: Option<&Left>,
         path: &mut Vec<(usize, i64)>,
     ) -> Option<Form> {
         let values = self.found(&asked.a, asked.reverse, e);
@@ -213,22 +222,26 @@ impl Pull<'_> {
         pattern: &Pattern,
         asked: &Asked,
         target: i64,
-        left: usize,
+        left: Option<&Left>,
         path: &mut Vec<(usize, i64)>,
     ) -> Option<Form> {
-        let (inner, left) = match &asked.of {
-            Nested::Pattern(inner) => (inner.as_ref(), usize::MAX),
-            Nested::Again(times) => (pattern, left_after(left, *times)?),
-            Nested::Nothing if self.expands(asked) => (self.whole, usize::MAX),
-            Nested::Nothing => return Some(self.named(target)),
+        let fresh = Left::new();
+        let shown = match &asked.of {
+            Nested::Pattern(inner) => self.map(inner, target, Some(&fresh), path),
+            Nested::Again(times) => {
+                let left = left_after(left?, asked, *times)?;
+                let again = path.contains(&(id(pattern), target));
+                self.map(pattern, target, (!again).then_some(&left), path)
+            }
+            Nested::Nothing if self.expands(asked) => {
+                match path.contains(&(id(self.whole), target)) {
+                    true => self.named(target),
+                    false => self.map(self.whole, target, Some(&fresh), path),
+                }
+            }
+            Nested::Nothing => self.named(target),
         };
-        if path.contains(&(id(inner), target)) {
-            return Some(self.named(target));
-        }
-        match self.map(inner, target, left, path) {
-            Form::Nil => None,
-            map => Some(map),
-        }
+        (shown != Form::Nil).then_some(shown)
     }
 
     /// `{:db/id 17}`, with its ident where it has one.
@@ -242,13 +255,13 @@ impl Pull<'_> {
 }
 
 /// None: it is not followed further.
-fn left_after(left: usize, times: Option<usize>) -> Option<usize> {
-    match (left, times) {
-        (0, Some(_)) => None,
-        (usize::MAX, Some(n)) => Some(n - 1),
-        (left, Some(_)) => Some(left - 1),
-        (left, None) => Some(left),
-    }
+fn left_after(left: &Left, asked: &Asked, times: Option<usize>) -> Option<Left> {
+    let Some(times) = times else { return Some(left.clone()) };
+    let key = (asked.a.clone(), asked.reverse);
+    let after = left.get(&key).copied().unwrap_or(times).checked_sub(1)?;
+    let mut left = left.clone();
+    left.insert(key, after);
+    Some(left)
 }
 
 fn keyword(name: &str) -> Form {

@@ -4,7 +4,7 @@ use crate::functions::Function;
 use crate::query::Var;
 use crate::value::Cell;
 use daodb_storage::Attr;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
@@ -171,6 +171,19 @@ impl Goal {
             _ => {}
         }
         out
+    }
+}
+
+impl Goal {
+    /// Functions see what was given, patterns what it names.
+    pub fn take_given(&mut self, given: &BTreeMap<Var, Var>) {
+        if let Goal::Test(apply) | Goal::Bind(apply, _) = self {
+            for arg in &mut apply.args {
+                if let Some(v) = arg.var().and_then(|v| given.get(v)) {
+                    *arg = Slot::Var(v.clone());
+                }
+            }
+        }
     }
 }
 

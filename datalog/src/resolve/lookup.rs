@@ -1,7 +1,7 @@
 //! Entities that are named by an ident or by `[attribute value]`.
 
-use super::inputs::Inputs;
 use super::Var;
+use super::inputs::Inputs;
 use super::places::Place;
 use crate::edn::{Form, Node};
 use crate::query::{Clause, Query, TermKind};
@@ -71,22 +71,22 @@ impl Found {
     }
 
     /// Rows whose names of entities and attributes are replaced by what they name; a row with a name of nothing is left out.
+    /// What was given stays as further columns, which the pairs name: it is what `:find` shows.
     pub fn named_rows(
         &self,
         inputs: &Inputs,
         vars: &[Var],
         rows: &Arc<Vec<Vec<Cell>>>,
         places: &BTreeMap<Var, Place>,
-    ) -> Arc<Vec<Vec<Cell>>> {
-        let places: Vec<Option<&Place>> = vars.iter().map(|v| places.get(v)).collect();
+    ) -> Named {
         let named = |c: &Cell| matches!(c, Some(Value::Keyword(_) | Value::Tuple(_)));
-        let touched =
-            |row: &Vec<Cell>| row.iter().zip(&places).any(|(c, p)| p.is_some() && named(c));
-        if !rows.iter().any(touched) {
-            return Arc::clone(rows);
+        let touched = |i: usize| places.contains_key(&vars[i]) && rows.iter().any(|r| named(&r[i]));
+        let renamed: Vec<usize> = (0..vars.len()).filter(|i| touched(*i)).collect();
+        if renamed.is_empty() {
+            return Named { vars: vars.to_vec(), rows: Arc::clone(rows), given: vec![] };
         }
-        let cell = |c: &Cell, place: &Option<&Place>| -> Option<Cell> {
-            match place {
+        let cell = |i: usize, c: &Cell| -> Option<Cell> {
+            match places.get(&vars[i]) {
                 Some(Place::Entity(source)) if named(c) => {
                     self.entity(inputs, *source, c).map(|e| Some(Value::Long(e)))
                 }
@@ -97,11 +97,26 @@ impl Found {
                 _ => Some(c.clone()),
             }
         };
-        let named = rows.iter().filter_map(|row| {
-            row.iter().zip(&places).map(|(c, p)| cell(c, p)).collect::<Option<Vec<Cell>>>()
-        });
-        Arc::new(named.collect())
+        let row = |row: &Vec<Cell>| {
+            let meant = row.iter().enumerate().map(|(i, c)| cell(i, c));
+            let given = renamed.iter().map(|i| Some(row[*i].clone()));
+            meant.chain(given).collect::<Option<Vec<Cell>>>()
+        };
+        let given: Vec<(Var, Var)> = renamed
+            .iter()
+            .map(|i| (vars[*i].clone(), Var(format!("{}'given", vars[*i]).into())))
+            .collect();
+        let vars = vars.iter().chain(given.iter().map(|(_, g)| g)).cloned().collect();
+        Named { vars, rows: Arc::new(rows.iter().filter_map(row).collect()), given }
     }
+}
+
+/// Rows of an input, after names were replaced.
+pub struct Named {
+    pub vars: Vec<Var>,
+    pub rows: Arc<Vec<Vec<Cell>>>,
+    /// A variable, and the one that has what was given for it.
+    pub given: Vec<(Var, Var)>,
 }
 
 /// What may be a lookup ref.

@@ -15,7 +15,7 @@ mod rules;
 pub use goal::{Apply, AttrSlot, Goal, Out, Pattern, Slot};
 pub use inputs::Inputs;
 
-use crate::query::{Fault, Query, Result, RuleSet, Var, check};
+use crate::query::{Element, Fault, Query, Result, RuleSet, Var, check};
 use crate::source::Source;
 use crate::value::Cell;
 use lookup::Found;
@@ -37,6 +37,10 @@ pub struct Resolved {
     pub program: Vec<RuleDef>,
     /// Inputs that have one value.
     pub constants: BTreeMap<Var, Cell>,
+    /// Variables of rows whose names were replaced: which other variable has what was given.
+    pub given: BTreeMap<Var, Var>,
+    /// The entities that constants name for pulls.
+    pub pulled: BTreeMap<Var, i64>,
     pub sources: Vec<Source>,
     /// What a user would want to know though it is no error.
     pub warnings: Vec<String>,
@@ -104,17 +108,33 @@ fn resolve_with(query: &Query, inputs: &Inputs, found: Found) -> Result<Resolved
         rule.branches = rule.branches.iter().map(|branch| named(branch)).collect();
     }
     let of_variables = places.of_goals(&goals);
+    let mut given = BTreeMap::new();
     for (vars, rows) in &inputs.rows {
-        let rows = resolver.found.named_rows(inputs, vars, rows, &of_variables);
-        goals.push(Goal::Values { vars: vars.clone(), rows });
+        let named = resolver.found.named_rows(inputs, vars, rows, &of_variables);
+        given.extend(named.given);
+        goals.push(Goal::Values { vars: named.vars, rows: named.rows });
     }
+    goals.iter_mut().for_each(|goal| goal.take_given(&given));
+    let pulled = pulled(query, inputs, &resolver.found);
     Ok(Resolved {
         goals,
         program,
         constants: inputs.constants.clone(),
+        given,
+        pulled,
         sources: inputs.sources.clone(),
         warnings: resolver.warnings.into_iter().collect(),
     })
+}
+
+fn pulled(query: &Query, inputs: &Inputs, found: &Found) -> BTreeMap<Var, i64> {
+    let of = |element: &Element| {
+        let Element::Pull { source, var, .. } = element else { return None };
+        let source = inputs.names.get(source.as_deref().unwrap_or("$"))?;
+        let e = found.entity(inputs, *source, inputs.constants.get(var)?)?;
+        Some((var.clone(), e))
+    };
+    query.find.iter().filter_map(of).collect()
 }
 
 impl Resolver<'_> {

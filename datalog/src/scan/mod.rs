@@ -6,11 +6,13 @@ use async_trait::async_trait;
 use daodb_catalog::table::scan::filter::{self, Filter, mask_all};
 use daodb_catalog::table::scan::{ScanExec, Source, bounds};
 use daodb_catalog::table::star::chunk::Chunk;
-use daodb_storage::{Attr, FactColumns, OPEN, Value, ValueType};
+use daodb_storage::View;
+use daodb_storage::{Attr, FactColumns, OPEN, Snapshot, Value, ValueType};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions,
     UInt32Array,
 };
+use datafusion::arrow::compute::kernels::cmp::gt;
 use datafusion::arrow::compute::{concat, filter_record_batch, take};
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
@@ -65,6 +67,14 @@ impl DatomTable {
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let attributes = attributes.into();
         DatomTable { db, attributes, a_kind, v_kind, entities: None, value: None, schema }
+    }
+
+    /// What facts are read from: over a history, those that ended since count, whenever they began.
+    fn reading(&self) -> Snapshot {
+        match self.db.snapshot.view() {
+            View { history: true, since: Some(_), .. } => self.db.snapshot.since(i64::MIN),
+            _ => self.db.snapshot.clone(),
+        }
     }
 
     fn rows(&self) -> usize {
@@ -152,7 +162,7 @@ impl DatomTable {
                     out.extend(types.iter().map(|ty| Part::Value(i, as_type(v, *ty))))
                 }
                 (None, None) => {
-                    let ranges = self.db.snapshot.ranges(std::slice::from_ref(a), CHUNK_ROWS);
+                    let ranges = self.reading().ranges(std::slice::from_ref(a), CHUNK_ROWS);
                     let within = within.low..within.high.saturating_add(1);
                     let ranges = ranges
                         .into_iter()
@@ -223,7 +233,7 @@ impl Source for DatomScan {
     }
 
     async fn read(&self, chunk: usize) -> Result<RecordBatch> {
-        let snapshot = &self.table.db.snapshot;
+        let snapshot = &self.table.reading();
         let wants = |c: usize| {
             self.projection.contains(&c) || self.filters.iter().any(|f| f.columns.contains(&c))
         };
@@ -308,7 +318,14 @@ impl DatomScan {
         let columns = columns.into_iter().zip(fields).map(|(c, field)| {
             c.unwrap_or_else(|| datafusion::arrow::array::new_null_array(field.data_type(), rows))
         });
-        Ok(RecordBatch::try_new(Arc::clone(&self.table.schema), columns.collect())?)
+        let batch = RecordBatch::try_new(Arc::clone(&self.table.schema), columns.collect())?;
+        match self.table.db.snapshot.view().since {
+            Some(since) if history => {
+                let recent = gt(batch.column(T), &Int64Array::new_scalar(since))?;
+                Ok(filter_record_batch(&batch, &recent)?)
+            }
+            _ => Ok(batch),
+        }
     }
 
     /// Filtered and projected.

@@ -69,6 +69,27 @@ pub fn array<'a>(kind: Kind, values: impl ExactSizeIterator<Item = Option<&'a Va
     }
 }
 
+/// The same, where outer None is absence and inner None is nil.
+pub fn array_or_absent(kind: Kind, values: &[Option<Cell>]) -> ArrayRef {
+    match kind {
+        Kind::Typed(ty) => ty.array(values.iter().map(|v| v.as_ref().and_then(Option::as_ref))),
+        Kind::Any => {
+            let (mut out, mut bytes) = (BinaryViewBuilder::with_capacity(values.len()), Vec::new());
+            for v in values {
+                bytes.clear();
+                match v {
+                    Some(cell) => {
+                        encode(cell.as_ref(), &mut bytes);
+                        out.append_value(&bytes);
+                    }
+                    None => out.append_null(),
+                }
+            }
+            Arc::new(out.finish())
+        }
+    }
+}
+
 /// The values of a column.
 pub fn cells(kind: Kind, column: &ArrayRef) -> Result<Vec<Cell>> {
     match kind {

@@ -5,7 +5,7 @@
 pub mod any;
 mod kind;
 
-pub use kind::{Kind, array, cells, convert};
+pub use kind::{Kind, array, array_or_absent, cells, convert};
 
 use crate::edn::{Form, Node};
 use daodb_storage::Value;

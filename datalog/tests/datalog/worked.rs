@@ -64,7 +64,8 @@ async fn file(path: &Path, text: &str, wrong: &mut String) -> usize {
                     Some((k, expected)) if k == key && expected.to_string() == now.to_string() => {}
                     expected => {
                         let (line, _) = form.span.line_column(text);
-                        let was = expected.map_or("nothing".to_owned(), |(k, e)| format!("{k} {e}"));
+                        let was =
+                            expected.map_or("nothing".to_owned(), |(k, e)| format!("{k} {e}"));
                         let shown = wrapped(&now);
                         writeln!(
                             wrong,
