@@ -51,6 +51,10 @@ impl Answer {
                 let cells = cells(column.kind, array).map_err(of_engine)?;
                 columns.push(match &column.shows {
                     Shows::Value => cells.iter().map(to_form).collect(),
+                    Shows::Ident { source } => match self.sources.get(*source) {
+                        Some(Source::Database(db)) => cells.iter().map(|c| ident(db, c)).collect(),
+                        _ => cells.iter().map(to_form).collect(),
+                    },
                     Shows::Set => cells.iter().map(set).collect(),
                     Shows::Pull { source, pattern } => match self.sources.get(*source) {
                         Some(Source::Database(db)) => pulled(db, pattern, &cells).await?,
@@ -104,6 +108,13 @@ fn set(cell: &Cell) -> Form {
     match to_form(cell) {
         Form::Vector(items) => Form::Set(items),
         other => other,
+    }
+}
+
+fn ident(db: &DbSource, cell: &Cell) -> Form {
+    match db.attribute_of(cell) {
+        Some(a) => Form::Value(Value::keyword(a.as_str())),
+        None => to_form(cell),
     }
 }
 

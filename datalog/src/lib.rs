@@ -7,13 +7,15 @@
 //! [`resolve`] finds what its names mean in its [`source`]s; [`algebra`] puts its relations in an order to join them in;
 //! [`lower`] makes the engine's plan of them, whose leaves are tables of the catalog, [`scan`]s of datoms and [`fixpoint`]s;
 //! [`find`] makes columns of the rows, and an [`answer`] gives them out, [`pull`]ing what it is asked for. Values of variables
-//! are described in [`value`], what is called on them in [`functions`].
+//! are described in [`value`], what is called on them in [`functions`]. [`access`] reads datoms, entities and transactions
+//! without a query.
 //!
 //! ```text
 //! let request = QueryRequest::text("[:find ?name :where [_ :person/name ?name]]").of(&database, &database.snapshot());
 //! let answer = daodb_datalog::query(&catalog, request).await?;
 //! ```
 
+pub mod access;
 pub mod algebra;
 pub mod answer;
 pub mod edn;

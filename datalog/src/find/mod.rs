@@ -34,6 +34,10 @@ pub enum Shows {
     Value,
     /// A tuple whose items are those of a set.
     Set,
+    /// The ident of an attribute, where its entity has one.
+    Ident {
+        source: usize,
+    },
     /// An entity, of which a pattern is pulled from a source.
     Pull {
         source: usize,

@@ -28,6 +28,15 @@ impl Found {
         inputs.constants.values().for_each(|c| pairs.extend(pair(c)));
         let rows = inputs.rows.iter().flat_map(|(_, rows)| rows.iter());
         rows.flatten().for_each(|c| pairs.extend(pair(c)));
+        Found::of_pairs(pairs, inputs).await
+    }
+
+    /// Those that cells name.
+    pub async fn of_cells(cells: &[Cell], inputs: &Inputs) -> Result<Found> {
+        Found::of_pairs(cells.iter().filter_map(pair).collect(), inputs).await
+    }
+
+    async fn of_pairs(pairs: BTreeSet<Pair>, inputs: &Inputs) -> Result<Found> {
         let mut out = Found::default();
         if pairs.is_empty() {
             return Ok(out);

@@ -8,7 +8,7 @@
 mod clauses;
 pub mod goal;
 pub mod inputs;
-mod lookup;
+pub mod lookup;
 mod places;
 mod rules;
 

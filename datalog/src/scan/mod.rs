@@ -7,7 +7,7 @@ use daodb_catalog::table::scan::filter::{self, Filter, mask_all};
 use daodb_catalog::table::scan::{ScanExec, Source, bounds};
 use daodb_catalog::table::star::chunk::Chunk;
 use daodb_storage::View;
-use daodb_storage::{Attr, FactColumns, OPEN, Snapshot, Value, ValueType};
+use daodb_storage::{Attr, FactColumns, OPEN, Slice, Snapshot, Value, ValueType};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions,
     UInt32Array,
@@ -134,6 +134,7 @@ impl TableProvider for DatomTable {
         }
         let scan = DatomScan {
             parts: table.parts(bounds::bounds(&filters, E)).into(),
+            touched: within(bounds::bounds(&filters, T)),
             projected: Arc::new(self.schema.project(&projection)?),
             table,
             projection,
@@ -191,6 +192,12 @@ struct DatomScan {
     projected: SchemaRef,
     filters: Vec<Arc<Filter>>,
     parts: Arc<[Part]>,
+    /// The only transactions that matter, both inclusive; None: all.
+    touched: Option<(i64, i64)>,
+}
+
+fn within(t: bounds::Bounds) -> Option<(i64, i64)> {
+    (t != bounds::Bounds::ALL).then_some((t.low, t.high))
 }
 
 impl fmt::Debug for DatomScan {
@@ -243,7 +250,14 @@ impl Source for DatomScan {
             Part::Chunk(i, chunk) => {
                 let values = wants(V) || self.table.attributes[*i].1.len() > 1;
                 let a = &self.table.attributes[*i].0;
-                (*i, chunk.facts(snapshot, a, values, times).await?)
+                let facts = match (chunk, self.touched) {
+                    (Chunk::Range(e), touched @ Some(_)) => {
+                        let (a, e) = (a.clone(), e.clone());
+                        snapshot.slice(&Slice { a, e, values, times, touched }).await?
+                    }
+                    (chunk, _) => chunk.facts(snapshot, a, values, times).await?,
+                };
+                (*i, facts)
             }
             Part::Value(i, v) => {
                 let a = &self.table.attributes[*i].0;
