@@ -166,7 +166,7 @@ async fn fill(database: &Arc<Database>, n: usize, length: usize) -> Result<(), S
                     v: long(row as i64 + offset),
                 },
             };
-            database.transact(rows.map(op).collect()).await.map_err(failed)?;
+            database.transact(rows.map(op).collect::<Vec<_>>()).await.map_err(failed)?;
         }
     }
     Ok(())

@@ -14,6 +14,18 @@ pub const INDEX: &str = ":db/index";
 pub const NO_HISTORY: &str = ":db/noHistory";
 pub const DOC: &str = ":db/doc";
 pub const TX_INSTANT: &str = ":db/txInstant";
+/// Metadata of an op, or of all ops of a transaction: the fifth part of their datoms. Never a datom itself.
+pub const META: &str = ":dao/m";
+/// Who wrote a transaction, from where and why.
+pub const TX_AUTHOR: &str = ":tx/author";
+pub const TX_CLIENT: &str = ":tx/client";
+pub const TX_REASON: &str = ":tx/reason";
+/// The key of a call: what repeats it is the same transaction.
+pub const TX_KEY: &str = ":dao.tx/key";
+/// What the tempids of a transaction with a key became: name, entity, name, entity, ...
+pub const TX_TEMPIDS: &str = ":dao.tx/tempids";
+/// The transaction's entity, within its ops.
+pub const CURRENT_TX: &str = ":db/current-tx";
 /// A view's name; the entity's `:dao.view/sql` is its query.
 pub const VIEW_NAME: &str = ":dao.view/name";
 pub const VIEW_SQL: &str = ":dao.view/sql";
@@ -48,7 +60,7 @@ const fn identity(
     BuiltIn { entity, name, value_type, unique: Some(Unique::Identity), doc }
 }
 
-const ATTRIBUTES: [BuiltIn; 11] = [
+const ATTRIBUTES: [BuiltIn; 16] = [
     identity(16, IDENT, ValueType::Keyword, "The name of an attribute or of another entity"),
     plain(17, VALUE_TYPE, ValueType::Ref, "The type that values must have: :db.type/string, ..."),
     plain(18, CARDINALITY, ValueType::Ref, ":db.cardinality/one or :db.cardinality/many"),
@@ -60,6 +72,11 @@ const ATTRIBUTES: [BuiltIn; 11] = [
     plain(24, TX_INSTANT, ValueType::Instant, "When a transaction was made"),
     identity(40, VIEW_NAME, ValueType::String, "The name of a view"),
     plain(41, VIEW_SQL, ValueType::String, "The query of a view"),
+    plain(42, TX_AUTHOR, ValueType::String, "Who made a transaction"),
+    plain(43, TX_CLIENT, ValueType::String, "From where a transaction came"),
+    plain(44, TX_REASON, ValueType::String, "Why a transaction was made"),
+    identity(45, TX_KEY, ValueType::String, "The key by which a call that is repeated is known"),
+    plain(46, TX_TEMPIDS, ValueType::Tuple, "Names and entities of a transaction with a key"),
 ];
 
 /// Type idents have this number plus that of the type.
@@ -69,10 +86,12 @@ const MANY: i64 = 131;
 const IDENTITY: i64 = 140;
 const VALUE: i64 = 141;
 
-const NAMES: [(i64, &str); 7] = [
+const NAMES: [(i64, &str); 9] = [
     (64, ":db/add"),
     (65, ":db/retract"),
     (66, ":db/retractEntity"),
+    (67, ":db/cas"),
+    (68, CURRENT_TX),
     (ONE, ":db.cardinality/one"),
     (MANY, ":db.cardinality/many"),
     (IDENTITY, ":db.unique/identity"),
@@ -146,7 +165,7 @@ mod tests {
         let names: BTreeSet<_> = all.iter().map(|(name, _)| name.clone()).collect();
         assert_eq!((numbers.len(), names.len()), (all.len(), all.len()));
         assert!(numbers.iter().all(|n| (16..1000).contains(n)));
-        assert!(names.iter().all(is_reserved));
+        assert!(names.iter().all(|name| is_reserved(name) || name.namespace() == Some("tx")));
     }
 
     #[test]

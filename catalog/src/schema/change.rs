@@ -90,6 +90,15 @@ fn wrong(name: &Attr, what: &str, accepted: &str) -> Error {
     Error::new(SqlState::INVALID_PARAMETER_VALUE, text).hint(format!("accepted are {accepted}"))
 }
 
+/// As in Datomic: a declared type stays, because readers rely on it.
+fn other_type(then: &Declaration, before: i64) -> Error {
+    let name = then.ident.as_ref().map_or_else(String::new, Attr::to_string);
+    let declared = builtin::value_type(before).map_or("another type", ValueType::name);
+    let text = format!("{name} is declared {declared}, and a declared type does not change");
+    Error::new(SqlState::CHECK_VIOLATION, text)
+        .hint("declare another attribute, and copy the values to it")
+}
+
 impl Schema {
     /// The schema of these declarations and observations, with what is built in.
     pub(super) fn build(
@@ -133,6 +142,14 @@ impl Schema {
         for added in [false, true] {
             for said in said.clone().filter(|s| s.added == added) {
                 declared.entry(said.e).or_default().set(said.a, said.v, added);
+            }
+        }
+        for (entity, then) in &declared {
+            let before = self.declared.get(entity).and_then(|before| before.value_type);
+            if let (Some(before), Some(then_type)) = (before, then.value_type)
+                && before != then_type
+            {
+                return Err(other_type(then, before));
             }
         }
         declared.retain(|_, declaration| {
@@ -203,6 +220,16 @@ mod tests {
         check(&[name.clone(), (E, VALUE_TYPE, Value::Ref(131))], "accepted are :db.type/string");
         check(&[name.clone(), (E, UNIQUE, Value::Ref(1))], ":db.unique/identity");
         check(&[name, (E, IS_COMPONENT, Value::Boolean(true))], "declared a ref");
+    }
+
+    #[test]
+    fn a_declared_type_stays() {
+        let name = (E, IDENT, Value::keyword("p/n"));
+        let typed = schema(&[name, (E, VALUE_TYPE, Value::Ref(102))]).unwrap();
+        let again = apply(&typed, &[(E, VALUE_TYPE, Value::Ref(102))], true).unwrap();
+        assert_eq!(again.get(&":p/n".into()).unwrap().value_type, Some(ValueType::Long));
+        let e = apply(&typed, &[(E, VALUE_TYPE, Value::Ref(108))], true).unwrap_err();
+        assert!(e.to_string().contains("is declared long"), "{e}");
     }
 
     #[test]

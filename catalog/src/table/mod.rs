@@ -4,8 +4,8 @@ mod dao;
 mod history;
 mod instants;
 mod names;
-mod scan;
-mod star;
+pub mod scan;
+pub mod star;
 mod types;
 
 pub use dao::{DAO_RELATIONS, dao_table};

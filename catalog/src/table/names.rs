@@ -2,7 +2,7 @@
 
 use super::{ColumnDef, TableDef, types};
 use crate::schema::{Attribute, Cardinality, Schema, Unique};
-use daodb_storage::{Attr, Snapshot};
+use daodb_storage::{Attr, FIRST_T, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -19,6 +19,11 @@ pub fn hidden(a: &Attr) -> bool {
     ns == "db" || ns.starts_with("db.") || ns == "dao" || ns.starts_with("dao.")
 }
 
+/// A built-in attribute that no transaction used: `:tx/author` makes a table only where somebody is named.
+fn is_unsaid(a: &Attribute) -> bool {
+    a.observed.is_empty() && a.entity.is_some_and(|e| e < FIRST_T)
+}
+
 /// The tables of a snapshot, sorted by name, by the schema at its basis.
 pub fn tables(snapshot: &Snapshot, schema: &Schema) -> Vec<Arc<TableDef>> {
     let mut open: BTreeMap<Attr, u64> = BTreeMap::new();
@@ -26,7 +31,7 @@ pub fn tables(snapshot: &Snapshot, schema: &Schema) -> Vec<Arc<TableDef>> {
         *open.entry(stat.a).or_default() += stat.open;
     }
     let mut groups: BTreeMap<Option<&str>, Vec<&Attribute>> = BTreeMap::new();
-    for attribute in schema.attributes.values().filter(|a| !hidden(&a.ident)) {
+    for attribute in schema.attributes.values().filter(|a| !hidden(&a.ident) && !is_unsaid(a)) {
         groups.entry(attribute.ident.namespace()).or_default().push(attribute);
     }
     let wanted: Vec<&str> = groups.keys().map(|ns| ns.unwrap_or(NO_NAMESPACE)).collect();

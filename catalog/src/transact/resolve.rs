@@ -1,16 +1,17 @@
 //! Whom ops speak of: look-ups, idents, and tempids by what identifies them.
 
+use super::expand::Expanded;
 use super::op::{Column, Row, refused};
 use super::pending::Db;
 use super::{EntityRef, Op, TxValue, validate};
 use crate::error::{Error, Result, SqlState};
-use crate::schema::{Schema, Unique};
+use crate::schema::{Schema, Unique, builtin};
 use daodb_storage::{Attr, FIRST_ENTITY, FIRST_T, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The tempid that names the transaction, as in Datomic.
-const TX_TEMPID: &str = "datomic.tx";
+pub const TX_TEMPID: &str = "datomic.tx";
 
 /// A tempid, or a map without an id.
 struct Temp {
@@ -34,13 +35,21 @@ pub struct Names {
     lookups: BTreeMap<(Attr, Value), i64>,
     temps: Vec<Temp>,
     by_name: HashMap<Arc<str>, u32>,
+    /// Those of maps within maps.
+    inner: HashMap<u32, i64>,
     /// The op that is read.
     pub op: u32,
 }
 
 impl Names {
     /// Finds all look-ups of the transaction, an attribute at a time.
-    pub async fn read(db: &mut Db, schema: &Schema, ops: &[Op], t: i64) -> Result<Names> {
+    pub async fn read(
+        db: &mut Db,
+        schema: &Schema,
+        ops: &[Op],
+        expanded: &Expanded<'_>,
+        t: i64,
+    ) -> Result<Names> {
         let mut names = Names {
             t,
             first_fresh: db.next_entity,
@@ -48,15 +57,22 @@ impl Names {
             lookups: BTreeMap::new(),
             temps: Vec::new(),
             by_name: HashMap::new(),
+            inner: HashMap::new(),
             op: 0,
         };
         let mut asked: BTreeMap<Attr, Vec<(u32, &Value, Value)>> = BTreeMap::new();
-        for (at, op) in (0u32..).zip(ops) {
-            each_lookup(op, &mut |a, v| {
-                let wanted = lookup_value(a, v, schema).map_err(|e| refused(ops, at, e))?;
-                asked.entry(a.clone()).or_default().push((at, v, wanted));
-                Ok(())
-            })?;
+        let mut ask = |at: u32, a: &Attr, v| {
+            let wanted = lookup_value(a, v, schema).map_err(|e| refused(ops, at, e))?;
+            asked.entry(a.clone()).or_default().push((at, v, wanted));
+            Ok(())
+        };
+        for (at, op) in &expanded.ops {
+            each_lookup(op, &mut |a, v| ask(*at, a, v))?;
+        }
+        for (at, m) in expanded.metas.iter().chain(&expanded.whole) {
+            if let EntityRef::Lookup(a, v) = m {
+                ask(*at, a, v)?;
+            }
         }
         for (a, asked) in asked {
             let mut wanted: Vec<Value> = asked.iter().map(|(_, _, v)| v.clone()).collect();
@@ -80,6 +96,8 @@ impl Names {
             EntityRef::Tx => Ok(self.t),
             EntityRef::Temp(name) if &**name == TX_TEMPID => Ok(self.t),
             EntityRef::Temp(name) => Ok(self.temp(name)),
+            EntityRef::Inner(n) => Ok(self.inner(*n)),
+            EntityRef::Ident(ident) if ident.as_str() == builtin::CURRENT_TX => Ok(self.t),
             EntityRef::Lookup(a, v) => {
                 let key = (a.clone(), v.clone());
                 self.lookups.get(&key).copied().ok_or_else(|| nobody(&format!("[{a} {v}]")))
@@ -94,8 +112,10 @@ impl Names {
     pub fn subject(&mut self, op: &Op, schema: &Schema) -> Result<i64> {
         let e = match op {
             Op::Add { e, .. } | Op::Retract { e, .. } | Op::RetractEntity { e } => e,
+            Op::Cas { e, .. } => e,
             Op::Map { id: Some(id), .. } => id,
             Op::Map { id: None, .. } => return Ok(self.push(None)),
+            Op::About { op, .. } => return self.subject(op, schema),
         };
         let e = self.entity(e, schema)?;
         if (0..FIRST_T).contains(&e) {
@@ -110,6 +130,15 @@ impl Names {
             Some(i) => !i64::from(*i),
             None => self.push(Some(Arc::clone(name))),
         }
+    }
+
+    fn inner(&mut self, n: u32) -> i64 {
+        if let Some(e) = self.inner.get(&n) {
+            return *e;
+        }
+        let e = self.push(None);
+        self.inner.insert(n, e);
+        e
     }
 
     fn push(&mut self, name: Option<Arc<str>>) -> i64 {
@@ -223,7 +252,7 @@ impl Names {
         }
         self.give_ids(ops, all)?;
         for column in columns {
-            let Column { adds, retracts, clears, .. } = column;
+            let Column { adds, retracts, clears, swaps, .. } = column;
             for row in adds.iter_mut().chain(retracts) {
                 row.e = self.known(row.e).unwrap_or(row.e);
                 if let Value::Ref(r) = &mut row.v {
@@ -232,6 +261,12 @@ impl Names {
             }
             for (_, e) in clears {
                 *e = self.known(*e).unwrap_or(*e);
+            }
+            for swap in swaps {
+                swap.e = self.known(swap.e).unwrap_or(swap.e);
+                if let Some(Value::Ref(r)) = &mut swap.old {
+                    *r = self.known(*r).unwrap_or(*r);
+                }
             }
         }
         Ok(())
@@ -290,8 +325,11 @@ impl Names {
                 if !all {
                     continue;
                 }
-                let name = temp.name.clone().unwrap_or_default();
-                let text = format!("nothing is said of the tempid \"{name}\", so it is no entity");
+                let who = match &temp.name {
+                    Some(name) => format!("the tempid \"{name}\""),
+                    None => "the map".to_owned(),
+                };
+                let text = format!("nothing is said of {who}, so it is no entity");
                 let e = Error::new(SqlState::FOREIGN_KEY_VIOLATION, text)
                     .hint("add an attribute to it, or name an entity that is there");
                 return Err(refused(ops, temp.op, e));
@@ -347,6 +385,11 @@ fn each_lookup<'a>(
         Op::Add { e, v, .. } => (Some(e), Some(v)),
         Op::Retract { e, v, .. } => (Some(e), v.as_ref()),
         Op::RetractEntity { e } => (Some(e), None),
+        Op::Cas { e, old, new, .. } => {
+            old.iter().try_for_each(|v| each_value_lookup(v, visit))?;
+            (Some(e), Some(new))
+        }
+        Op::About { op, .. } => return each_lookup(op, visit),
         Op::Map { id, attrs } => {
             attrs.iter().try_for_each(|(_, v)| each_value_lookup(v, visit))?;
             (id.as_ref(), None)

@@ -27,7 +27,7 @@ pub fn value(
     let v = match v {
         TxValue::Value(v) => v,
         TxValue::Entity(entity) => return reference(entity, attribute, schema, names),
-        TxValue::Many(_) => {
+        TxValue::Many(_) | TxValue::Vector(_) | TxValue::Map { .. } | TxValue::Nil => {
             return Err(Error::new(
                 SqlState::INVALID_PARAMETER_VALUE,
                 "a list of values stands only directly in a map form",
@@ -178,8 +178,8 @@ fn name(a: &Attr, what: &str) -> Result<()> {
 /// The names that `:db/ident` may give.
 pub fn ident(name_given: &Value) -> Result<()> {
     let ident = Attr::new(name_given.as_str().unwrap_or_default());
-    if builtin::is_reserved(&ident) {
-        let text = format!("{ident} is a name of the database's own (db and dao are)");
+    if builtin::is_reserved(&ident) || builtin::idents().any(|(known, _)| known == ident) {
+        let text = format!("{ident} is a name of the database's own (those in db and dao are)");
         return Err(Error::new(SqlState::RESERVED_NAME, text).hint("choose another namespace"));
     }
     name(&ident, "named entity")

@@ -3,7 +3,9 @@
 
 mod catalogs;
 mod declarations;
+mod forms;
 mod model;
+mod provenance;
 mod random;
 mod rules;
 mod sessions;

@@ -55,6 +55,8 @@ struct Claims {
     adds: Vec<Claim>,
     retracts: Vec<Claim>,
     gone: Vec<Who>,
+    /// What must hold: entity, attribute, value (None: none).
+    swaps: Vec<Claim>,
     /// Tempids as subjects of ops, in order.
     subjects: Vec<String>,
 }
@@ -110,6 +112,17 @@ impl Model {
             }
             self.delete(id(who), &mut BTreeSet::new(), &mut retracts);
         }
+        for (who, a, old) in &claims.swaps {
+            let e = id(who);
+            let old = old.as_ref().map(value);
+            if let Some(old) = &old {
+                self.check_type(a, old)?;
+            }
+            let held = self.facts.iter().find(|f| f.0 == e && f.1 == *a).map(|f| f.2.clone());
+            if held != old {
+                return Err("another value");
+            }
+        }
         let outcome = self.compare(adds, retracts)?;
         let tempids = classes.iter().map(|(name, class)| (name.clone(), ids[class]));
         let named = tempids.filter(|(name, _)| !name.starts_with('#')).collect();
@@ -154,6 +167,16 @@ impl Model {
                     let who = subject(e)?;
                     claims.gone.push(who);
                 }
+                Op::Cas { e, a, old, new } => {
+                    let who = subject(e)?;
+                    if self.rule(a.as_str()).many {
+                        return Err("swap of many");
+                    }
+                    let old = old.as_ref().map(|v| self.what(v)).transpose()?;
+                    claims.swaps.push((who.clone(), a.to_string(), old));
+                    claims.adds.push((who, a.to_string(), Some(self.what(new)?)));
+                }
+                Op::About { .. } => return Err("not in the model"),
                 Op::Map { id, attrs } => {
                     let anonymous = EntityRef::Temp(format!("#{i}").into());
                     let who = subject(id.as_ref().unwrap_or(&anonymous))?;
@@ -180,7 +203,7 @@ impl Model {
             EntityRef::Id(id) => Who::Id(*id),
             EntityRef::Temp(name) => Who::Temp(name.to_string()),
             EntityRef::Tx => Who::Id(self.t + 1),
-            EntityRef::Ident(_) => return Err("ident"),
+            EntityRef::Ident(_) | EntityRef::Inner(_) => return Err("ident"),
             EntityRef::Lookup(a, _) if !self.rule(a.as_str()).unique => return Err("not unique"),
             EntityRef::Lookup(a, v) => Who::Id(self.with(a.as_str(), v).ok_or("nobody")?),
         })
@@ -190,7 +213,7 @@ impl Model {
         Ok(match v {
             TxValue::Value(v) => What::Value(v.clone()),
             TxValue::Entity(e) => What::Who(self.who(e)?),
-            TxValue::Many(_) => return Err("nested"),
+            _ => return Err("nested"),
         })
     }
 
@@ -299,7 +322,7 @@ impl Model {
             ids.insert(class, next);
             next += 1;
         }
-        let values = claims.adds.iter().chain(&claims.retracts);
+        let values = claims.adds.iter().chain(&claims.retracts).chain(&claims.swaps);
         for (_, _, v) in values {
             if let Some(What::Who(Who::Temp(name))) = v
                 && !classes.contains_key(name)
