@@ -1,0 +1,473 @@
+//! Random schemas and transactions as EDN text, good and bad ones. What the two take differently for a reason is not among
+//! them (docs/datomic-differences.md): undeclared attributes, numbers that widen, ids that nobody has as values, and so on.
+
+use super::schema::{Attribute, Kind, WORDS, attributes, literal};
+use rand::Rng;
+use rand::rngs::SmallRng;
+use rand::seq::IndexedRandom;
+use std::fmt::Write;
+
+/// Transactions of a sequence.
+const TRANSACTIONS: std::ops::Range<usize> = 5..14;
+/// An entity that both sides have never given: only said of, never as a value.
+const NOBODY: &str = "#e \"?\"";
+
+pub struct Sequence {
+    /// The namespace of all its names.
+    pub ns: String,
+    pub txs: Vec<String>,
+    /// Transactions at which the past is compared.
+    pub views: Vec<usize>,
+}
+
+pub fn sequence(ns: &str, rng: &mut SmallRng) -> Sequence {
+    let mut world = World::new(ns, rng);
+    let mut txs = vec![world.declarations(), world.people()];
+    for k in 2..world.rng.random_range(TRANSACTIONS) {
+        world.tx = k;
+        txs.push(match world.rng.random_range(0..10) {
+            0 => world.alteration(),
+            _ => world.transaction(),
+        });
+    }
+    let views = (0..2).map(|_| world.rng.random_range(0..txs.len())).collect();
+    Sequence { ns: ns.to_owned(), txs, views }
+}
+
+/// What the generator remembers: names, and values that may hold.
+struct World<'a> {
+    ns: String,
+    attributes: Vec<Attribute>,
+    rng: &'a mut SmallRng,
+    tx: usize,
+    /// Tempids of earlier transactions: entities, where those were taken.
+    made: Vec<String>,
+    /// Tempids of this transaction, and whether anything is said of them.
+    temps: Vec<(String, bool)>,
+    /// (entity, attribute, value), as they were said.
+    said: Vec<(String, usize, String)>,
+    marks: u32,
+    names: u32,
+}
+
+impl<'a> World<'a> {
+    fn new(ns: &str, rng: &'a mut SmallRng) -> World<'a> {
+        let attributes = attributes(ns, rng);
+        let (made, temps, said) = (Vec::new(), Vec::new(), Vec::new());
+        let ns = ns.to_owned();
+        World { ns, attributes, rng, tx: 0, made, temps, said, marks: 0, names: 0 }
+    }
+
+    fn declarations(&mut self) -> String {
+        let ns = &self.ns;
+        let mut out = String::from("[");
+        for attribute in &self.attributes {
+            out.push_str(&attribute.declaration());
+            out.push(' ');
+        }
+        let required: Vec<&str> =
+            self.attributes.iter().take(2).map(|a| a.name.as_str()).collect();
+        let _ = write!(
+            out,
+            "{{:db/ident :{ns}/mark :db/valueType :db.type/long :db/cardinality :db.cardinality/one}} \
+             {{:db/ident :{ns}/spec :db.entity/attrs [{}]}} {{:db/ident :{ns}/red}} {{:db/ident :{ns}/blue}}]",
+            required.join(" ")
+        );
+        out
+    }
+
+    /// Entities that are there whatever else is refused.
+    fn people(&mut self) -> String {
+        let mut out = Vec::new();
+        for word in WORDS.iter().take(3) {
+            self.names += 1;
+            let (name, v) = (format!("\"n{}\"", self.names), format!("\"{word}\""));
+            let mark = self.mark();
+            out.push(format!("{{:db/id {name} {} {v} {mark}}}", self.attributes[0].name));
+            self.said.push((format!("#e {name}"), 0, v));
+            self.made.push(name);
+        }
+        format!("[{}]", out.join(" "))
+    }
+
+    fn transaction(&mut self) -> String {
+        let forms = match self.rng.random_bool(0.5) {
+            true => 1,
+            false => self.rng.random_range(2..5),
+        };
+        let mut out: Vec<String> = (0..forms).map(|_| self.form()).collect();
+        let silent: Vec<String> =
+            self.temps.iter().filter(|(_, said)| !said).map(|(name, _)| name.clone()).collect();
+        for name in silent {
+            if self.rng.random_bool(0.95) {
+                let mark = self.mark();
+                out.push(format!("{{:db/id {name} {mark}}}"));
+            }
+        }
+        let temps = self.temps.drain(..).map(|(name, _)| name).filter(|name| name.starts_with('"'));
+        self.made.extend(temps);
+        format!("[{}]", out.join(" "))
+    }
+
+    /// `:s1/mark 7`, by which an entity without a name is known on both sides.
+    fn mark(&mut self) -> String {
+        self.marks += 1;
+        format!(":{}/mark {}", self.ns, self.marks)
+    }
+
+    fn form(&mut self) -> String {
+        match self.rng.random_range(0..100) {
+            0..34 => self.map(0),
+            34..62 => self.add(),
+            62..72 => self.retract(),
+            72..77 => self.retract_entity(),
+            77..88 => self.cas(),
+            88..91 => format!("{{:db/id \"datomic.tx\" {}}}", self.pair()),
+            91..93 => self.ensured(),
+            93..95 => format!("[:db/add {} :db/doc \"d{}\"]", self.entity(), self.tx % 3),
+            _ => self.malformed(),
+        }
+    }
+
+    fn attribute(&mut self) -> usize {
+        self.rng.random_range(0..self.attributes.len())
+    }
+
+    /// Whom a form speaks of.
+    fn entity(&mut self) -> String {
+        match self.rng.random_range(0..100) {
+            0..35 => self.temp(true),
+            35..75 if !self.made.is_empty() => self.handle(),
+            75..90 => self.lookup().unwrap_or_else(|| self.temp(true)),
+            90..94 => self.enumerated(),
+            94..95 => NOBODY.to_owned(),
+            _ => self.temp(true),
+        }
+    }
+
+    /// One that must be there already.
+    fn existing(&mut self) -> String {
+        match self.rng.random_range(0..10) {
+            0..7 if !self.made.is_empty() => self.handle(),
+            7..9 => self.lookup().unwrap_or_else(|| format!(":{}/red", self.ns)),
+            _ => self.enumerated(),
+        }
+    }
+
+    fn enumerated(&mut self) -> String {
+        let name = ["red", "blue"].choose(self.rng).copied().unwrap_or("red");
+        format!(":{}/{name}", self.ns)
+    }
+
+    fn handle(&mut self) -> String {
+        // The newest most: what is said twice of one entity is what matters.
+        let last = self.made.len().saturating_sub(5);
+        let from = if self.rng.random_bool(0.7) { last } else { 0 };
+        self.made[from..].choose(self.rng).map_or_else(|| "\"none\"".to_owned(), |n| format!("#e {n}"))
+    }
+
+    /// A tempid of this transaction. `said`: something is said of it here.
+    fn temp(&mut self, said: bool) -> String {
+        let fresh = self.temps.is_empty() || (self.temps.len() < 4 && self.rng.random_bool(0.5));
+        if fresh {
+            self.names += 1;
+            let name = match self.rng.random_bool(0.1) {
+                true => format!("-{}", self.names),
+                false => format!("\"n{}\"", self.names),
+            };
+            self.temps.push((name, said));
+            return self.temps.last().map(|(name, _)| name.clone()).unwrap_or_default();
+        }
+        let at = self.rng.random_range(0..self.temps.len());
+        self.temps[at].1 |= said;
+        self.temps[at].0.clone()
+    }
+
+    /// `[:s1/a0 "x"]`, mostly of a value that was said.
+    fn lookup(&mut self) -> Option<String> {
+        let unique: Vec<usize> =
+            (0..self.attributes.len()).filter(|a| self.attributes[*a].unique.is_some()).collect();
+        let at = *unique.choose(self.rng)?;
+        if self.attributes[at].kind.is_composite() {
+            return None;
+        }
+        let v = match self.rng.random_bool(0.8) {
+            true => {
+                let known: Vec<String> =
+                    self.said.iter().filter(|s| s.1 == at).map(|s| s.2.clone()).collect();
+                known.choose(self.rng).cloned()?
+            }
+            false => literal(&self.attributes[at].kind, self.rng)?,
+        };
+        Some(format!("[{} {v}]", self.attributes[at].name))
+    }
+
+    fn target(&mut self) -> String {
+        match self.rng.random_range(0..100) {
+            0..45 if !self.made.is_empty() => self.handle(),
+            45..75 => self.temp(false),
+            75..82 => self.lookup().unwrap_or_else(|| self.temp(false)),
+            82..88 => "\"datomic.tx\"".to_owned(),
+            _ => self.enumerated(),
+        }
+    }
+
+    /// A value as a list form has it.
+    fn value(&mut self, at: usize) -> String {
+        if self.rng.random_bool(0.03)
+            && let Some(wrong) = self.attributes[at].wrong(self.rng)
+        {
+            return wrong;
+        }
+        let kind = self.attributes[at].kind.clone();
+        match kind {
+            Kind::Ref => self.target(),
+            kind => literal(&kind, self.rng).unwrap_or_else(|| self.by_hand(&kind)),
+        }
+    }
+
+    /// A composite tuple, which the database makes itself.
+    fn by_hand(&mut self, kind: &Kind) -> String {
+        let parts: Vec<String> = match kind {
+            Kind::Composite(of) => {
+                of.iter().map(|(_, kind)| literal(kind, self.rng).unwrap_or("nil".into())).collect()
+            }
+            _ => Vec::new(),
+        };
+        format!("[{}]", parts.join(" "))
+    }
+
+    fn remember(&mut self, e: &str, at: usize, v: &str) {
+        let e = if e.starts_with('"') { format!("#e {e}") } else { e.to_owned() };
+        // An entity of this transaction is known by its tempid in the next ones only.
+        if e.starts_with("#e") && !v.starts_with('"') || self.attributes[at].kind != Kind::Ref {
+            self.said.push((e, at, v.to_owned()));
+        }
+    }
+
+    fn add(&mut self) -> String {
+        let (e, at) = (self.entity(), self.attribute());
+        let v = self.value(at);
+        self.remember(&e, at, &v);
+        format!("[:db/add {e} {} {v}]", self.attributes[at].name)
+    }
+
+    /// Something that may hold.
+    fn fact(&mut self) -> Option<(String, usize, String)> {
+        let last = self.said.len().saturating_sub(12);
+        let known = |s: &&(String, usize, String)| self.made.iter().any(|m| s.0 == format!("#e {m}"));
+        let all: Vec<(String, usize, String)> =
+            self.said[last..].iter().filter(known).cloned().collect();
+        all.choose(self.rng).cloned()
+    }
+
+    fn retract(&mut self) -> String {
+        if self.rng.random_bool(0.7)
+            && let Some((e, at, v)) = self.fact()
+        {
+            let a = &self.attributes[at].name;
+            return match self.rng.random_bool(0.6) {
+                true => format!("[:db/retract {e} {a} {v}]"),
+                false => format!("[:db/retract {e} {a}]"),
+            };
+        }
+        let (e, at) = (self.existing(), self.attribute());
+        let a = self.attributes[at].name.clone();
+        match self.rng.random_bool(0.5) {
+            true => format!("[:db/retract {e} {a}]"),
+            false => {
+                let kind = self.attributes[at].kind.clone();
+                let v = match kind {
+                    Kind::Ref => self.existing(),
+                    kind => literal(&kind, self.rng).unwrap_or_else(|| self.by_hand(&kind)),
+                };
+                format!("[:db/retract {e} {a} {v}]")
+            }
+        }
+    }
+
+    fn retract_entity(&mut self) -> String {
+        let name = match self.rng.random_bool(0.2) {
+            true => ":db.fn/retractEntity",
+            false => ":db/retractEntity",
+        };
+        let e = match self.rng.random_bool(0.1) {
+            true => NOBODY.to_owned(),
+            false => self.existing(),
+        };
+        format!("[{name} {e}]")
+    }
+
+    fn cas(&mut self) -> String {
+        let plain = |a: &Attribute| a.kind != Kind::Ref && a.kind.is_exact();
+        let name = if self.rng.random_bool(0.2) { ":db.fn/cas" } else { ":db/cas" };
+        if self.rng.random_bool(0.7)
+            && let Some((e, at, old)) = self.fact()
+            && plain(&self.attributes[at])
+        {
+            let new = self.value(at);
+            self.said.push((e.clone(), at, new.clone()));
+            return format!("[{name} {e} {} {old} {new}]", self.attributes[at].name);
+        }
+        let (e, at) = (self.existing(), self.attribute());
+        if !plain(&self.attributes[at]) {
+            return self.add();
+        }
+        let new = self.value(at);
+        let old = match self.rng.random_bool(0.6) {
+            true => "nil".to_owned(),
+            false => literal(&self.attributes[at].kind, self.rng).unwrap_or("nil".to_owned()),
+        };
+        if e.starts_with("#e") {
+            self.said.push((e.clone(), at, new.clone()));
+        }
+        format!("[{name} {e} {} {old} {new}]", self.attributes[at].name)
+    }
+
+    /// An attribute and its value, as a map has them.
+    fn pair(&mut self) -> String {
+        let at = self.attribute();
+        let v = self.value(at);
+        let v = self.several(at, v);
+        format!("{} {v}", self.attributes[at].name)
+    }
+
+    /// One value, or several of an attribute of cardinality many.
+    fn several(&mut self, at: usize, v: String) -> String {
+        let (many, kind) = (self.attributes[at].many, self.attributes[at].kind.clone());
+        match (many, self.rng.random_range(0..4)) {
+            (false, _) => v,
+            // Without a vector around it a vector is read as several values.
+            (true, 0) if !v.starts_with('[') => v,
+            (true, 1) => format!("#{{{v}}}"),
+            _ => {
+                let other = self.value(at);
+                match other == v || kind.is_tuple() {
+                    true => format!("[{v}]"),
+                    false => format!("[{v} {other}]"),
+                }
+            }
+        }
+    }
+
+    fn map(&mut self, depth: usize) -> String {
+        let id = match self.rng.random_range(0..10) {
+            0..3 => None,
+            _ => Some(self.entity()),
+        };
+        let mut used = Vec::new();
+        let mut out = String::from("{");
+        if let Some(id) = &id {
+            let _ = write!(out, ":db/id {id} ");
+        } else {
+            out.push_str(&self.mark());
+        }
+        for _ in 0..self.rng.random_range(0..4) {
+            let at = self.attribute();
+            if used.contains(&at) {
+                continue;
+            }
+            used.push(at);
+            let v = match self.attributes[at].kind == Kind::Ref && self.rng.random_bool(0.4) {
+                true if depth < 2 => self.nested(at, depth),
+                _ => self.value(at),
+            };
+            if let Some(id) = &id {
+                self.remember(id, at, &v);
+            }
+            let v = self.several(at, v);
+            let _ = write!(out, " {} {v}", self.attributes[at].name);
+        }
+        let refs: Vec<usize> =
+            (0..self.attributes.len()).filter(|a| self.attributes[*a].kind == Kind::Ref).collect();
+        if let Some(at) = refs.choose(self.rng).filter(|_| self.rng.random_bool(0.15)) {
+            let (name, other) = (self.attributes[*at].name.clone(), self.entity());
+            let _ = write!(out, " {} {other}", name.replace('/', "/_"));
+            if id.is_some() {
+                // Else nothing may be said of it, and both refuse it for another reason.
+                let _ = write!(out, " {}", self.mark());
+            }
+        }
+        out.push('}');
+        out
+    }
+
+    /// A map under a reference: mostly one that may stand there.
+    fn nested(&mut self, at: usize, depth: usize) -> String {
+        if self.attributes[at].component || self.rng.random_bool(0.1) {
+            return self.map(depth + 1);
+        }
+        format!("{{:db/id {} {}}}", self.temp(true), self.mark())
+    }
+
+    /// `:db/ensure` of what must have the first two attributes.
+    fn ensured(&mut self) -> String {
+        let (id, ns) = (self.entity(), self.ns.clone());
+        let mut out = format!("{{:db/id {id} :db/ensure :{ns}/spec");
+        for at in 0..2 {
+            if self.rng.random_bool(0.6) {
+                let v = self.value(at);
+                let v = self.several(at, v);
+                let _ = write!(out, " {} {v}", self.attributes[at].name);
+            }
+        }
+        out.push('}');
+        out
+    }
+
+    fn malformed(&mut self) -> String {
+        let (e, at) = (self.entity(), self.attribute());
+        let a = self.attributes[at].name.clone();
+        let ns = &self.ns;
+        match self.rng.random_range(0..9) {
+            0 => format!("[:db/add {e} {a}]"),
+            1 => format!("[:db/add {e} {a} nil]"),
+            2 => format!("[:{ns}/function {e}]"),
+            3 => "[:db/retractEntity]".to_owned(),
+            4 => "{}".to_owned(),
+            5 => format!("{{:db/id \"datomic.tx\" :db/txInstant #inst \"{}\"}}", "2001-01-01"),
+            6 => format!("{{:db/id \"datomic.tx\" :db/txInstant #inst \"{}\"}}", "2200-01-01"),
+            7 => format!("[:db/retract [:{ns}/a0 \"nobody has it\"] {a}]"),
+            _ => format!("{{:db/id {e} {a} nil}}"),
+        }
+    }
+
+    /// A change of the schema, alone in its transaction.
+    fn alteration(&mut self) -> String {
+        let at = self.attribute();
+        let word = WORDS.choose(self.rng).copied().unwrap_or("x");
+        let attribute = &mut self.attributes[at];
+        let a = attribute.name.clone();
+        match self.rng.random_range(0..10) {
+            0 => format!("[{{:db/id {a} :db/doc \"{word}\"}}]"),
+            1 => format!("[{{:db/id {a} :db/cardinality :db.cardinality/many}}]"),
+            2 => format!("[{{:db/id {a} :db/cardinality :db.cardinality/one}}]"),
+            3 => format!("[{{:db/id {a} :db/valueType :db.type/uuid}}]"),
+            4 if attribute.unique.is_some() => {
+                let other = if self.rng.random_bool(0.5) { "identity" } else { "value" };
+                format!("[{{:db/id {a} :db/unique :db.unique/{other}}}]")
+            }
+            5 if attribute.unique.is_some() => {
+                let unique = attribute.unique.unwrap_or("value");
+                format!("[[:db/retract {a} :db/unique :db.unique/{unique}]]")
+            }
+            6 => {
+                // The old name is still used, sometimes.
+                let new = format!("{a}-{}", self.tx);
+                if self.rng.random_bool(0.5) {
+                    attribute.name.clone_from(&new);
+                }
+                format!("[{{:db/id {a} :db/ident {new}}}]")
+            }
+            7 => {
+                let name = format!(":{}/new{}", self.ns, self.tx);
+                let new = Attribute::random(name, self.rng);
+                let declaration = new.declaration();
+                self.attributes.push(new);
+                format!("[{declaration}]")
+            }
+            8 => format!("[{{:db/id {a} :db/index true}}]"),
+            _ => format!("[[:db/add {a} :db/doc \"{word}\"]]"),
+        }
+    }
+}
