@@ -3,7 +3,8 @@
 //! In the order data flows: [`call`] is what a caller hands over; [`expand`] spreads maps within maps and references said
 //! backwards out; [`op`] lays ops out as columns, an attribute each; [`resolve`] finds whom look-ups and tempids
 //! name; [`metas`] are the fifth parts; [`retract`] spreads `:db/retractEntity` out; [`validate`] fits values to declared types; [`datoms`] compares each
-//! column with what is known and keeps what is new; [`prepare`] leads through these steps; [`pending`] is what they read: a
+//! column with what is known and keeps what is new; [`tuples`] makes composites of that, [`ensure`] asks what entities must
+//! have; [`prepare`] leads through these steps; [`pending`] is what they read: a
 //! snapshot with the transactions on top that are not durable yet; [`writer`] writes groups of them,
 //! [`repeated`] finds a call that is made again; [`mod@what_if`] writes nothing.
 //!
@@ -16,6 +17,7 @@
 
 mod call;
 mod datoms;
+mod ensure;
 mod expand;
 mod metas;
 mod op;
@@ -24,6 +26,7 @@ mod prepare;
 mod repeated;
 mod resolve;
 mod retract;
+mod tuples;
 mod validate;
 mod what_if;
 pub(crate) mod writer;
