@@ -4,6 +4,7 @@ mod dao;
 mod history;
 mod instants;
 mod names;
+mod provenance;
 mod scan;
 mod star;
 mod types;

@@ -5,7 +5,7 @@ use super::expand::expand;
 use super::metas::Metas;
 use super::op::{Columns, Row, refused};
 use super::pending::Db;
-use super::resolve::Names;
+use super::resolve::{NOBODY, Names};
 use super::retract::{self, Target};
 use super::{Op, Transaction, ensure, tuples, validate};
 use crate::error::{Error, Result, SqlState};
@@ -137,7 +137,7 @@ impl Way<'_> {
     async fn retracted(&mut self, schema: &Schema) -> Result<Vec<(Attr, Row)>> {
         let mut targets: Vec<Target> = Vec::new();
         for ((at, op), e) in self.all.iter().zip(&self.subjects) {
-            if matches!(**op, Op::RetractEntity { .. }) && *e >= 0 {
+            if matches!(**op, Op::RetractEntity { .. }) && *e >= 0 && *e != NOBODY {
                 retract::check(*e).map_err(|e| refused(self.ops, *at, e))?;
                 targets.push((*at, *e));
             }

@@ -29,7 +29,7 @@ struct Temp {
 }
 
 /// Who is retracted where nobody has that id or name: an entity without facts.
-const NOBODY: i64 = i64::MAX;
+pub const NOBODY: i64 = i64::MAX;
 
 /// The names of one transaction. While an entity is not known it is a negative number: `!i` for the tempid i.
 pub struct Names {
@@ -142,7 +142,12 @@ impl Names {
     pub fn subject(&mut self, op: &Op, schema: &Schema) -> Result<i64> {
         let e = match op {
             Op::RetractEntity { e } if self.is_nobody(e) => return Ok(NOBODY),
-            Op::Add { e, .. } | Op::Retract { e, .. } | Op::RetractEntity { e } => e,
+            Op::RetractEntity { e } => {
+                // It must be somebody by what else is said of it.
+                self.entity(e, schema)?;
+                e
+            }
+            Op::Add { e, .. } | Op::Retract { e, .. } => e,
             Op::Cas { e, .. } => e,
             Op::Map { id: Some(id), .. } => id,
             Op::Map { id: None, .. } => return Ok(self.push(None)),
