@@ -61,8 +61,8 @@ impl Schema {
         }
         let names = idents.iter().map(|(ident, entity)| (*entity, ident.clone())).collect();
         // As in Datomic a former name still finds its entity, unless another one has it now.
-        for (entity, declaration) in &declared {
-            for name in &declaration.names {
+        for (entity, declaration) in declared.iter().rev() {
+            for name in &declaration.former {
                 idents.entry(name.clone()).or_insert(*entity);
             }
         }
@@ -80,8 +80,8 @@ impl Schema {
         }
         declared.values_mut().for_each(Declaration::settle);
         declared.retain(|_, declaration| {
-            // What is left of a name that was retracted is a plain entity's doc.
-            declaration.ident.is_some() || declaration.is_attribute()
+            // What is left else is a plain entity's doc.
+            !declaration.former.is_empty() || declaration.is_attribute()
         });
         let observed = self.attributes.values();
         let observed = observed.filter(|a| !a.observed.is_empty());

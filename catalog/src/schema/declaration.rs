@@ -18,6 +18,8 @@ pub(super) struct Declaration {
     pub ident: Option<Attr>,
     /// All names that it had without a gap, the first one first: an attribute's datoms keep that.
     pub names: Vec<Attr>,
+    /// All names that it ever had: as in Datomic they find it until another entity has them.
+    pub former: Vec<Attr>,
     pub value_type: Option<i64>,
     pub cardinality: Option<i64>,
     unique: Option<i64>,
@@ -58,10 +60,12 @@ impl Declaration {
     }
 
     fn set_name(&mut self, name: Option<Attr>) {
-        if let Some(name) = &name
-            && !self.names.contains(name)
-        {
-            self.names.push(name.clone());
+        if let Some(name) = &name {
+            for known in [&mut self.names, &mut self.former] {
+                if !known.contains(name) {
+                    known.push(name.clone());
+                }
+            }
         }
         self.ident = name;
     }

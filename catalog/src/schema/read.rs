@@ -45,10 +45,12 @@ async fn read_names(
             until = Some(fact.t_to);
         }
         if until.is_some_and(|until| until <= snapshot.t()) {
-            continue;
+            declaration.ident = None;
+            declaration.settle();
         }
         let into = declared.entry(names[0].e).or_default();
         (into.ident, into.names) = (declaration.ident, declaration.names);
+        into.former = declaration.former;
     }
     Ok(())
 }

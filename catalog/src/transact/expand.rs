@@ -4,7 +4,7 @@
 use super::op::refused;
 use super::{EntityRef, Op, TxValue};
 use crate::error::{Error, Result, SqlState};
-use crate::schema::{Attribute, Cardinality, Schema, builtin};
+use crate::schema::{Attribute, Cardinality, Schema, Unique, builtin};
 use daodb_storage::{Attr, Value, ValueType};
 use std::borrow::Cow;
 
@@ -39,17 +39,18 @@ pub struct Nested {
 }
 
 impl Nested {
-    /// As in Datomic: it is a part of the other, or is found by what is unique of it. Else nothing could ever name it.
+    /// As in Datomic: it is a part of the other, or is found by an identity. Else nothing could ever name it.
     pub fn check(&self, schema: &Schema) -> Result<()> {
         let known = |a: &Attr| schema.get(a);
         let part = known(&self.under).is_some_and(|a| a.is_component);
-        let named = self.attrs.iter().any(|a| known(a).is_some_and(|a| a.unique.is_some()));
+        let identity = |a: &Attribute| a.unique == Some(Unique::Identity);
+        let named = self.attrs.iter().any(|a| known(a).is_some_and(identity));
         if part || named {
             return Ok(());
         }
         let under = &self.under;
         let text =
-            format!("the map under {under} has no :db/id, nothing unique, and is no component");
+            format!("the map under {under} has no :db/id, no identity, and is no component");
         Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, text).hint(format!(
             "give it a tempid as :db/id, or declare {under} :db/isComponent true first"
         )))

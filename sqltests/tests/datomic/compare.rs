@@ -16,25 +16,28 @@ pub struct Count {
 /// Datomic places new parts beside their wholes and refuses a ring of them; there is no such place here.
 const RING: &str = ":db.error/cycle-in-affinity";
 
+/// An entity that is not there.
+const NOBODY: &str = "23503";
+
 /// Our SQLSTATEs for what Datomic calls an error. Where a transaction has several faults the two may name different ones, so
-/// kinds are compared where it has one form.
+/// kinds are compared where it has one form; that form may still speak of somebody who is not there.
 fn kinds(theirs: &str) -> Option<&'static [&'static str]> {
     Some(match theirs {
-        ":db.error/cas-failed" => &["40001"],
+        // It compares before it looks at what the value is.
+        ":db.error/cas-failed" => &["40001", "42804", "23514"],
         ":db.error/unique-conflict" => &["23505"],
         ":db.error/datoms-conflict" => &["21000", "22023", "23505"],
-        ":db.error/wrong-type-for-attribute" => &["42804", "22023"],
-        ":db.error/not-an-entity" => &["23503", "22023", "42804"],
-        ":db.error/invalid-entity-id" => &["23503"],
-        ":db.error/tempid-not-an-entity" => &["23503"],
-        ":db.error/attr-pred" | ":db.error/entity-attr" | ":db.error/entity-pred" => &["23514"],
-        ":db.error/invalid-tuple-value" => &["42804", "22023"],
-        ":db.error/nil-value" | ":db.error/not-a-data-function" => &["42601", "22023"],
+        ":db.error/wrong-type-for-attribute" => &["42804", "22023", NOBODY],
+        ":db.error/not-an-entity" => &[NOBODY, "22023", "42804", "23514"],
+        ":db.error/invalid-entity-id" => &[NOBODY],
+        ":db.error/tempid-not-an-entity" => &[NOBODY],
+        ":db.error/attr-pred" | ":db.error/entity-attr" => &["23514", NOBODY],
+        ":db.error/invalid-tuple-value" => &["42804", "22023", NOBODY],
+        ":db.error/nil-value" | ":db.error/not-a-data-function" => &["42601"],
         ":db.error/past-tx-instant" | ":db.error/future-tx-instant" => &["22023"],
-        ":db.error/invalid-cas-many" | ":db.error/invalid-cas" => &["22023", "42601"],
-        ":db.error/invalid-alter-attribute" => &["23514", "21000", "23505", "42804"],
-        ":db.error/invalid-install-attribute" => &["23514", "22023"],
-        ":db.error/invalid-nested-entity" => &["22023"],
+        ":db.error/invalid-cas-many" => &["22023", NOBODY],
+        ":db.error/invalid-alter-attribute" => &["23514", "21000"],
+        ":db.error/invalid-nested-entity" => &["22023", NOBODY],
         _ => return None,
     })
 }

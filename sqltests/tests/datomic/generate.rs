@@ -11,6 +11,7 @@ use std::fmt::Write;
 const TRANSACTIONS: std::ops::Range<usize> = 5..14;
 /// An entity that both sides have never given: only said of, never as a value.
 const NOBODY: &str = "#e \"?\"";
+const TX: &str = "\"datomic.tx\"";
 
 pub struct Sequence {
     /// The namespace of all its names.
@@ -122,7 +123,7 @@ impl<'a> World<'a> {
             62..72 => self.retract(),
             72..77 => self.retract_entity(),
             77..88 => self.cas(),
-            88..91 => format!("{{:db/id \"datomic.tx\" {}}}", self.pair()),
+            88..91 => self.about_transaction(),
             91..93 => self.ensured(),
             93..95 => format!("[:db/add {} :db/doc \"d{}\"]", self.entity(), self.tx % 3),
             _ => self.malformed(),
@@ -207,7 +208,7 @@ impl<'a> World<'a> {
             0..45 if !self.made.is_empty() => self.handle(),
             45..75 => self.temp(false),
             75..82 => self.lookup().unwrap_or_else(|| self.temp(false)),
-            82..88 => "\"datomic.tx\"".to_owned(),
+            82..88 => TX.to_owned(),
             _ => self.enumerated(),
         }
     }
@@ -221,6 +222,11 @@ impl<'a> World<'a> {
         }
         let kind = self.attributes[at].kind.clone();
         match kind {
+            // A part is retracted with its whole; a transaction never is.
+            Kind::Ref if self.attributes[at].component => match self.target() {
+                tx if tx == TX => self.temp(false),
+                other => other,
+            },
             Kind::Ref => self.target(),
             kind => literal(&kind, self.rng).unwrap_or_else(|| self.by_hand(&kind)),
         }
@@ -324,12 +330,17 @@ impl<'a> World<'a> {
         format!("[{name} {e} {} {old} {new}]", self.attributes[at].name)
     }
 
-    /// An attribute and its value, as a map has them.
-    fn pair(&mut self) -> String {
-        let at = self.attribute();
+    /// Something of the transaction that never names it: there, an identity would make it another entity.
+    fn about_transaction(&mut self) -> String {
+        let plain = |a: &usize| {
+            let a = &self.attributes[*a];
+            a.unique.is_none() && !a.component && !a.kind.is_composite()
+        };
+        let plain: Vec<usize> = (0..self.attributes.len()).filter(plain).collect();
+        let Some(at) = plain.choose(self.rng).copied() else { return self.add() };
         let v = self.value(at);
         let v = self.several(at, v);
-        format!("{} {v}", self.attributes[at].name)
+        format!("{{:db/id \"datomic.tx\" {} {v}}}", self.attributes[at].name)
     }
 
     /// One value, or several of an attribute of cardinality many.
@@ -353,7 +364,7 @@ impl<'a> World<'a> {
     fn map(&mut self, depth: usize) -> String {
         let id = match self.rng.random_range(0..10) {
             0..3 => None,
-            _ => Some(self.entity()),
+            _ => Some(self.entity()).filter(|id| id != NOBODY),
         };
         let mut used = Vec::new();
         let mut out = String::from("{");
@@ -440,15 +451,22 @@ impl<'a> World<'a> {
         let a = attribute.name.clone();
         match self.rng.random_range(0..10) {
             0 => format!("[{{:db/id {a} :db/doc \"{word}\"}}]"),
-            1 => format!("[{{:db/id {a} :db/cardinality :db.cardinality/many}}]"),
-            2 => format!("[{{:db/id {a} :db/cardinality :db.cardinality/one}}]"),
+            1 if attribute.kind != Kind::Plain("bytes") => {
+                attribute.many |= !attribute.is_part && !attribute.kind.is_composite();
+                format!("[{{:db/id {a} :db/cardinality :db.cardinality/many}}]")
+            }
+            2 => {
+                attribute.many = false;
+                format!("[{{:db/id {a} :db/cardinality :db.cardinality/one}}]")
+            }
             3 => format!("[{{:db/id {a} :db/valueType :db.type/uuid}}]"),
             4 if attribute.unique.is_some() => {
                 let other = if self.rng.random_bool(0.5) { "identity" } else { "value" };
                 format!("[{{:db/id {a} :db/unique :db.unique/{other}}}]")
             }
             5 if attribute.unique.is_some() => {
-                let unique = attribute.unique.unwrap_or("value");
+                // Once gone it needs an index there to come back.
+                let unique = attribute.unique.take().unwrap_or("value");
                 format!("[[:db/retract {a} :db/unique :db.unique/{unique}]]")
             }
             6 => {

@@ -46,6 +46,8 @@ pub struct Attribute {
     pub unique: Option<&'static str>,
     pub component: bool,
     pub predicate: Option<&'static str>,
+    /// A composite is made of it.
+    pub is_part: bool,
 }
 
 impl Attribute {
@@ -71,7 +73,8 @@ impl Attribute {
             _ => None,
         };
         let predicate = predicate.copied().filter(|_| rng.random_bool(0.15));
-        Attribute { name, kind, many, unique, component, predicate }
+        let is_part = false;
+        Attribute { name, kind, many, unique, component, predicate, is_part }
     }
 
     pub fn declaration(&self) -> String {
@@ -138,6 +141,9 @@ pub fn attributes(ns: &str, rng: &mut SmallRng) -> Vec<Attribute> {
     if parts.len() >= 2 && rng.random_bool(0.6) {
         let of: Vec<(String, Kind)> = parts.choose_multiple(rng, 2).cloned().collect();
         let unique = rng.random_bool(0.4).then_some("identity");
+        for part in all.iter_mut().filter(|a| of.iter().any(|(name, _)| *name == a.name)) {
+            part.is_part = true;
+        }
         all.push(Attribute {
             name: format!(":{ns}/composite"),
             kind: Kind::Composite(of),
@@ -145,6 +151,7 @@ pub fn attributes(ns: &str, rng: &mut SmallRng) -> Vec<Attribute> {
             unique,
             component: false,
             predicate: None,
+            is_part: false,
         });
     }
     all
@@ -181,6 +188,7 @@ fn plain(ty: &str, n: i64, rng: &mut SmallRng) -> String {
         "keyword" => format!(":k/w{}", n + 2),
         "symbol" => format!("sym/s{}", n + 2),
         "boolean" => (n % 2 == 0).to_string(),
+        "bigint" if n == 0 => "0N".to_owned(),
         "bigint" => format!("{n}00000000000000000000N"),
         "double" => format!("{:.1}", n as f64 / 2.0 + 0.25),
         "float" => format!("{}", [0.1, 1.5, -2.25, 3.3][(n + 2) as usize % 4]),
