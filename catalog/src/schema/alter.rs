@@ -47,9 +47,7 @@ fn check_kind(known: &Attribute, then: &Attribute) -> Result<()> {
     let name = &then.name;
     let hint = "declare another attribute, and copy the values to it";
     let has_data = !known.observed.is_empty();
-    if (known.tuple.is_some() || has_data)
-        && then.value_type.is_some()
-        && known.tuple != then.tuple
+    if (known.tuple.is_some() || has_data) && then.value_type.is_some() && known.tuple != then.tuple
     {
         let text = format!("what tuples of {name} are made of does not change");
         return Err(refused(text, hint));
@@ -67,7 +65,9 @@ fn check_names(before: &Schema, after: &Schema) -> Result<()> {
     let mut owners: HashMap<&Attr, i64> = HashMap::new();
     for (entity, declaration) in renamed {
         for name in &declaration.names {
-            owners.insert(name, *entity);
+            if let Some(owner) = owners.insert(name, *entity) {
+                return Err(former_name(name, owner, after));
+            }
             let stored = declaration.stored();
             let other = before.attributes.get(name).filter(|_| stored != Some(name));
             if other.is_some_and(|other| !other.observed.is_empty()) {
@@ -79,10 +79,14 @@ fn check_names(before: &Schema, after: &Schema) -> Result<()> {
     for (entity, declaration) in &after.declared {
         let Some(ident) = &declaration.ident else { continue };
         if let Some(owner) = owners.get(ident).filter(|owner| *owner != entity) {
-            let now = after.ident_of(*owner).map_or_else(String::new, Attr::to_string);
-            let text = format!("{ident} is a former name of {now} and still means it");
-            return Err(refused(text, "choose another name"));
+            return Err(former_name(ident, *owner, after));
         }
     }
     Ok(())
+}
+
+fn former_name(name: &Attr, owner: i64, after: &Schema) -> Error {
+    let now = after.ident_of(owner).map_or_else(String::new, Attr::to_string);
+    let text = format!("{name} is a former name of {now} and still means it");
+    refused(text, "choose another name")
 }

@@ -197,9 +197,8 @@ mod tests {
     #[test]
     fn tuples_floats_and_predicates() {
         let [f, s, c] = [E, E + 1, E + 2];
-        let parts = |names: &[&str]| {
-            Value::Tuple(names.iter().map(|n| Some(Value::keyword(n))).collect())
-        };
+        let parts =
+            |names: &[&str]| Value::Tuple(names.iter().map(|n| Some(Value::keyword(n))).collect());
         let declared = schema(&[
             (f, IDENT, Value::keyword("p/f")),
             (f, VALUE_TYPE, Value::Ref(115)),

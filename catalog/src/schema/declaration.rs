@@ -141,9 +141,8 @@ impl Declaration {
 /// What must be true of an attribute by itself.
 fn check(attribute: &Attribute) -> Result<()> {
     let name = &attribute.name;
-    let refused = |text: String, hint: String| {
-        Err(Error::new(SqlState::CHECK_VIOLATION, text).hint(hint))
-    };
+    let refused =
+        |text: String, hint: String| Err(Error::new(SqlState::CHECK_VIOLATION, text).hint(hint));
     if attribute.is_component && attribute.value_type != Some(ValueType::Ref) {
         let text = format!("{name} is declared a component, so it must be declared a ref");
         return refused(text, format!("declare {VALUE_TYPE} :db.type/ref too"));

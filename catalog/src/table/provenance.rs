@@ -35,7 +35,9 @@ impl Said {
             if part.value_type != ValueType::String {
                 continue;
             }
-            let Some(texts) = part.v.as_ref().and_then(|v| v.as_string_view_opt()) else { continue };
+            let Some(texts) = part.v.as_ref().and_then(|v| v.as_string_view_opt()) else {
+                continue;
+            };
             let e = part.e.as_primitive::<Int64Type>();
             let pairs = e.values().iter().zip(texts.iter());
             said.extend(pairs.filter_map(|(e, text)| Some((*e, text?.to_owned()))));

@@ -1,11 +1,11 @@
 //! `:db/ensure`: an entity has what its spec's `:db.entity/attrs` require, after the transaction.
 
+use super::Op;
 use super::datoms::Change;
 use super::expand::Ensured;
 use super::op::refused;
 use super::pending::Db;
 use super::resolve::Names;
-use super::Op;
 use crate::error::{Error, Result, SqlState};
 use crate::schema::{Schema, builtin};
 use daodb_storage::{Attr, Value};

@@ -49,8 +49,7 @@ impl Nested {
             return Ok(());
         }
         let under = &self.under;
-        let text =
-            format!("the map under {under} has no :db/id, no identity, and is no component");
+        let text = format!("the map under {under} has no :db/id, no identity, and is no component");
         Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, text).hint(format!(
             "give it a tempid as :db/id, or declare {under} :db/isComponent true first"
         )))

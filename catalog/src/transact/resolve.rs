@@ -67,8 +67,7 @@ impl Names {
         };
         let mut asked: BTreeMap<Attr, Vec<Asked<'_>>> = BTreeMap::new();
         let mut ask = |at: u32, a, written, may_miss| {
-            let (stored, v) =
-                lookup_value(a, written, schema).map_err(|e| refused(ops, at, e))?;
+            let (stored, v) = lookup_value(a, written, schema).map_err(|e| refused(ops, at, e))?;
             asked.entry(stored).or_default().push(Asked { at, a, written, v, may_miss });
             Ok(())
         };

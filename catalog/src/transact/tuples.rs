@@ -21,7 +21,8 @@ pub fn fit(
         return validate::plain(&Value::Tuple(parts.into()));
     };
     if !tuple.fits(parts.len()) {
-        let text = format!("{} has {}, this has {} parts", attribute.name, shape(tuple), parts.len());
+        let text =
+            format!("{} has {}, this has {} parts", attribute.name, shape(tuple), parts.len());
         return Err(Error::new(SqlState::DATATYPE_MISMATCH, text)
             .hint("give each part, nil where it is not there"));
     }

@@ -80,10 +80,8 @@ pub fn predicates(v: &Value, attribute: &Attribute) -> Result<()> {
         None => Ok(()),
         Some(predicate) => {
             let text = format!("{v} does not pass {}", predicate.name);
-            Err(Error::new(SqlState::CHECK_VIOLATION, text).hint(format!(
-                "values of {} must pass it: :db.attr/preds says so",
-                attribute.name
-            )))
+            Err(Error::new(SqlState::CHECK_VIOLATION, text)
+                .hint(format!("values of {} must pass it: :db.attr/preds says so", attribute.name)))
         }
     }
 }

@@ -69,10 +69,8 @@ async fn an_entity_has_what_its_spec_requires() {
     let spec = map(None, [(":db/ident", value(":p/spec")), (":db.entity/attrs", required)]);
     run(&database, vec![declare(":p/name", &["string", "identity"]), spec]).await;
     let person = |age: Option<i64>| {
-        let mut attrs: Vec<(Attr, TxValue)> = vec![
-            (":p/name".into(), value("Ada")),
-            (":db/ensure".into(), value(":p/spec")),
-        ];
+        let mut attrs: Vec<(Attr, TxValue)> =
+            vec![(":p/name".into(), value("Ada")), (":db/ensure".into(), value(":p/spec"))];
         attrs.extend(age.map(|age| (":p/age".into(), value(age))));
         vec![Op::Map { id: Some(temp("x")), attrs }]
     };
@@ -83,10 +81,7 @@ async fn an_entity_has_what_its_spec_requires() {
     // What is there already counts, what goes does not.
     run(&database, person(None)).await;
     let ada = || lookup(":p/name", "Ada");
-    let ops = vec![
-        retract(ada(), ":p/age", None),
-        add(ada(), ":db/ensure", value(":p/spec")),
-    ];
+    let ops = vec![retract(ada(), ":p/age", None), add(ada(), ":db/ensure", value(":p/spec"))];
     refuse(&database, ops, CHECK, "has no :p/age").await;
     let nobody = vec![add(ada(), ":db/ensure", value(":p/nothing"))];
     let unknown = SqlState::FOREIGN_KEY_VIOLATION;

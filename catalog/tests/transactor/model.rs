@@ -126,7 +126,8 @@ impl Model {
             }
         }
         let outcome = self.compare(adds, retracts)?;
-        let tempids = classes.iter().filter_map(|(name, class)| Some((name.clone(), *ids.get(class)?)));
+        let tempids =
+            classes.iter().filter_map(|(name, class)| Some((name.clone(), *ids.get(class)?)));
         let named = tempids.filter(|(name, _)| !name.starts_with('#')).collect();
         self.facts.retain(|f| !outcome.retracted.contains(f));
         self.facts.extend(outcome.added.iter().cloned());

@@ -79,7 +79,8 @@ async fn a_former_name_is_taken() {
     run(&database, vec![map(None, [(":p/called", value("Ada"))])]).await;
     assert_eq!(facts(&database, ":p/name").await.len(), 1);
     run(&database, vec![rename(":color/red", ":color/rot")]).await;
-    let reports = run(&database, vec![map(Some(temp("r")), [(":db/ident", value(":color/red"))])]).await;
+    let reports =
+        run(&database, vec![map(Some(temp("r")), [(":db/ident", value(":color/red"))])]).await;
     let schema = database.schema(&database.snapshot()).await.unwrap();
     assert_eq!(schema.entity_of(&":color/red".into()), Some(reports.tempids["r"]));
 }

@@ -66,8 +66,7 @@ impl<'a> World<'a> {
             out.push_str(&attribute.declaration());
             out.push(' ');
         }
-        let required: Vec<&str> =
-            self.attributes.iter().take(2).map(|a| a.name.as_str()).collect();
+        let required: Vec<&str> = self.attributes.iter().take(2).map(|a| a.name.as_str()).collect();
         let _ = write!(
             out,
             "{{:db/ident :{ns}/mark :db/valueType :db.type/long :db/cardinality :db.cardinality/one}} \
@@ -164,7 +163,9 @@ impl<'a> World<'a> {
         // The newest most: what is said twice of one entity is what matters.
         let last = self.made.len().saturating_sub(5);
         let from = if self.rng.random_bool(0.7) { last } else { 0 };
-        self.made[from..].choose(self.rng).map_or_else(|| "\"none\"".to_owned(), |n| format!("#e {n}"))
+        self.made[from..]
+            .choose(self.rng)
+            .map_or_else(|| "\"none\"".to_owned(), |n| format!("#e {n}"))
     }
 
     /// A tempid of this transaction. `said`: something is said of it here.
@@ -261,7 +262,8 @@ impl<'a> World<'a> {
     /// Something that may hold.
     fn fact(&mut self) -> Option<(String, usize, String)> {
         let last = self.said.len().saturating_sub(12);
-        let known = |s: &&(String, usize, String)| self.made.iter().any(|m| s.0 == format!("#e {m}"));
+        let known =
+            |s: &&(String, usize, String)| self.made.iter().any(|m| s.0 == format!("#e {m}"));
         let all: Vec<(String, usize, String)> =
             self.said[last..].iter().filter(known).cloned().collect();
         all.choose(self.rng).cloned()
