@@ -5,8 +5,8 @@ mod history;
 mod instants;
 mod names;
 mod provenance;
-mod scan;
-mod star;
+pub mod scan;
+pub mod star;
 mod types;
 
 pub use dao::{DAO_RELATIONS, dao_table};

@@ -20,6 +20,7 @@ mod signals;
 pub mod sql;
 mod transact;
 mod verify;
+mod who;
 
 pub use failure::Failure;
 
@@ -33,6 +34,7 @@ Examples:
   daodb demo                              the history of the repository you stand in, served to psql
   daodb demo --git ~/src/other            of another one
   daodb import git ~/src/other            into a database named after the folder; again: what is new
+  daodb import csv x.csv --table t --key id  rows of a file; again: what differs
   daodb serve --data ./daodb-data         then: psql -h 127.0.0.1 -p 5433 demo
   daodb sql 'SELECT count(*) FROM file'   without a server
   daodb transact data.edn --database d    facts of yours; --url: through a server
@@ -94,7 +96,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         match cli.command {
             Command::Demo(command) => command.run(stop).await,
             Command::Serve(command) => command.run(stop).await,
-            Command::Import(import::Import::Git(command)) => command.run(stop).await,
+            Command::Import(command) => command.run(stop).await,
             Command::Sql(command) => command.run(stop).await,
             Command::Transact(command) => command.run().await,
             Command::Info(command) => command.run().await,

@@ -1,7 +1,7 @@
 //! `daodb sql`: statements on a folder, without a server.
 
 use super::render::{Broken, Format};
-use super::{Failure, folder};
+use super::{Failure, folder, who};
 use crate::config::{Config, Settings, Wire};
 use crate::pg::{self, catalog::PgCatalog};
 use clap::Args;
@@ -124,7 +124,7 @@ pub async fn session(
     database: &str,
     options: Vec<(String, String)>,
 ) -> Result<Session, Failure> {
-    let user = std::env::var("USER").unwrap_or_else(|_| "daodb".to_owned());
+    let user = who::user().unwrap_or_else(|| "daodb".to_owned());
     let extension = Arc::new(PgCatalog::new());
     Ok(Session::open(Arc::clone(catalog), database, &user, options, extension).await?)
 }

@@ -1,26 +1,35 @@
 //! `daodb transact`: transactions as EDN, into a folder or through a server.
 
+use super::who::{self, Who};
 use super::{Failure, folder};
 use crate::config::{Config, Settings, Wire};
-use crate::http::formats::field;
+use crate::http::formats::{field, map, node, text as form};
 use crate::http::report;
+use crate::provenance::{self, AUTHOR, DAODB, KEY, REASON};
 use clap::Args;
-use daodb_catalog::Database;
-use daodb_datalog::edn::{self, EdnError, Node, Span};
+use daodb_catalog::{Database, EntityRef, Op, Provenance, Transaction};
+use daodb_datalog::edn::{self, EdnError, Form, Node, Span};
 use daodb_datalog::tx_data;
+use daodb_storage::Attr;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const EXAMPLES: &str = "\
 Examples:
   daodb transact data.edn --database music              into a folder that no server has open
   daodb transact data.edn --url http://127.0.0.1:8765   through a server
   echo '[{:person/name \"Ada\"}]' | daodb transact --database people
+  daodb transact data.edn --reason 'names of 2025' --key names-2025
 
-A form is a transaction: [[:db/add \"new\" :person/name \"Ada\"] {:person/name \"Lin\"}], or {:tx-data [...]}. Several run one after
-the other, up to the first that is refused; of each a line says what it did: {:t 1000, :tempids {...}, :tx-data [...], ...}.
-Once a line is written, its transaction is durable. In a folder, a database that is missing is made.";
+A form is a transaction: [[:db/add \"new\" :person/name \"Ada\"] {:person/name \"Lin\"}], or {:tx-data [...] :author ... :reason ...
+:idempotency-key ...}, which goes before the flags. Several run one after the other, up to the first that is refused; of each
+a line says what it did: {:t 1000, :tempids {...}, :tx-data [...], ...}. Once a line is written, its transaction is durable. In
+a folder, a database that is missing is made.
+
+With --key a command may be run again when its end was not seen: what was done is told again, and not done again. The second
+transaction has the key KEY/2, and so on.";
 
 const EDN: &str = "application/edn";
 
@@ -37,17 +46,28 @@ pub struct Transact {
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     #[command(flatten)]
+    who: Who,
+    /// What the command is known by: run again, it does nothing twice
+    #[arg(long, value_name = "TEXT")]
+    key: Option<String>,
+    #[command(flatten)]
     settings: Settings,
+}
+
+/// One transaction: its data as forms, and what is said beside it.
+struct Call {
+    tx_data: Node,
+    transaction: Transaction,
 }
 
 impl Transact {
     pub async fn run(self) -> Result<(), Failure> {
         let text = text(self.file.as_deref())?;
-        let all = transactions(&text)?;
+        let all = calls(&text, &self.who.provenance()?, self.key.as_deref())?;
         if let Some(url) = &self.url {
             let server = Server::at(url, self.database).await?;
-            for tx_data in all {
-                say(&server.transact(tx_data).await?)?;
+            for call in all {
+                say(&server.transact(call).await?)?;
             }
             return Ok(());
         }
@@ -59,8 +79,8 @@ impl Transact {
                 Some(name) => folder::open_or_create(&catalog, &name).await?,
                 None => catalog.database(&folder::choose(&catalog, None)?).await?,
             };
-            for tx_data in all {
-                say(&into(&database, tx_data, &text).await?)?;
+            for call in all {
+                say(&into(&database, call, &text).await?)?;
             }
             Ok(())
         };
@@ -86,26 +106,67 @@ fn text(file: Option<&Path>) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The data of each; all are read before the first is run.
-fn transactions(text: &str) -> Result<Vec<Node>, Failure> {
+/// All are read before the first is run.
+fn calls(text: &str, who: &Provenance, key: Option<&str>) -> Result<Vec<Call>, Failure> {
     let forms = edn::read_all(text).map_err(|e| unreadable(e, text))?;
     if forms.is_empty() {
         return Err(Failure::usage("there is no transaction").hint("write one, as [{:a/b 1}]"));
     }
-    let data = |form: Node| match field(&form, "tx-data") {
-        Some(data) => data.clone(),
-        None => form,
+    let key = |i: usize| match (key, i) {
+        (None, _) => Ok(None),
+        (Some(key), 0) => who::fits("--key", key).map(Some),
+        (Some(key), i) => who::fits("--key", &format!("{key}/{}", i + 1)).map(Some),
     };
-    let all: Vec<Node> = forms.into_iter().map(data).collect();
-    for tx_data in &all {
-        read(tx_data, text)?;
-    }
-    Ok(all)
+    let call = |(i, form): (usize, Node)| {
+        let mut call = call(form).map_err(|e| unreadable(e, text))?;
+        let tells_author = tells_author(&call.transaction.ops);
+        let Transaction { provenance, key: own, .. } = &mut call.transaction;
+        if !tells_author {
+            provenance.author = provenance.author.take().or_else(|| who.author.clone());
+        }
+        provenance.client.clone_from(&who.client);
+        provenance.reason = provenance.reason.take().or_else(|| who.reason.clone());
+        *own = own.take().map_or_else(|| key(i), |own| Ok(Some(own)))?;
+        Ok(call)
+    };
+    forms.into_iter().enumerate().map(call).collect()
 }
 
-fn read(tx_data: &Node, text: &str) -> Result<Vec<daodb_catalog::Op>, Failure> {
-    tx_data::read(tx_data)
-        .map_err(|e| unreadable(EdnError { message: e.message, hint: e.hint, span: e.span }, text))
+/// Whether the data themselves say who makes the transaction: then the user of this system is not said beside it.
+fn tells_author(ops: &[Op]) -> bool {
+    let is = |a: &Attr| a.as_str() == ":tx/author";
+    ops.iter().any(|op| match op {
+        Op::Add { e: EntityRef::Tx, a, .. } => is(a),
+        Op::Map { id: Some(EntityRef::Tx), attrs } => attrs.iter().any(|(a, _)| is(a)),
+        _ => false,
+    })
+}
+
+/// `[...]`, or `{:tx-data [...]}` with what stands beside it.
+fn call(form: Node) -> Result<Call, EdnError> {
+    let (tx_data, beside) = match (field(&form, "tx-data"), &form.form) {
+        (Some(data), Form::Map(pairs)) => {
+            let known = |k: &Node| {
+                let name = k.keyword().and_then(|k| k.strip_prefix(':'));
+                name.is_some_and(|name| ["tx-data", AUTHOR, REASON, KEY].contains(&name))
+            };
+            if let Some((key, _)) = pairs.iter().find(|(key, _)| !known(key)) {
+                return Err(EdnError {
+                    message: format!("unknown key {key}"),
+                    hint: Some(format!("known are :tx-data, :{AUTHOR}, :{REASON} and :{KEY}")),
+                    span: key.span,
+                });
+            }
+            (data.clone(), provenance::said_in(&form)?)
+        }
+        _ => (form, Transaction::default()),
+    };
+    let ops = tx_data::read(&tx_data).map_err(|e| EdnError {
+        message: e.message,
+        hint: e.hint,
+        span: e.span,
+    })?;
+    Ok(Call { tx_data, transaction: Transaction { ops, ..beside } })
 }
 
 fn unreadable(e: EdnError, text: &str) -> Failure {
@@ -121,9 +182,9 @@ fn at(span: Span, text: &str) -> String {
     format!("line {line}, column {column}")
 }
 
-async fn into(database: &Database, tx_data: Node, text: &str) -> Result<String, Failure> {
-    let ops = read(&tx_data, text)?;
-    match database.transact(ops).await {
+async fn into(database: &Database, call: Call, text: &str) -> Result<String, Failure> {
+    let Call { tx_data, transaction } = call;
+    match database.transact(transaction).await {
         Ok(report) => Ok(report::report(database.name(), &report).to_string()),
         Err(e) => {
             let form = e.op.and_then(|op| tx_data.sequence()?.get(op as usize));
@@ -149,7 +210,8 @@ struct Server {
 
 impl Server {
     async fn at(url: &str, database: Option<String>) -> Result<Server, Failure> {
-        let client = reqwest::Client::new();
+        let client = reqwest::Client::builder().user_agent(DAODB).build();
+        let client = client.map_err(|e| Failure::failed(format!("cannot speak HTTP: {e}")))?;
         let url = format!("{}/api", url.trim_end_matches('/'));
         let name = match database {
             Some(name) => name,
@@ -158,9 +220,17 @@ impl Server {
         Ok(Server { client, url: format!("{url}/{name}/transact") })
     }
 
-    async fn transact(&self, tx_data: Node) -> Result<String, Failure> {
+    async fn transact(&self, call: Call) -> Result<String, Failure> {
+        let Transaction { provenance, key, .. } = call.transaction;
+        let said = |text: Option<Arc<str>>| text.map_or_else(|| node(Form::Nil), form);
+        let body = map([
+            ("tx-data", call.tx_data),
+            (AUTHOR, said(provenance.author)),
+            (REASON, said(provenance.reason)),
+            (KEY, said(key)),
+        ]);
         let request = self.client.post(&self.url).header(CONTENT_TYPE, EDN);
-        answer(request.body(format!("{{:tx-data {tx_data}}}")), &self.url).await
+        answer(request.body(body.to_string()), &self.url).await
     }
 }
 

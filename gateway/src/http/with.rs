@@ -6,12 +6,14 @@ use super::errors::Result;
 use super::server::Server;
 use super::stream::within;
 use super::{basis, report, sql, transact};
+use crate::provenance::{AUTHOR, REASON};
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use daodb_catalog::{Op, TxReport};
+use daodb_catalog::{Transaction, TxReport};
 use std::sync::Arc;
 
-const KEYS: [&str; 7] = ["tx-data", "sql", "args", "as-of", "since", "history", "timeout"];
+const KEYS: [&str; 9] =
+    ["tx-data", AUTHOR, REASON, "sql", "args", "as-of", "since", "history", "timeout"];
 
 pub async fn route(
     State(server): State<Arc<Server>>,
@@ -27,9 +29,9 @@ async fn answer(server: &Arc<Server>, name: &str, call: &mut Call) -> Result<Res
     let format = call.accept.rows()?;
     call.knows(&basis::NAMES)?;
     let said = call.said(server, &KEYS).await?;
-    let ops = transact::ops(&said)?;
+    let transaction = transact::transaction(call, &said)?;
     let deadline = sql::deadline(server, &said)?;
-    match within(deadline, imagined(server, name, ops, call, &said)).await? {
+    match within(deadline, imagined(server, name, transaction, call, &said)).await? {
         (report, None) => call.answer(report::report(name, &report)),
         (_, Some(ran)) => sql::send(server, call, format, ran, deadline).await,
     }
@@ -39,13 +41,14 @@ async fn answer(server: &Arc<Server>, name: &str, call: &mut Call) -> Result<Res
 async fn imagined(
     server: &Server,
     name: &str,
-    ops: Vec<Op>,
+    transaction: Transaction,
     call: &Call,
     said: &Said,
 ) -> Result<(TxReport, Option<sql::Ran>)> {
     let database = server.catalog.database(name).await?;
     let snapshot = database.snapshot();
-    let report = database.with(&snapshot, ops).await.map_err(|e| transact::at_op(e, said))?;
+    let report = database.with(&snapshot, transaction).await;
+    let report = report.map_err(|e| transact::at_op(e, said))?;
     if said.get("sql").is_none() {
         return Ok((report, None));
     }

@@ -150,3 +150,52 @@ fn transactions_go_into_a_folder_and_through_a_server() {
     assert!(status.code() == Some(1) && said.contains("hint: is a server there?"), "{said}");
     assert_eq!(done(dir.path(), &with(&["sql", names])), "name\nAda\nLin\nMira\n");
 }
+
+#[test]
+fn a_command_says_who_and_why_and_does_nothing_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let transact = |text: &str, more: &[&str]| {
+        let arguments = [&["transact", "--database", "people"], more].concat();
+        let mut command = daodb(dir.path(), &arguments);
+        command.env("USER", "tester");
+        both(command, text)
+    };
+    let said = |more: &[&str]| {
+        let text =
+            "[{:p/name \"Ada\"}] {:tx-data [{:p/name \"Lin\"}] :author \"lin\" :reason \"hers\"}";
+        let (said, status) = transact(text, more);
+        assert!(status.success(), "{said}");
+        said
+    };
+    let flags = ["--reason", "names", "--key", "k"];
+    let first = said(&[&flags[..], &DATA].concat());
+    assert!(first.starts_with("{:t 1000,") && first.contains("\n{:t 1001,"), "{first}");
+    assert_eq!(said(&[&flags[..], &DATA].concat()), first);
+    let client = concat!("daodb/", env!("CARGO_PKG_VERSION"));
+    let who = "SELECT _id, author, client, reason FROM tx ORDER BY 1";
+    let expect =
+        format!("_id,author,client,reason\n1000,tester,{client},names\n1001,lin,{client},hers\n");
+    assert_eq!(done(dir.path(), &with(&["sql", who])), expect);
+    for (text, more, expect) in [
+        ("[{:p/a 1}]", &["--author", ""][..], "error: --author is empty"),
+        ("{:tx-data [{:p/a 1}] :autor \"x\"}", &[], "line 1, column 22: unknown key :autor"),
+        ("{:tx-data [{:p/a 1}] :author 7}", &[], "line 1, column 30: the value of :author"),
+    ] {
+        let (said, status) = transact(text, &[more, &DATA].concat());
+        assert!(status.code() == Some(2) && said.contains(expect), "{text}: {said}");
+    }
+
+    let mut server = Server::start(dir.path(), &with(&["serve"]));
+    let url = server.http();
+    // The server knows what was done before it was there.
+    assert_eq!(said(&[&flags[..], &["--url", &url]].concat()), first);
+    let (other, status) = transact("[{:p/name \"Eva\"}]", &["--url", &url, "--author", "eva"]);
+    assert!(status.success() && other.starts_with("{:t 1002,"), "{other}");
+    // Data that say it themselves.
+    let own = "[{:p/name \"Mira\"} [:db/add \"datomic.tx\" :tx/author \"mira\"]]";
+    assert!(transact(own, &["--url", &url]).1.success());
+    assert!(server.signal("-TERM").success());
+    let expect = format!("_id,author,client,reason\n1002,eva,{client},\n1003,mira,{client},\n");
+    let who = "SELECT _id, author, client, reason FROM tx WHERE _id > 1001 ORDER BY 1";
+    assert_eq!(done(dir.path(), &with(&["sql", who])), expect);
+}

@@ -8,6 +8,7 @@ mod asking;
 mod demo;
 mod docs;
 mod embedded;
+mod importing;
 mod program;
 mod psql;
 mod repository;

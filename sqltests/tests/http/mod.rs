@@ -7,5 +7,6 @@ mod hostile;
 mod limits;
 mod log;
 mod openapi;
+mod provenance;
 mod support;
 mod transact;

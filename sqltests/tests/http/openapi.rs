@@ -99,6 +99,8 @@ async fn answers_are_as_the_document_says() {
         ("/api", "//api", EDN, "{:db-name \"music\"}".to_owned()),
         ("/api", "//api", EDN, "{:db-name \"music\"}".to_owned()),
         ("/api/{db}/transact", "/transact", EDN, format!("{op}}}")),
+        ("/api/{db}/transact", "/transact", EDN, format!("{op} :author \"ada\" :reason \"\"}}")),
+        ("/api/{db}/transact", "/transact", EDN, format!("{op} :idempotency-key \"k\"}}")),
         ("/api/{db}/transact", "/transact", EDN, "{:tx-data [[:db/add 7 :a 1]]}".to_owned()),
         ("/api/{db}/transact", "/transact", EDN, "{:tx-data [".to_owned()),
         ("/api/{db}/with", "/with", EDN, format!("{op}}}")),

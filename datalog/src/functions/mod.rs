@@ -1,0 +1,118 @@
+//! The functions that clauses call, of clojure.core and clojure.string, over values.
+//!
+//! One file a subject: [`compare`], [`math`], [`text`], [`collection`]. What needs a database (`get-else`, `missing?`) is no
+//! function of values and stands with the clauses.
+
+mod collection;
+mod compare;
+mod math;
+mod text;
+
+pub use compare::{number_order, to_double, truth};
+pub use math::add;
+
+use crate::value::{Cell, Kind};
+use daodb_catalog::nearest::nearest;
+use daodb_storage::ValueType;
+use std::ops::RangeInclusive;
+
+/// What a function makes of the kinds of its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gives {
+    Boolean,
+    Long,
+    Double,
+    String,
+    Instant,
+    /// Longs of longs, doubles where a double is among them, else any.
+    Number,
+    Any,
+}
+
+pub struct Function {
+    pub name: &'static str,
+    pub arity: RangeInclusive<usize>,
+    pub gives: Gives,
+    /// An error says what is wrong with the values.
+    pub eval: fn(&[Cell]) -> Result<Cell, String>,
+}
+
+/// There is one function of each name.
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl std::fmt::Debug for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Function {
+    pub fn kind(&self, args: &[Kind]) -> Kind {
+        let double = Kind::Typed(ValueType::Double);
+        match self.gives {
+            Gives::Boolean => Kind::BOOLEAN,
+            Gives::Long => Kind::LONG,
+            Gives::Double => double,
+            Gives::String => Kind::Typed(ValueType::String),
+            Gives::Instant => Kind::Typed(ValueType::Instant),
+            Gives::Number if args.iter().all(|k| *k == Kind::LONG) => Kind::LONG,
+            Gives::Number
+                if args.contains(&double)
+                    && args.iter().all(|k| *k == Kind::LONG || *k == double) =>
+            {
+                double
+            }
+            _ => Kind::Any,
+        }
+    }
+}
+
+const MANY: usize = usize::MAX;
+
+const fn function(
+    name: &'static str,
+    arity: RangeInclusive<usize>,
+    gives: Gives,
+    eval: fn(&[Cell]) -> Result<Cell, String>,
+) -> Function {
+    Function { name, arity, gives, eval }
+}
+
+fn all() -> impl Iterator<Item = &'static Function> {
+    [compare::ALL, math::ALL, text::ALL, collection::ALL].into_iter().flatten()
+}
+
+/// A function by its name; `clojure.core/` before it changes nothing.
+pub fn find(name: &str) -> Option<&'static Function> {
+    let bare = name.strip_prefix("clojure.core/").unwrap_or(name);
+    let bare = bare.strip_prefix("clojure.string/").unwrap_or(bare);
+    all().find(|f| f.name == bare || f.name == name)
+}
+
+/// One of those that clauses call, or one that only plans have.
+pub fn internal(name: &str) -> Option<&'static Function> {
+    collection::INTERNAL.iter().find(|f| f.name == name).or_else(|| find(name))
+}
+
+/// Whether it says something of a value that is not there (which is not nil).
+pub fn takes_absent(function: &Function) -> bool {
+    collection::INTERNAL.iter().any(|f| f == function)
+}
+
+/// The known name that is meant by an unknown one.
+pub fn nearest_name<'a>(name: &str, more: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest(name, all().map(|f| f.name).chain(more))
+}
+
+/// `2`, `1 to 3`, `at least 1`.
+pub fn arity_text(arity: &RangeInclusive<usize>) -> String {
+    match (*arity.start(), *arity.end()) {
+        (a, b) if a == b => a.to_string(),
+        (a, MANY) => format!("at least {a}"),
+        (a, b) => format!("{a} to {b}"),
+    }
+}

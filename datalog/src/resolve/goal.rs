@@ -1,0 +1,298 @@
+//! Clauses in which every name has found its meaning: sources, attributes and constants are there, rules are written out.
+
+use crate::functions::Function;
+use crate::query::Var;
+use crate::value::Cell;
+use daodb_storage::Attr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
+
+/// A place of a pattern or an argument.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Slot {
+    Var(Var),
+    Const(Cell),
+    Blank,
+}
+
+impl Slot {
+    pub fn var(&self) -> Option<&Var> {
+        match self {
+            Slot::Var(v) => Some(v),
+            _ => None,
+        }
+    }
+    pub fn is_blank(&self) -> bool {
+        *self == Slot::Blank
+    }
+}
+
+#[derive(Debug, Clone)]
+pub enum AttrSlot {
+    Attr(Attr),
+    /// Bound by the attribute of each datom.
+    Any(Slot),
+}
+
+/// `[e a v t m added]` over a database.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    /// Into the sources of the query.
+    pub source: usize,
+    pub e: Slot,
+    pub a: AttrSlot,
+    pub v: Slot,
+    pub t: Slot,
+    pub m: Slot,
+    pub added: Slot,
+}
+
+#[derive(Debug, Clone)]
+pub struct Apply {
+    pub function: &'static Function,
+    pub args: Vec<Slot>,
+}
+
+/// Where a function's value goes.
+#[derive(Debug, Clone)]
+pub enum Out {
+    Slot(Slot),
+    Tuple(Vec<Out>),
+    Each(Box<Out>),
+}
+
+#[derive(Debug, Clone)]
+pub enum Goal {
+    Pattern(Pattern),
+    /// A pattern over a plain collection.
+    Row {
+        source: usize,
+        slots: Vec<Slot>,
+    },
+    /// Rows that came in.
+    Values {
+        vars: Vec<Var>,
+        rows: Arc<Vec<Vec<Cell>>>,
+    },
+    Test(Apply),
+    Bind(Apply, Out),
+    /// The value of the first of these attributes that `e` has, else the default; `which` takes the attribute.
+    First {
+        source: usize,
+        e: Slot,
+        attributes: Vec<Attr>,
+        default: Option<Cell>,
+        which: Out,
+        out: Out,
+    },
+    /// All of `vars` are shared with what stands around; None: those that something else binds.
+    Not {
+        vars: Option<BTreeSet<Var>>,
+        goals: Vec<Goal>,
+    },
+    Or {
+        vars: BTreeSet<Var>,
+        required: BTreeSet<Var>,
+        branches: Vec<Vec<Goal>>,
+    },
+    /// A call of a recursive rule: its place in the program.
+    Rule {
+        rule: usize,
+        args: Vec<Slot>,
+    },
+    /// It cannot hold, and why.
+    Never {
+        vars: Vec<Var>,
+        why: String,
+    },
+}
+
+impl Apply {
+    pub fn vars(&self) -> impl Iterator<Item = &Var> {
+        self.args.iter().filter_map(Slot::var)
+    }
+}
+
+impl Out {
+    pub fn vars<'a>(&'a self, out: &mut BTreeSet<&'a Var>) {
+        match self {
+            Out::Slot(slot) => out.extend(slot.var()),
+            Out::Tuple(parts) => parts.iter().for_each(|p| p.vars(out)),
+            Out::Each(item) => item.vars(out),
+        }
+    }
+}
+
+impl Pattern {
+    /// In the order of the datom.
+    pub fn slots(&self) -> [&Slot; 6] {
+        const BLANK: Slot = Slot::Blank;
+        let a = match &self.a {
+            AttrSlot::Attr(_) => &BLANK,
+            AttrSlot::Any(slot) => slot,
+        };
+        [&self.e, a, &self.v, &self.t, &self.m, &self.added]
+    }
+}
+
+impl Goal {
+    /// The variables that it can bind.
+    pub fn binds(&self) -> BTreeSet<&Var> {
+        let mut out = BTreeSet::new();
+        match self {
+            Goal::Pattern(p) => out.extend(p.slots().into_iter().filter_map(Slot::var)),
+            Goal::Row { slots, .. } | Goal::Rule { args: slots, .. } => {
+                out.extend(slots.iter().filter_map(Slot::var));
+            }
+            Goal::Values { vars, .. } | Goal::Never { vars, .. } => out.extend(vars),
+            Goal::Bind(_, to) => to.vars(&mut out),
+            Goal::First { which, out: to, .. } => {
+                which.vars(&mut out);
+                to.vars(&mut out);
+            }
+            Goal::Or { vars, required, .. } => {
+                out.extend(vars.iter().filter(|v| !required.contains(*v)));
+            }
+            Goal::Test(_) | Goal::Not { .. } => {}
+        }
+        out
+    }
+
+    /// All variables that it speaks of towards what stands around it.
+    pub fn mentions(&self) -> BTreeSet<&Var> {
+        let mut out = self.binds();
+        match self {
+            Goal::Test(apply) | Goal::Bind(apply, _) => out.extend(apply.vars()),
+            Goal::First { e, .. } => out.extend(e.var()),
+            Goal::Not { vars: Some(vars), .. } => out.extend(vars),
+            Goal::Not { vars: None, goals } => goals.iter().for_each(|g| out.extend(g.mentions())),
+            Goal::Or { vars, .. } => out.extend(vars),
+            _ => {}
+        }
+        out
+    }
+}
+
+impl Goal {
+    /// Functions see what was given, patterns what it names.
+    pub fn take_given(&mut self, given: &BTreeMap<Var, Var>) {
+        if let Goal::Test(apply) | Goal::Bind(apply, _) = self {
+            for arg in &mut apply.args {
+                if let Some(v) = arg.var().and_then(|v| given.get(v)) {
+                    *arg = Slot::Var(v.clone());
+                }
+            }
+        }
+    }
+}
+
+impl Display for Slot {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Slot::Var(v) => write!(f, "{v}"),
+            Slot::Const(cell) => write!(f, "{}", crate::value::to_form(cell)),
+            Slot::Blank => f.write_str("_"),
+        }
+    }
+}
+
+impl Display for Apply {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "({}", self.function.name)?;
+        self.args.iter().try_for_each(|a| write!(f, " {a}"))?;
+        f.write_str(")")
+    }
+}
+
+impl Display for Out {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Out::Slot(slot) => write!(f, "{slot}"),
+            Out::Tuple(parts) => {
+                f.write_str("[")?;
+                list(f, parts)?;
+                f.write_str("]")
+            }
+            Out::Each(item) => write!(f, "[{item} ...]"),
+        }
+    }
+}
+
+impl Display for Pattern {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let slots = self.slots();
+        let last = slots.iter().rposition(|s| !s.is_blank()).unwrap_or(0).max(1);
+        write!(f, "[")?;
+        if self.source > 0 {
+            write!(f, "${} ", self.source)?;
+        }
+        write!(f, "{}", self.e)?;
+        for (i, slot) in slots.iter().enumerate().skip(1).take(last) {
+            match &self.a {
+                AttrSlot::Attr(a) if i == 1 => write!(f, " {a}")?,
+                _ => write!(f, " {slot}")?,
+            }
+        }
+        f.write_str("]")
+    }
+}
+
+fn list<T: Display>(f: &mut Formatter<'_>, items: impl IntoIterator<Item = T>) -> fmt::Result {
+    for (i, item) in items.into_iter().enumerate() {
+        write!(f, "{}{item}", if i > 0 { " " } else { "" })?;
+    }
+    Ok(())
+}
+
+impl Display for Goal {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Goal::Pattern(p) => write!(f, "{p}"),
+            Goal::Row { source, slots } => {
+                write!(f, "[${source} ")?;
+                list(f, slots)?;
+                f.write_str("]")
+            }
+            Goal::Values { vars, rows } => {
+                write!(f, "(in [")?;
+                list(f, vars)?;
+                write!(f, "] {} rows)", rows.len())
+            }
+            Goal::Test(apply) => write!(f, "[{apply}]"),
+            Goal::Bind(apply, out) => write!(f, "[{apply} {out}]"),
+            Goal::First { e, attributes, out, .. } => {
+                write!(f, "[(first-of {e} ")?;
+                list(f, attributes)?;
+                write!(f, ") {out}]")
+            }
+            Goal::Not { vars, goals } => {
+                f.write_str("(not")?;
+                if let Some(vars) = vars {
+                    f.write_str("-join [")?;
+                    list(f, vars)?;
+                    f.write_str("]")?;
+                }
+                goals.iter().try_for_each(|g| write!(f, " {g}"))?;
+                f.write_str(")")
+            }
+            Goal::Or { vars, branches, .. } => {
+                f.write_str("(or-join [")?;
+                list(f, vars)?;
+                f.write_str("]")?;
+                for branch in branches {
+                    f.write_str(" (and ")?;
+                    list(f, branch)?;
+                    f.write_str(")")?;
+                }
+                f.write_str(")")
+            }
+            Goal::Rule { rule, args } => {
+                write!(f, "(rule{rule} ")?;
+                list(f, args)?;
+                f.write_str(")")
+            }
+            Goal::Never { why, .. } => write!(f, "(never {why:?})"),
+        }
+    }
+}

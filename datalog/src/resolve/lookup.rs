@@ -1,0 +1,170 @@
+//! Entities that are named by an ident or by `[attribute value]`.
+
+use super::Var;
+use super::inputs::Inputs;
+use super::places::Place;
+use crate::edn::{Form, Node};
+use crate::query::{Clause, Query, TermKind};
+use crate::source::{DbSource, Source};
+use crate::value::{Cell, of_form};
+use daodb_catalog::Result;
+use daodb_storage::{Attr, Value};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+type Pair = (Attr, Value);
+
+/// The entities of all lookup refs that a query may mean, by source.
+#[derive(Default)]
+pub struct Found {
+    entities: HashMap<(usize, Pair), i64>,
+}
+
+impl Found {
+    pub async fn read(query: &Query, inputs: &Inputs) -> Result<Found> {
+        let mut pairs = BTreeSet::new();
+        of_clauses(&query.clauses, &mut pairs);
+        inputs.rules.rules.values().flatten().for_each(|r| of_clauses(&r.clauses, &mut pairs));
+        inputs.constants.values().for_each(|c| pairs.extend(pair(c)));
+        let rows = inputs.rows.iter().flat_map(|(_, rows)| rows.iter());
+        rows.flatten().for_each(|c| pairs.extend(pair(c)));
+        Found::of_pairs(pairs, inputs).await
+    }
+
+    /// Those that cells name.
+    pub async fn of_cells(cells: &[Cell], inputs: &Inputs) -> Result<Found> {
+        Found::of_pairs(cells.iter().filter_map(pair).collect(), inputs).await
+    }
+
+    async fn of_pairs(pairs: BTreeSet<Pair>, inputs: &Inputs) -> Result<Found> {
+        let mut out = Found::default();
+        if pairs.is_empty() {
+            return Ok(out);
+        }
+        for (i, source) in inputs.sources.iter().enumerate() {
+            if let Source::Database(db) = source {
+                out.of_source(i, db, &pairs).await?;
+            }
+        }
+        Ok(out)
+    }
+
+    async fn of_source(&mut self, i: usize, db: &DbSource, pairs: &BTreeSet<Pair>) -> Result<()> {
+        let mut by_attribute: BTreeMap<&Attr, Vec<Value>> = BTreeMap::new();
+        for (a, v) in pairs {
+            let Some(attribute) = db.attribute(a).filter(|a| a.unique.is_some()) else { continue };
+            let v = match (attribute.value_type, v) {
+                (Some(daodb_storage::ValueType::Ref), Value::Long(e)) => Value::Ref(*e),
+                (_, v) => v.clone(),
+            };
+            by_attribute.entry(a).or_default().push(v);
+        }
+        for (a, vs) in by_attribute {
+            for fact in db.snapshot.lookup(a, &vs).await?.iter().filter(|f| f.is_open()) {
+                let pair = (a.clone(), crate::value::plain(fact.v.clone()));
+                self.entities.insert((i, pair), fact.e);
+            }
+        }
+        Ok(())
+    }
+
+    /// The entity that a cell names in a source: by its number, its ident or a lookup ref.
+    pub fn entity(&self, inputs: &Inputs, source: usize, cell: &Cell) -> Option<i64> {
+        match (cell, inputs.sources.get(source)) {
+            (Some(Value::Long(e)), _) => Some(*e),
+            (Some(Value::Keyword(k)), Some(Source::Database(db))) => {
+                db.schema.entity_of(&Attr::new(k))
+            }
+            (cell, _) => self.entities.get(&(source, pair(cell)?)).copied(),
+        }
+    }
+
+    /// Rows whose names of entities and attributes are replaced by what they name; a row with a name of nothing is left out.
+    /// What was given stays as further columns, which the pairs name: it is what `:find` shows.
+    pub fn named_rows(
+        &self,
+        inputs: &Inputs,
+        vars: &[Var],
+        rows: &Arc<Vec<Vec<Cell>>>,
+        places: &BTreeMap<Var, Place>,
+    ) -> Named {
+        let named = |c: &Cell| matches!(c, Some(Value::Keyword(_) | Value::Tuple(_)));
+        let touched = |i: usize| places.contains_key(&vars[i]) && rows.iter().any(|r| named(&r[i]));
+        let renamed: Vec<usize> = (0..vars.len()).filter(|i| touched(*i)).collect();
+        if renamed.is_empty() {
+            return Named { vars: vars.to_vec(), rows: Arc::clone(rows), given: vec![] };
+        }
+        let cell = |i: usize, c: &Cell| -> Option<Cell> {
+            match places.get(&vars[i]) {
+                Some(Place::Entity(source)) if named(c) => {
+                    self.entity(inputs, *source, c).map(|e| Some(Value::Long(e)))
+                }
+                Some(Place::Attribute(source)) => match inputs.sources.get(*source) {
+                    Some(Source::Database(db)) => db.attribute_of(c).map(|a| db.attribute_cell(&a)),
+                    _ => Some(c.clone()),
+                },
+                _ => Some(c.clone()),
+            }
+        };
+        let row = |row: &Vec<Cell>| {
+            let meant = row.iter().enumerate().map(|(i, c)| cell(i, c));
+            let given = renamed.iter().map(|i| Some(row[*i].clone()));
+            meant.chain(given).collect::<Option<Vec<Cell>>>()
+        };
+        let given: Vec<(Var, Var)> = renamed
+            .iter()
+            .map(|i| (vars[*i].clone(), Var(format!("{}'given", vars[*i]).into())))
+            .collect();
+        let vars = vars.iter().chain(given.iter().map(|(_, g)| g)).cloned().collect();
+        Named { vars, rows: Arc::new(rows.iter().filter_map(row).collect()), given }
+    }
+}
+
+/// Rows of an input, after names were replaced.
+pub struct Named {
+    pub vars: Vec<Var>,
+    pub rows: Arc<Vec<Vec<Cell>>>,
+    /// A variable, and the one that has what was given for it.
+    pub given: Vec<(Var, Var)>,
+}
+
+/// What may be a lookup ref.
+fn pair(cell: &Cell) -> Option<Pair> {
+    match cell {
+        Some(Value::Tuple(parts)) => match parts.as_ref() {
+            [Some(Value::Keyword(a)), Some(v)] => Some((Attr::new(a), v.clone())),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn of_node(node: &Node, out: &mut BTreeSet<Pair>) {
+    if matches!(node.form, Form::Vector(_)) {
+        out.extend(of_form(node).ok().and_then(|c| pair(&c)));
+    }
+}
+
+fn of_clauses(clauses: &[Clause], out: &mut BTreeSet<Pair>) {
+    for clause in clauses {
+        let terms = match clause {
+            Clause::Pattern { terms, .. } => terms,
+            Clause::Predicate(call) | Clause::Function(call, _) | Clause::Rule { call, .. } => {
+                &call.args
+            }
+            Clause::Not { clauses, .. } => {
+                of_clauses(clauses, out);
+                continue;
+            }
+            Clause::Or { branches, .. } => {
+                branches.iter().for_each(|b| of_clauses(b, out));
+                continue;
+            }
+        };
+        for term in terms {
+            if let TermKind::Const(node) = &term.kind {
+                of_node(node, out);
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What clauses read: a database at a basis, or a plain collection.
+
+use crate::value::{Cell, Kind};
+use daodb_catalog::schema::{Attribute, Cardinality};
+use daodb_catalog::{Database, Result, Schema};
+use daodb_storage::{Attr, AttributeStat, Snapshot, ValueType};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+#[derive(Clone)]
+pub enum Source {
+    Database(Arc<DbSource>),
+    /// Tuples; patterns take them by place.
+    Rows(Arc<Rows>),
+}
+
+/// A plain collection of tuples, each as long as the longest.
+#[derive(Debug)]
+pub struct Rows {
+    pub kinds: Vec<Kind>,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+pub struct DbSource {
+    pub database: Arc<Database>,
+    pub snapshot: Snapshot,
+    pub schema: Arc<Schema>,
+    /// What is known of the attributes that have facts, by type.
+    pub stats: BTreeMap<Attr, Vec<AttributeStat>>,
+}
+
+impl fmt::Debug for DbSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.database.name(), self.snapshot.t())
+    }
+}
+
+impl DbSource {
+    pub async fn open(database: Arc<Database>, snapshot: Snapshot) -> Result<DbSource> {
+        let schema = database.schema(&snapshot).await?;
+        let mut stats: BTreeMap<Attr, Vec<AttributeStat>> = BTreeMap::new();
+        for stat in snapshot.attributes().into_iter().filter(|s| s.facts > 0) {
+            stats.entry(stat.a.clone()).or_default().push(stat);
+        }
+        Ok(DbSource { database, snapshot, schema, stats })
+    }
+
+    pub fn types(&self, a: &Attr) -> Vec<ValueType> {
+        self.stats.get(a).into_iter().flatten().map(|s| s.value_type).collect()
+    }
+
+    pub fn attribute(&self, a: &Attr) -> Option<&Attribute> {
+        self.schema.get(a)
+    }
+
+    pub fn is_many(&self, a: &Attr) -> bool {
+        self.attribute(a).is_some_and(|x| x.cardinality == Cardinality::Many)
+    }
+
+    /// Whether equal values are found without a scan.
+    pub fn is_indexed(&self, a: &Attr) -> bool {
+        self.attribute(a).is_some_and(|x| x.unique.is_some() || x.index)
+    }
+
+    /// What a variable in the place of the attribute takes: its entity, as in Datomic; its name where it has none.
+    pub fn attribute_cell(&self, a: &Attr) -> Cell {
+        use daodb_storage::Value;
+        match self.schema.entity_of(a) {
+            Some(e) => Some(Value::Long(e)),
+            None => Some(Value::keyword(a.as_str())),
+        }
+    }
+
+    /// The inverse of [`DbSource::attribute_cell`], which also takes names of declared attributes.
+    pub fn attribute_of(&self, cell: &Cell) -> Option<Attr> {
+        use daodb_storage::Value;
+        match cell {
+            Some(Value::Long(e)) => self.schema.ident_of(*e).cloned(),
+            Some(Value::Keyword(k)) => Some(Attr::new(k)),
+            _ => None,
+        }
+    }
+
+    /// The facts of an attribute that a scan would go through.
+    pub fn facts(&self, a: &Attr) -> f64 {
+        let history = self.snapshot.view().history;
+        let of =
+            |s: &AttributeStat| if history { 2 * s.facts - s.open.min(s.facts) } else { s.open };
+        self.stats.get(a).into_iter().flatten().map(of).sum::<u64>().max(1) as f64
+    }
+
+    /// About how many distinct entities and values an attribute has.
+    pub fn distinct(&self, a: &Attr) -> (f64, f64) {
+        let counts = self.stats.get(a).into_iter().flatten();
+        let (e, v) = counts
+            .map(|s| self.snapshot.distinct(a, s.value_type))
+            .fold((0, 0), |sum, (e, v)| (sum.0 + e, sum.1 + v));
+        (e.max(1) as f64, v.max(1) as f64)
+    }
+}

@@ -1,0 +1,95 @@
+//! Databases in memory that are written in EDN, and queries asked of them.
+
+use daodb_catalog::database::CatalogOptions;
+use daodb_catalog::{Catalog, Database, Error, Result};
+use daodb_datalog::edn::{Form, Node, read};
+use daodb_datalog::query::Shape;
+use daodb_datalog::{Arg, At, QueryRequest, tx_data};
+use daodb_storage::{Snapshot, StreamOptions, Value};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// 2026-01-01T00:00:00Z
+pub const EPOCH: i64 = 1_767_225_600_000_000;
+
+/// A database in memory.
+pub struct World {
+    pub catalog: Arc<Catalog>,
+    pub database: Arc<Database>,
+}
+
+/// A clock that goes a second further at each look: every run has the same instants.
+pub fn options(tail_datoms: usize, memory_bytes: usize) -> CatalogOptions {
+    let at = AtomicI64::new(EPOCH);
+    let clock = Arc::new(move || at.fetch_add(1_000_000, Ordering::Relaxed));
+    let stream = StreamOptions::new(tail_datoms, 1 << 20, Arc::new(|| EPOCH));
+    CatalogOptions { clock, ..CatalogOptions::new(stream, memory_bytes) }
+}
+
+impl World {
+    pub async fn new(tail_datoms: usize) -> World {
+        let catalog = Catalog::open_memory(options(tail_datoms, 256 << 20)).await.unwrap();
+        let database = catalog.create("test").await.unwrap();
+        World { catalog, database }
+    }
+
+    pub async fn transact(&self, transaction: &Node) -> Result<()> {
+        let ops = tx_data::read(transaction).unwrap_or_else(|e| panic!("{transaction}: {e}"));
+        self.database.transact(ops).await.map(|_| ())
+    }
+
+    /// `{:as-of 1001 :since 1000 :history true}`; each may be left out.
+    pub fn at(&self, how: Option<&Node>) -> At {
+        let database = Arc::clone(&self.database);
+        At { snapshot: view(self.database.snapshot(), how), database }
+    }
+
+    /// The default source is `on`; an argument `#db {:as-of 1001}` is another one.
+    pub fn request(&self, query: &Node, on: Option<&Node>, args: &[Node]) -> QueryRequest {
+        let mut request = QueryRequest::new(query.clone());
+        request.default = Some(self.at(on));
+        request.args = args
+            .iter()
+            .map(|arg| match &arg.form {
+                Form::Tagged(tag, how) if tag.as_ref() == "db" => Arg::Database(self.at(Some(how))),
+                _ => Arg::Value(arg.clone()),
+            })
+            .collect();
+        request
+    }
+
+    pub async fn ask(&self, request: QueryRequest) -> Result<(Shape, Form)> {
+        let answer = daodb_datalog::query(&self.catalog, request).await?;
+        Ok((answer.shape, answer.form().await?))
+    }
+}
+
+fn view(mut snapshot: Snapshot, how: Option<&Node>) -> Snapshot {
+    let t = |key| how.and_then(|h| h.get(key)).map(long);
+    if let Some(t) = t(":as-of") {
+        snapshot = snapshot.as_of(t);
+    }
+    if let Some(t) = t(":since") {
+        snapshot = snapshot.since(t);
+    }
+    match how.and_then(|h| h.get(":history")) {
+        Some(yes) if yes.form == Form::Value(Value::Boolean(true)) => snapshot.history(),
+        _ => snapshot,
+    }
+}
+
+pub fn long(node: &Node) -> i64 {
+    match node.form {
+        Form::Value(Value::Long(n)) => n,
+        _ => panic!("{node} is no number"),
+    }
+}
+
+pub fn parse(text: &str) -> Node {
+    read(text).unwrap_or_else(|e| panic!("{text}: {e}"))
+}
+
+/// What was wrong, in one line.
+pub fn told(e: &Error) -> String {
+    format!("{} {e}", e.state.as_str())
+}
