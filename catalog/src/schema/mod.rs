@@ -109,6 +109,10 @@ impl Schema {
     pub fn get(&self, a: &Attr) -> Option<&Attribute> {
         self.attributes.get(a).or_else(|| self.attributes.get(self.renamed.get(a)?))
     }
+    /// The name that an attribute's datoms have, given any of its names.
+    pub fn stored<'a>(&'a self, a: &'a Attr) -> &'a Attr {
+        self.get(a).map_or(a, |attribute| &attribute.ident)
+    }
     /// The name that an attribute has now, given that of its datoms.
     pub fn name_of<'a>(&'a self, a: &'a Attr) -> &'a Attr {
         self.attributes.get(a).map_or(a, |attribute| &attribute.name)
