@@ -2,7 +2,7 @@
 
 use super::op::{Column, Row, Swap, refused};
 use super::pending::Db;
-use super::{Op, resolve};
+use super::{Op, lookups};
 use crate::error::{Error, Result, SqlState};
 use crate::schema::{Attribute, Cardinality};
 use daodb_storage::{Attr, Value};
@@ -196,7 +196,7 @@ pub async fn check_unique(
     }
     let found = db.lookup(a, &asked).await?;
     for event in added {
-        let Some(holder) = resolve::holder(&found, &event.v).filter(|e| *e != event.e) else {
+        let Some(holder) = lookups::holder(&found, &event.v).filter(|e| *e != event.e) else {
             continue;
         };
         let given_up = events

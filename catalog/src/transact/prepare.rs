@@ -7,7 +7,7 @@ use super::op::{Columns, Row, refused};
 use super::pending::Db;
 use super::resolve::{NOBODY, Names};
 use super::retract::{self, Target};
-use super::{Op, Transaction, ensure, tuples, validate};
+use super::{Op, Transaction, ensure, lookups, tuples, validate};
 use crate::error::{Error, Result, SqlState};
 use crate::schema::change::{Said, declares};
 use crate::schema::fit::Checks;
@@ -65,7 +65,8 @@ pub async fn prepare(
     let ops = transaction.ops.as_slice();
     let of_it = transaction.said_of_it();
     let expanded = expand(ops, of_it.as_ref(), schema)?;
-    let mut names = Names::read(db, schema, ops, &expanded, place.t).await?;
+    let lookups = lookups::find(db, schema, ops, &expanded).await?;
+    let mut names = Names::new(db, lookups, place.t);
     let mut subjects = Vec::with_capacity(expanded.ops.len());
     for (at, op) in &expanded.ops {
         names.op = *at;

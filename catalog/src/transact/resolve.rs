@@ -1,12 +1,12 @@
 //! Whom ops speak of: look-ups, idents, and tempids by what identifies them.
 
-use super::expand::Expanded;
+use super::lookups::{Lookups, holder};
 use super::op::{Column, Row, refused};
 use super::pending::Db;
-use super::{EntityRef, Op, TxValue, validate};
+use super::{EntityRef, Op};
 use crate::error::{Error, Result, SqlState};
 use crate::schema::{Schema, Unique, builtin};
-use daodb_storage::{Attr, FIRST_ENTITY, FIRST_T, Value};
+use daodb_storage::{FIRST_ENTITY, FIRST_T, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub struct Names {
     /// Entity ids below were given by earlier transactions.
     first_fresh: i64,
     next_entity: i64,
-    lookups: BTreeMap<(Attr, Value), i64>,
+    lookups: Lookups,
     temps: Vec<Temp>,
     by_name: HashMap<Arc<str>, u32>,
     /// Those of maps within maps.
@@ -47,67 +47,18 @@ pub struct Names {
 }
 
 impl Names {
-    /// Finds all look-ups of the transaction, an attribute at a time.
-    pub async fn read(
-        db: &mut Db,
-        schema: &Schema,
-        ops: &[Op],
-        expanded: &Expanded<'_>,
-        t: i64,
-    ) -> Result<Names> {
-        let mut names = Names {
+    /// `lookups` are all of the transaction's.
+    pub fn new(db: &Db, lookups: Lookups, t: i64) -> Names {
+        Names {
             t,
             first_fresh: db.next_entity,
             next_entity: db.next_entity,
-            lookups: BTreeMap::new(),
+            lookups,
             temps: Vec::new(),
             by_name: HashMap::new(),
             inner: HashMap::new(),
             op: 0,
-        };
-        let mut asked: BTreeMap<Attr, Vec<Asked<'_>>> = BTreeMap::new();
-        let mut ask = |at: u32, a, written, may_miss| {
-            let (stored, v) = lookup_value(a, written, schema).map_err(|e| refused(ops, at, e))?;
-            asked.entry(stored).or_default().push(Asked { at, a, written, v, may_miss });
-            Ok(())
-        };
-        for (at, op) in &expanded.ops {
-            // As in Datomic: who is not there need not be retracted.
-            let may_miss = matches!(**op, Op::RetractEntity { .. });
-            each_lookup(op, &mut |a, v| ask(*at, a, v, may_miss))?;
         }
-        let ensured = expanded.ensured.iter().flat_map(|x| [(&x.op, &x.e), (&x.op, &x.spec)]);
-        let metas = expanded.metas.iter().chain(&expanded.whole).map(|(at, m)| (at, m));
-        for (at, e) in metas.chain(ensured) {
-            if let EntityRef::Lookup(a, v) = e {
-                ask(*at, a, v, false)?;
-            }
-        }
-        for (stored, asked) in asked {
-            names.look_up(db, ops, &stored, asked).await?;
-        }
-        Ok(names)
-    }
-
-    async fn look_up(
-        &mut self,
-        db: &mut Db,
-        ops: &[Op],
-        stored: &Attr,
-        asked: Vec<Asked<'_>>,
-    ) -> Result<()> {
-        let mut wanted: Vec<Value> = asked.iter().map(|asked| asked.v.clone()).collect();
-        wanted.sort();
-        wanted.dedup();
-        let found = db.lookup(stored, &wanted).await?;
-        for Asked { at, a, written, v, may_miss } in asked {
-            match holder(&found, &v) {
-                Some(e) => self.lookups.insert((a.clone(), written.clone()), e),
-                None if may_miss => None,
-                None => return Err(refused(ops, at, nobody(&format!("[{a} {v}]")))),
-            };
-        }
-        Ok(())
     }
 
     /// The entity that is referred to, or its tempid's number.
@@ -419,71 +370,11 @@ impl Names {
     }
 }
 
-/// A look-up ref, as it is written and as it is looked up.
-struct Asked<'a> {
-    at: u32,
-    a: &'a Attr,
-    written: &'a Value,
-    v: Value,
-    may_miss: bool,
-}
-
 /// Whether a part of a tuple is a tempid's number.
 fn is_temp(part: &Option<Value>) -> bool {
     matches!(part, Some(Value::Ref(r)) if *r < 0)
 }
 
-/// Who has `v`, of what a look-up found.
-pub fn holder(found: &[(Value, i64)], v: &Value) -> Option<i64> {
-    found.binary_search_by(|(held, _)| held.cmp(v)).ok().map(|i| found[i].1)
-}
-
-fn nobody(who: &str) -> Error {
+pub fn nobody(who: &str) -> Error {
     Error::new(SqlState::FOREIGN_KEY_VIOLATION, format!("there is no entity {who}"))
-}
-
-/// What to look for, and under which name its datoms are.
-fn lookup_value(a: &Attr, v: &Value, schema: &Schema) -> Result<(Attr, Value)> {
-    let attribute = schema.get(a).filter(|attribute| attribute.unique.is_some());
-    let Some(attribute) = attribute else {
-        let text = format!("{a} is not declared unique, so [{a} {v}] names no entity");
-        return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, text)
-            .hint(format!("declare :db/unique of {a} in an earlier transaction")));
-    };
-    Ok((attribute.ident.clone(), validate::looked_up(v, attribute, schema)?))
-}
-
-fn each_lookup<'a>(
-    op: &'a Op,
-    visit: &mut impl FnMut(&'a Attr, &'a Value) -> Result<()>,
-) -> Result<()> {
-    let (e, v) = match op {
-        Op::Add { e, v, .. } => (Some(e), Some(v)),
-        Op::Retract { e, v, .. } => (Some(e), v.as_ref()),
-        Op::RetractEntity { e } => (Some(e), None),
-        Op::Cas { e, old, new, .. } => {
-            old.iter().try_for_each(|v| each_value_lookup(v, visit))?;
-            (Some(e), Some(new))
-        }
-        Op::About { op, .. } => return each_lookup(op, visit),
-        Op::Map { id, attrs } => {
-            attrs.iter().try_for_each(|(_, v)| each_value_lookup(v, visit))?;
-            (id.as_ref(), None)
-        }
-    };
-    if let Some(EntityRef::Lookup(a, v)) = e {
-        visit(a, v)?;
-    }
-    v.map_or(Ok(()), |v| each_value_lookup(v, visit))
-}
-
-fn each_value_lookup<'a>(
-    v: &'a TxValue,
-    visit: &mut impl FnMut(&'a Attr, &'a Value) -> Result<()>,
-) -> Result<()> {
-    match v {
-        TxValue::Entity(EntityRef::Lookup(a, v)) => visit(a, v),
-        TxValue::Many(all) => all.iter().try_for_each(|v| each_value_lookup(v, visit)),
-        _ => Ok(()),
-    }
 }

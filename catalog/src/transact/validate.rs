@@ -1,7 +1,7 @@
 //! Values fitted to what is declared of their attribute, and names that attributes may have.
 
 use super::resolve::Names;
-use super::{EntityRef, TxValue, tuples};
+use super::{EntityRef, TxValue, lookups, tuples};
 use crate::error::{Error, Result, SqlState};
 use crate::schema::{Attribute, Schema, builtin};
 use bigdecimal::BigDecimal;
@@ -55,7 +55,10 @@ fn referred(v: &Value, attribute: &Attribute, schema: &Schema, names: &mut Names
         Value::String(name) => temp(Arc::clone(name)),
         Value::Long(n) if *n < 0 => temp(n.to_string().into()),
         Value::Long(id) | Value::Ref(id) => return names.known_id(*id, schema).map(Value::Ref),
-        v => return coerce(v, attribute, ValueType::Ref),
+        v => match lookups::as_ref(v) {
+            Some((a, v)) => EntityRef::Lookup(a, v.clone()),
+            None => return coerce(v, attribute, ValueType::Ref),
+        },
     };
     names.entity(&entity, schema).map(Value::Ref)
 }

@@ -74,6 +74,12 @@ async fn parts_have_types() {
     let k = || Some(Value::keyword("k"));
     let [y, pair] = [report.tempids["y"], FIRST_ENTITY].map(|e| Some(Value::Ref(e)));
     assert_eq!(values(&database, ":p/link").await, [tuple([y, k()]), tuple([pair, k()])]);
+    let by_name = vector([vector([value(":db/ident"), value(":p/pair")]), value(":k")]);
+    let same = run(&database, vec![add(EntityRef::Id(report.tempids["z"]), ":p/link", by_name)]);
+    assert!(datoms(&same.await).is_empty());
+    let missed = vector([vector([value(":db/ident"), value(":p/none")]), value(":k")]);
+    let missed = vec![add(temp("z"), ":p/link", missed)];
+    refuse(&database, missed, SqlState::FOREIGN_KEY_VIOLATION, "[:db/ident :p/none]").await;
     let nobody = vec![add(temp("z"), ":p/link", vector([value("nobody"), value(":k")]))];
     let unknown = SqlState::FOREIGN_KEY_VIOLATION;
     refuse(&database, nobody, unknown, "nothing is said of the tempid \"nobody\"").await;
