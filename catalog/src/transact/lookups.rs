@@ -92,9 +92,8 @@ fn wanted(a: &Attr, v: &Value, schema: &Schema) -> Result<(Attr, Value)> {
 type Visit<'v, 'a> = dyn FnMut(Attr, &'a Value) -> Result<()> + 'v;
 
 fn each<'a>(op: &'a Op, schema: &Schema, visit: &mut Visit<'_, 'a>) -> Result<()> {
-    let value = |a: &Attr, v: &'a TxValue, visit: &mut Visit<'_, 'a>| {
-        each_of_value(a, v, schema, visit)
-    };
+    let value =
+        |a: &Attr, v: &'a TxValue, visit: &mut Visit<'_, 'a>| each_of_value(a, v, schema, visit);
     let e = match op {
         Op::Add { e, a, v } => {
             value(a, v, visit)?;

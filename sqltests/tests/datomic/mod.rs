@@ -2,7 +2,7 @@
 //! one process beside this one, and through ours. `DAODB_SEED` repeats one sequence, `DAODB_SEEDS` says how many there are
 //! (2,000 where `CI` is set, 200 else).
 //!
-//! In the order data flows: [`schema`] and [`generate`] make sequences as EDN, `datomic.clj` reads them and tells what came
+//! In the order data flows: [`schema`], [`world`] and [`generate`] make sequences as EDN, `datomic.clj` reads them and tells what came
 //! of them, so does [`ours`]; both are an [`answer`], which [`mod@compare`] compares.
 
 mod answer;
@@ -10,6 +10,7 @@ mod compare;
 mod generate;
 mod ours;
 mod schema;
+mod world;
 
 use answer::Answer;
 use compare::{Count, compare};
