@@ -62,6 +62,14 @@ pub struct Attribute {
 }
 
 impl Attribute {
+    /// The declared type, as it was declared.
+    pub fn type_name(&self) -> Option<&'static str> {
+        match self.float {
+            true => Some("float"),
+            false => self.value_type.map(ValueType::name),
+        }
+    }
+
     /// Whether the database makes its values of those of other attributes.
     pub fn is_composite(&self) -> bool {
         matches!(self.tuple, Some(Tuple::Composite(_)))

@@ -2,7 +2,7 @@
 //! them (docs/datomic-differences.md): undeclared attributes, numbers that widen, ids that nobody has as values, and so on.
 
 use super::schema::{Attribute, Kind, WORDS, literal};
-use super::world::{NOBODY, TX, World};
+use super::world::{NOBODY, World};
 use rand::Rng;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;

@@ -62,7 +62,8 @@ fn line(n: u64, sequence: &Sequence) -> String {
 fn datomic(class_path: &str, asked: &Path, answered: PathBuf) -> Vec<Answer> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/datomic/datomic.clj");
     let mut command = Command::new("java");
-    command.args(["-cp", class_path, "clojure.main", script]);
+    // Whatever the locale says.
+    command.args(["-Dfile.encoding=UTF-8", "-cp", class_path, "clojure.main", script]);
     command.stdin(std::fs::File::open(asked).unwrap());
     command.stdout(std::fs::File::create(&answered).unwrap()).stderr(Stdio::piped());
     let done = command.output().unwrap();
