@@ -28,10 +28,12 @@ pub fn fit(
     }
     let mut fit_part = |(at, part): (usize, &Option<Value>)| {
         let Some(v) = part else { return Ok(None) };
+        // A part of a composite is a value of its own attribute.
+        let of = tuple.attrs().get(at).and_then(|a| schema.get(a)).unwrap_or(attribute);
         let fitted = match tuple.part(at, schema) {
             Some(ValueType::Ref) => referred(v),
-            Some(ty) if ty != v.value_type() => validate::coerce(v, attribute, ty),
-            _ => validate::plain(v),
+            Some(ty) if ty != v.value_type() => validate::coerce(v, of, ty),
+            _ => validate::rounded(v, of),
         };
         fitted.map(Some)
     };

@@ -64,7 +64,7 @@ fn referred(v: &Value, attribute: &Attribute, schema: &Schema, names: &mut Names
 }
 
 /// As a float holds it, where that is declared.
-fn rounded(v: &Value, attribute: &Attribute) -> Result<Value> {
+pub fn rounded(v: &Value, attribute: &Attribute) -> Result<Value> {
     match v {
         Value::Double(d) if attribute.float && !d.is_nan() => {
             let float = *d as f32;

@@ -55,7 +55,7 @@ pub async fn rows(
         columns.push(said.column(ts.iter().copied()));
     }
     let logged = match wanted(DATOMS) || wanted(HASH) {
-        true => logged(database, &ts).await?,
+        true => logged(database, snapshot, &ts).await?,
         false => HashMap::new(),
     };
     let logged = |t: &i64| logged.get(t);
@@ -72,14 +72,19 @@ struct Logged {
     hash: String,
 }
 
-/// `ts` ascending. A what-if is in no log.
-async fn logged(database: &Database, ts: &[i64]) -> Result<HashMap<i64, Logged>> {
+/// `ts` ascending. A what-if is in no log: another transaction may have taken its place there.
+async fn logged(
+    database: &Database,
+    snapshot: &Snapshot,
+    ts: &[i64],
+) -> Result<HashMap<i64, Logged>> {
     let mut found = HashMap::new();
     let (Some(first), Some(last)) = (ts.first(), ts.last()) else { return Ok(found) };
     let mut log = database.stream().log().read_from(*first);
     while let Some(transaction) = log.try_next().await? {
         let header = transaction.header;
-        if header.t > *last {
+        let newest = snapshot.newest();
+        if header.t > *last || (header.t == newest.t && header.hash != newest.hash) {
             break;
         }
         let hash: String = header.hash.iter().map(|b| format!("{b:02x}")).collect();
