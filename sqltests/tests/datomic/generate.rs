@@ -229,7 +229,9 @@ impl World<'_> {
         }
         let refs: Vec<usize> =
             (0..self.attributes.len()).filter(|a| self.attributes[*a].kind == Kind::Ref).collect();
-        if let Some(at) = refs.choose(self.rng).filter(|_| self.rng.random_bool(0.15)) {
+        // There, a map within another one says nothing backwards.
+        let backwards = depth == 0 && self.rng.random_bool(0.15);
+        if let Some(at) = refs.choose(self.rng).filter(|_| backwards) {
             let (name, other) = (self.attributes[*at].name.clone(), self.entity());
             let _ = write!(out, " {} {other}", name.replace('/', "/_"));
             if id.is_some() {

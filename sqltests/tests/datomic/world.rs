@@ -155,6 +155,9 @@ impl<'a> World<'a> {
     }
 
     pub fn remember(&mut self, e: &str, at: usize, v: &str) {
+        if v.starts_with('{') {
+            return;
+        }
         let e = if e.starts_with('"') { format!("#e {e}") } else { e.to_owned() };
         // An entity of this transaction is known by its tempid in the next ones only.
         if e.starts_with("#e") && !v.starts_with('"') || self.attributes[at].kind != Kind::Ref {
