@@ -2,10 +2,12 @@
 ;;
 ;; Each line of stdin is a sequence, {:db 0 :ns "s17" :txs [[form ...] ...] :views [k ...]}: transactions, each a vector of forms,
 ;; whose attributes and idents have names in its namespace. Sequences of one :db share a database, because making one takes
-;; longer than filling it. In a form, #e "x" is the entity that the tempid "x" became in an earlier transaction; a transaction
-;; that names one that is not there is left out. Each line of stdout says what Datomic made of it: of each transaction
-;; {:datoms [[e a v tx added] ...] :tempids {"x" e} :tx e}, {:error kind :message text} or :left-out; and what holds now, what ever
-;; did, and as-of and since the transactions whose numbers stand in :views.
+;; longer than filling it. In a form, #e "x" is the entity that the tempid "x" became in an earlier transaction that says
+;; something of it, or refers to it; a transaction that names one that is not there is left out.
+;;
+;; Each line of stdout says what Datomic made of it: of each transaction {:datoms [[e a v tx added] ...] :tempids {"x" e} :tx e},
+;; {:error kind :message text} or :left-out; and what holds now, what ever did, and as-of and since the transactions whose
+;; numbers stand in :views.
 
 ;; The predicates of the database that Clojure has not, as docs/transactions.md says them.
 (ns dao.preds (:require [clojure.string :as str]))
@@ -81,8 +83,9 @@
       (try
         (let [{:keys [tx-data db-after] :as report} @(d/transact conn form)
               tx (:tx (first tx-data))
-              names (dissoc (tempids report) "datomic.tx")]
-          (done (update state :ids into names) tx {:tx tx :datoms (datoms db-after tx-data) :tempids names}))
+              names (dissoc (tempids report) "datomic.tx")
+              known (into (set (vals ids)) (mapcat (juxt :e :v)) tx-data)]
+          (done (update state :ids into (filter (comp known val)) names) tx {:tx tx :datoms (datoms db-after tx-data) :tempids names}))
         (catch Throwable e (done state nil (refused e))))
       (done state nil :left-out))))
 

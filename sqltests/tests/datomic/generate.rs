@@ -211,7 +211,8 @@ impl World<'_> {
         } else {
             out.push_str(&self.mark());
         }
-        for _ in 0..self.rng.random_range(0..4) {
+        let pairs = if self.rng.random_bool(0.05) { 0 } else { self.rng.random_range(1..4) };
+        for _ in 0..pairs {
             let at = self.attribute();
             if used.contains(&at) {
                 continue;

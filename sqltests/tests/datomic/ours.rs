@@ -5,7 +5,7 @@ use super::generate::Sequence;
 use daodb_catalog::{Database, Result, Schema, Transaction};
 use daodb_datalog::{edn, tx_data};
 use daodb_storage::{Snapshot, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// An id that nobody has.
 const NOBODY: i64 = 1 << 39;
@@ -70,8 +70,13 @@ pub async fn answer(database: &Database, sequence: &Sequence) -> Answer {
             Some(text) => step(database, &text).await,
             None => Outcome::LeftOut,
         };
-        if let Outcome::Done { tempids, .. } = &outcome {
-            ids.extend(tempids.iter().map(|(name, e)| (name.clone(), *e)));
+        if let Outcome::Done { datoms, tempids, .. } = &outcome {
+            // The other side gives ids of which nothing is said again.
+            let mut known: HashSet<i64> = ids.values().copied().collect();
+            known.extend(datoms.iter().map(|d| d.e));
+            known.extend(datoms.iter().filter_map(|d| d.v.as_i64()));
+            let known = tempids.iter().filter(|(_, e)| known.contains(e));
+            ids.extend(known.map(|(name, e)| (name.clone(), *e)));
         }
         outcomes.push(outcome);
     }
