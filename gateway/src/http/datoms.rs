@@ -19,8 +19,18 @@ use daodb_storage::Value;
 use std::sync::Arc;
 
 const KEYS: [&str; 12] = [
-    "index", "components", "seek", "attrid", "start", "end", "limit", "offset", "as-of", "since",
-    "history", "timeout",
+    "index",
+    "components",
+    "seek",
+    "attrid",
+    "start",
+    "end",
+    "limit",
+    "offset",
+    "as-of",
+    "since",
+    "history",
+    "timeout",
 ];
 const RANGE: [&str; 4] = ["start", "end", "limit", "offset"];
 

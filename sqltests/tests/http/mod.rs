@@ -8,5 +8,6 @@ mod limits;
 mod log;
 mod openapi;
 mod provenance;
+mod query;
 mod support;
 mod transact;

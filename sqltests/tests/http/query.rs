@@ -1,0 +1,447 @@
+//! Datalog over HTTP: queries and what they read, their formats, limits and errors, and reading without a query.
+
+use super::support::{Door, EDN, JSON, TRANSIT};
+use daodb_datalog::edn;
+use daodb_gateway::http::Limits;
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::datatypes::Int64Type;
+use datafusion::arrow::ipc::reader::StreamReader;
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+
+const CSV: &str = "text/csv";
+const ARROW: &str = "application/vnd.apache.arrow.stream";
+
+/// People, beside the item of the door: t 1002 declares, 1003 says, 1004 changes Bob's age.
+async fn people(limits: Limits) -> Door {
+    let door = Door::within(limits).await;
+    for tx_data in [
+        "[{:db/ident :p/name :db/valueType :db.type/string :db/unique :db.unique/identity} \
+          {:db/ident :p/boss :db/valueType :db.type/ref} \
+          {:db/ident :p/age :db/valueType :db.type/long}]",
+        "[{:db/id \"a\" :p/name \"Ada\" :p/age 36} \
+          {:db/id \"b\" :p/name \"Bob\" :p/age 25 :p/boss \"a\" :p/say \":-)\"} \
+          {:db/id \"c\" :p/name \"Cid\" :p/age 50 :p/boss \"b\" :p/tag :red}]",
+        "[{:p/name \"Bob\" :p/age 26}]",
+    ] {
+        let done = door.post("/transact", EDN, JSON, &format!("{{:tx-data {tx_data}}}")).await;
+        assert_eq!(done.status, 200, "{done:?}");
+    }
+    door
+}
+
+async fn open() -> Door {
+    people(Limits::default()).await
+}
+
+impl Door {
+    /// What a body of EDN finds, as EDN.
+    async fn found(&self, path: &str, body: &str) -> String {
+        let answer = self.post(path, EDN, EDN, body).await;
+        assert_eq!(answer.status, 200, "{body}: {answer:?}");
+        let read = edn::read(answer.text()).unwrap();
+        read.get(":result").unwrap().to_string()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_have_the_shape_that_find_asks_for() {
+    let door = open().await;
+    for (query, expect) in [
+        (
+            "[:find ?n ?a :where [?e :p/name ?n] [?e :p/age ?a] :order-by ?a]",
+            "[[\"Bob\" 26] [\"Ada\" 36] [\"Cid\" 50]]",
+        ),
+        ("[:find [?n ...] :where [?e :p/name ?n] [?e :p/age 26]]", "[\"Bob\"]"),
+        ("[:find [?n ?a] :where [?e :p/name ?n] [?e :p/age ?a] [?e :p/age 50]]", "[\"Cid\" 50]"),
+        ("[:find (sum ?a) . :where [_ :p/age ?a]]", "112"),
+        ("[:find ?a . :where [?e :p/name \"Nobody\"] [?e :p/age ?a]]", "nil"),
+        ("[:find ?n :where [?e :p/age 7] [?e :p/name ?n]]", "[]"),
+        (
+            "[:find ?n ?a :keys name age :where [?e :p/name ?n] [?e :p/age ?a] [(< ?a 30)]]",
+            "[{:name \"Bob\", :age 26}]",
+        ),
+        (
+            "[:find (pull ?e [:p/name {:p/boss [:p/name]}]) :where [?e :p/age 26]]",
+            "[[{:p/name \"Bob\", :p/boss {:p/name \"Ada\"}}]]",
+        ),
+        ("\"[:find ?t . :where [_ :p/age 26 ?t]]\"", "1004"),
+        ("{:find [?n .] :where [[?e :p/name ?n] [?e :p/tag :red]]}", "\"Cid\""),
+    ] {
+        assert_eq!(door.found("/query", &format!("{{:query {query}}}")).await, expect, "{query}");
+    }
+    let answer = door.post(
+        "/query",
+        EDN,
+        EDN,
+        "{:query [:find ?n ?a :where [?e :p/name ?n] [?e :p/age ?a] [(= ?a 26)]]}",
+    );
+    let answer = answer.await;
+    assert_eq!(
+        answer.text(),
+        "{:t 1004, :columns [{:name \"?n\", :type \"string\"} {:name \"?a\", :type \"long\"}], :result [\n[\"Bob\" 26]]}\n"
+    );
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn formats_say_the_same() {
+    let door = open().await;
+    let query = "[:find ?n ?say ?tag :where [?e :p/name ?n] [(get-else $ ?e :p/say \"\") ?say] \
+        [(get-else $ ?e :p/tag :none) ?tag] :order-by ?n]";
+    let body = json!({"query": query}).to_string();
+    let answer = door.post("/query", JSON, JSON, &body).await.json();
+    assert_eq!(
+        answer["result"],
+        json!([["Ada", "", ":none"], ["Bob", {"#string": ":-)"}, ":none"], ["Cid", "", ":red"]])
+    );
+    assert_eq!(answer["columns"][0], json!({"name": "?n", "type": "string"}));
+    let transit = door.post("/query", JSON, TRANSIT, &body).await;
+    assert!(transit.text().starts_with("[\"^ \",\"~:t\",1004,"), "{transit:?}");
+    assert!(transit.text().contains("[\"Cid\",\"\",\"~:red\"]"), "{transit:?}");
+    let csv = door.post("/query", JSON, CSV, &body).await;
+    assert_eq!(csv.text(), "?n,?say,?tag\nAda,\"\",:none\nBob,:-),:none\nCid,\"\",:red\n");
+    // Keys of a row are plain in JSON, those of what is pulled are as in EDN.
+    let keyed = json!({"query": "[:find ?n (pull ?e [:p/age]) :keys name it :where [?e :p/name ?n] [?e :p/age 26]]"});
+    let answer = door.post("/query", JSON, JSON, &keyed.to_string()).await.json();
+    assert_eq!(answer["result"], json!([{"name": "Bob", "it": {":p/age": 26}}]));
+    // A query and its arguments as forms of JSON.
+    let s = |name: &str| json!({"#dao/symbol": name});
+    let query = json!([
+        ":find",
+        s("?n"),
+        ":in",
+        s("$"),
+        s("?a"),
+        ":where",
+        [s("?e"), ":p/age", s("?a")],
+        [s("?e"), ":p/name", s("?n")]
+    ]);
+    let body = json!({"query": query, "args": [26]}).to_string();
+    assert_eq!(door.post("/query", JSON, JSON, &body).await.json()["result"], json!([["Bob"]]));
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_as_arrow() {
+    let door = open().await;
+    let query = "{:query [:find ?n ?a (pull ?e [:p/tag]) :where [?e :p/name ?n] [?e :p/age ?a] :order-by ?a]}";
+    let answer = door.post("/query", EDN, ARROW, query).await;
+    assert_eq!((answer.status, answer.whole), (200, true), "{answer:?}");
+    let reader = StreamReader::try_new(answer.body.as_slice(), None).unwrap();
+    let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>().unwrap();
+    let mut rows = Vec::new();
+    for batch in &batches {
+        for row in 0..batch.num_rows() {
+            rows.push((
+                batch.column(0).as_string_view().value(row).to_owned(),
+                batch.column(1).as_primitive::<Int64Type>().value(row),
+                batch.column(2).as_string_view().value(row).to_owned(),
+            ));
+        }
+    }
+    let last = rows.pop().unwrap();
+    assert_eq!(
+        rows.iter().map(|r| (r.0.as_str(), r.1)).collect::<Vec<_>>(),
+        [("Bob", 26), ("Ada", 36)]
+    );
+    assert_eq!(last, ("Cid".to_owned(), 50, "{:p/tag :red}".to_owned()));
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn databases_at_their_moments() {
+    let door = open().await;
+    let age = "[:find ?a . :where [?e :p/name \"Bob\"] [?e :p/age ?a]]";
+    for (moment, expect) in
+        [("", "26"), (":as-of 1003", "25"), (":as-of 1004", "26"), (":as-of 1002", "nil")]
+    {
+        let body = format!("{{:query {age} {moment}}}");
+        assert_eq!(door.found("/query", &body).await, expect, "{moment}");
+    }
+    let in_url = door.post("/query?as-of=1003", EDN, JSON, &format!("{{:query {age}}}")).await;
+    assert_eq!((&in_url.json()["t"], &in_url.json()["result"]), (&json!(1003), &json!(25)));
+    let history = "{:query [:find [?a ...] :where [?e :p/name \"Bob\"] [?e :p/age ?a _ _ true] :order-by ?a] :history true}";
+    assert_eq!(door.found("/query", history).await, "[25 26]");
+    let since = "{:query [:find [?a ...] :where [_ :p/age ?a]] :since 1003}";
+    assert_eq!(door.found("/query", since).await, "[26]");
+
+    // The same database at another moment, beside it.
+    let then = "[:find ?was ?is :in $ $then :where [$then ?e :p/age ?was] [?e :p/age ?is] [(!= ?was ?is)]]";
+    let body = format!("{{:query {then} :args [{{:db \"DB\" :as-of 1003}}]}}");
+    let body = body.replace("DB", daodb_sqltests::engine::DATABASE);
+    assert_eq!(door.found("/query", &body).await, "[[25 26]]");
+    // Another database, values, a collection as a source, and rules.
+    assert_eq!(door.post("//api", EDN, JSON, "{:db-name \"other\"}").await.status, 201);
+    let url = door.url("//api/other/transact");
+    let request = door.client.post(url).header("content-type", EDN);
+    let done =
+        request.body("{:tx-data [{:q/name \"Bob\" :q/town \"Bonn\"}]}").send().await.unwrap();
+    assert_eq!(done.status().as_u16(), 200);
+    for (query, args, expect) in [
+        (
+            "[:find ?town . :in $ $other :where [?e :p/age 26] [?e :p/name ?n] [$other ?o :q/name ?n] [$other ?o :q/town ?town]]",
+            "[{:db \"other\"}]",
+            "\"Bonn\"",
+        ),
+        (
+            "[:find ?n . :in $ [?a ...] :where [?e :p/age ?a] [?e :p/name ?n]]",
+            "[[26 27]]",
+            "\"Bob\"",
+        ),
+        (
+            "[:find ?n ?x :in $ $x :where [$x ?n ?x] [_ :p/name ?n]]",
+            "[[[\"Bob\" 1] [\"Nobody\" 2]]]",
+            "[[\"Bob\" 1]]",
+        ),
+        (
+            "[:find [?n ...] :in $ % :where (above ?x ?y) [?y :p/name \"Cid\"] [?x :p/name ?n] :order-by ?n]",
+            "[[[(above ?x ?y) [?y :p/boss ?x]] [(above ?x ?y) [?y :p/boss ?z] (above ?x ?z)]]]",
+            "[\"Ada\" \"Bob\"]",
+        ),
+    ] {
+        let body = format!("{{:query {query} :args {args}}}");
+        assert_eq!(door.found("/query", &body).await, expect, "{query}");
+    }
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_is_told_with_its_place() {
+    let door = open().await;
+    for (query, at) in [
+        ("[:find ?x :where [?e :p/name ?n]]", "?x"),
+        ("[:find ?n :where [?e :p/name ?n] [(nofunction ?n) ?y]]", "nofunction"),
+        ("[:find ?n :where [?e :p/name ?n] (norule ?n)]", "norule"),
+    ] {
+        let body = format!("{{:limit 1 :query {query}}}");
+        let refused = door.post("/query", EDN, JSON, &body).await;
+        assert_eq!(refused.status, 400, "{query}: {refused:?}");
+        let span = &refused.json()["error"]["span"];
+        let place = |end: &str| usize::try_from(span[end].as_u64().unwrap()).unwrap();
+        let told = body.get(place("start")..place("end")).unwrap();
+        assert!(told.contains(at), "{query}: {told}: {refused:?}");
+        // As a text, the place is a character of it.
+        let text = json!({"query": query}).to_string();
+        let position =
+            door.post("/query", JSON, JSON, &text).await.json()["error"]["position"].as_u64();
+        let start =
+            query.char_indices().nth(usize::try_from(position.unwrap()).unwrap() - 1).unwrap().0;
+        assert!(query[start..].contains(at), "{query}: {position:?}");
+    }
+    for (body, status, code) in [
+        ("{}", 400, "22023"),
+        ("{:query 7}", 400, "42601"),
+        ("{:query [:find ?n :in $ ?n :where [_ :p/name ?n]]}", 400, "22023"),
+        ("{:query [:find ?n :where [_ :p/name ?n]] :args [1]}", 400, "22023"),
+        ("{:query [:find ?n :where [_ :p/name ?n]] :args 1}", 400, "22023"),
+        ("{:query [:find ?n :where [_ :p/name ?n]] :limit -1}", 400, "22023"),
+        ("{:query [:find ?n :where [_ :p/name ?n]] :limits 1}", 400, "22023"),
+        ("{:query [:find ?n :where [_ :p/name ?n]] :as-of 4711}", 400, "22023"),
+        (
+            "{:query [:find ?n :in $ $b :where [$b _ :p/name ?n]] :args [{:db \"none\"}]}",
+            404,
+            "3D000",
+        ),
+        (
+            "{:query [:find ?n :in $ $b :where [$b _ :p/name ?n]] :args [{:db \"x\" :asof 1}]}",
+            400,
+            "22023",
+        ),
+        ("{:query [:find ?n :in $ $b :where [$b _ :p/name ?n]] :args [{:db 7}]}", 400, "22023"),
+    ] {
+        let refused = door.post("/query", EDN, JSON, body).await;
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (status, code),
+            "{body}: {refused:?}"
+        );
+    }
+    assert_eq!(door.post("/query", EDN, "text/html", "{:query [:find 1]}").await.status, 406);
+    assert_eq!(door.get("/query", JSON).await.status, 405);
+    // An attribute that nothing has is no error; it is said.
+    let body = "{:query [:find ?n :where [_ :p/nane ?n]]}";
+    let answer = door.post("/query", EDN, JSON, body).await.json();
+    assert_eq!(answer["result"], json!([]));
+    let warnings = answer["warnings"].as_array().unwrap();
+    assert!(warnings.iter().any(|w| w.as_str().unwrap().contains(":p/name")), "{answer}");
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_of_rows_and_time() {
+    let door = people(Limits { rows: 1000, ..Limits::default() }).await;
+    let ages: String = (0..40).map(|n| format!("{{:n/n {n}}}")).collect();
+    assert_eq!(
+        door.post("/transact", EDN, JSON, &format!("{{:tx-data [{ages}]}}")).await.status,
+        200
+    );
+    let pairs = "[:find ?a ?b :where [_ :n/n ?a] [_ :n/n ?b]]";
+    let paged = format!("{{:query {pairs} :limit 7}}");
+    let answer = door.post("/query", EDN, JSON, &paged).await.json();
+    assert_eq!(answer["result"].as_array().unwrap().len(), 7);
+    let body = "{:query [:find [?a ...] :where [_ :n/n ?a] :order-by ?a] :limit 2 :offset 3}";
+    assert_eq!(door.found("/query", body).await, "[3 4]");
+    assert_eq!(door.found("/query", "{:query [:find ?a :where [_ :n/n ?a]] :limit 0}").await, "[]");
+
+    // 1,600 rows where 1,000 are the most: no shorter answer, but one that says that it broke off.
+    let all = format!("{{:query {pairs}}}");
+    let answer = door.post("/query", EDN, JSON, &all).await.json();
+    assert_eq!(answer["error"]["code"], json!("54000"), "{answer}");
+    assert!(answer["result"].as_array().unwrap().len() <= 1000);
+    assert!(!door.post("/query", EDN, CSV, &all).await.whole);
+
+    let endless =
+        "[:find (count ?a) . :with ?b ?c ?d ?e :where [_ :n/n ?a] [_ :n/n ?b] [_ :n/n ?c] [_ :n/n ?d] [_ :n/n ?e]]";
+    let body = format!("{{:query {endless} :timeout 50}}");
+    let started = std::time::Instant::now();
+    let late = door.post("/query", EDN, JSON, &body).await;
+    assert_eq!((late.status, late.code().as_str()), (503, "57014"));
+    assert!(started.elapsed() < Duration::from_secs(20));
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stages_are_explained() {
+    let door = open().await;
+    let body = "{:query [:find ?n :where [?e :p/age 26] [?e :p/name ?n]] :as-of 1003}";
+    let answer = door.post("/explain", EDN, JSON, body).await.json();
+    assert_eq!(answer["t"], json!(1003));
+    let text = answer["explain"].as_str().unwrap();
+    for stage in
+        ["-- query", "-- resolved", "-- in join order", "-- logical", "-- physical", ":p/name"]
+    {
+        assert!(text.contains(stage), "{stage} in {text}");
+    }
+    assert_eq!(door.post("/explain", EDN, JSON, "{:query [:find]}").await.status, 400);
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entities_are_pulled() {
+    let door = open().await;
+    let bob = "[:p/name \"Bob\"]";
+    let body = format!("{{:selector [:p/age {{:p/boss [:p/name]}}] :eid {bob}}}");
+    assert_eq!(door.found("/pull", &body).await, "{:p/age 26, :p/boss {:p/name \"Ada\"}}");
+    let body = format!("{{:selector [:p/age] :eids [{bob} [:p/name \"Nobody\"]] :as-of 1003}}");
+    assert_eq!(door.found("/pull", &body).await, "[{:p/age 25} nil]");
+    let json = json!({"selector": [":p/age"], "eid": [":p/name", "Bob"]}).to_string();
+    assert_eq!(door.post("/pull", JSON, JSON, &json).await.json()["result"], json!({":p/age": 26}));
+    for (body, at) in [
+        ("{:selector [5] :eid 1}", Some("[5]")),
+        ("{:selector [*]}", None),
+        ("{:selector [*] :eid 1 :eids [2]}", Some("[2]")),
+        ("{:selector [*] :eids 2}", Some("2")),
+        ("{:eid 2}", None),
+    ] {
+        let refused = door.post("/pull", EDN, JSON, body).await;
+        assert_eq!(refused.status, 400, "{body}: {refused:?}");
+        let span = &refused.json()["error"]["span"];
+        let place = |end: &str| usize::try_from(span[end].as_u64().unwrap()).unwrap();
+        let told = body.get(place("start")..place("end")).unwrap();
+        assert_eq!(told, at.unwrap_or(body), "{body}");
+    }
+
+    // All of one, by each of its names.
+    let all = door.get("/entity/[:p%2Fname%20%22Bob%22]", EDN).await;
+    let read = edn::read(all.text()).unwrap();
+    let result = read.get(":result").unwrap();
+    assert_eq!(result.get(":p/age").unwrap().to_string(), "26", "{read}");
+    let id = result.get(":db/id").unwrap().to_string();
+    let by_id = door.get(&format!("/entity/{id}?as-of=1003"), JSON).await.json();
+    assert_eq!((&by_id["t"], &by_id["result"][":p/age"]), (&json!(1003), &json!(25)));
+    let ident = door.get("/entity/:p%2Fname", JSON).await.json();
+    assert_eq!(ident["result"][":db/ident"], json!(":p/name"), "{ident}");
+    for (path, status) in [
+        ("/entity/[:p%2Fname%20%22Nobody%22]", 404),
+        ("/entity/4999999999", 404),
+        (&format!("/entity/{id}?as-of=1002"), 404),
+        ("/entity/[", 400),
+        ("/entity/1?asof=2", 400),
+    ] {
+        let refused = door.get(path, JSON).await;
+        assert_eq!(refused.status, status, "{path}: {refused:?}");
+        refused.code();
+    }
+    door.close().await;
+}
+
+/// The values of a column of rows.
+fn column(answer: &Json, name: &str) -> Vec<Json> {
+    let columns = answer["columns"].as_array().unwrap();
+    let at = columns.iter().position(|c| c["name"] == json!(name)).unwrap();
+    answer["result"].as_array().unwrap().iter().map(|row| row[at].clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn datoms_by_their_indexes() {
+    let door = open().await;
+    for (body, expect) in [
+        ("{:index :avet :components [:p/age]}", vec![26, 36, 50]),
+        ("{:index :avet :components [:p/age] :limit 1 :offset 1}", vec![36]),
+        ("{:index :avet :components [:p/age] :as-of 1003}", vec![25, 36, 50]),
+        ("{:index :avet :components [:p/age 36]}", vec![36]),
+        ("{:index :avet :components [:p/age 30] :seek true :limit 2}", vec![36, 50]),
+        ("{:attrid :p/age :start 26 :end 50}", vec![26, 36]),
+        ("{:attrid :p/age :start 30}", vec![36, 50]),
+        ("{:index \"eavt\" :components [[:p/name \"Ada\"] :p/age]}", vec![36]),
+    ] {
+        let answer = door.post("/datoms", EDN, JSON, body).await;
+        assert_eq!(answer.status, 200, "{body}: {answer:?}");
+        let values: Vec<i64> =
+            column(&answer.json(), "v").iter().map(|v| v.as_i64().unwrap()).collect();
+        assert_eq!(values, expect, "{body}");
+    }
+    let csv = door.post("/datoms", EDN, CSV, "{:index :aevt :components [:p/tag]}").await;
+    let lines: Vec<&str> = csv.text().lines().collect();
+    assert_eq!((lines[0], lines.len()), ("e,a,v,t,m,added", 2), "{csv:?}");
+    assert!(lines[1].ends_with(",:p/tag,:red,1003,1,true"), "{csv:?}");
+    for (body, at) in [
+        ("{:index :vate}", ":vate"),
+        ("{:index :aevt :components 7}", "7"),
+        ("{:index :aevt :start 7}", "7"),
+        ("{:attrid :p/age :seek true}", "true"),
+        ("{}", "{}"),
+    ] {
+        let refused = door.post("/datoms", EDN, JSON, body).await;
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (400, "22023"),
+            "{body}: {refused:?}"
+        );
+        let span = &refused.json()["error"]["span"];
+        let place = |end: &str| usize::try_from(span[end].as_u64().unwrap()).unwrap();
+        assert_eq!(body.get(place("start")..place("end")), Some(at), "{body}");
+    }
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ranges_of_transactions() {
+    let door = open().await;
+    let range = async |query: &str| door.get(&format!("/tx-range{query}"), JSON).await;
+    let changed = range("?start=1004").await.json();
+    let of_age: Vec<Json> = changed["result"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row[1] == json!(":p/age"))
+        .cloned()
+        .collect();
+    let said: Vec<(&Json, &Json)> = of_age.iter().map(|row| (&row[2], &row[5])).collect();
+    assert_eq!(said, [(&json!(25), &json!(false)), (&json!(26), &json!(true))], "{changed}");
+    let ts = |answer: &Json| {
+        let mut ts: Vec<i64> = column(answer, "t").iter().map(|t| t.as_i64().unwrap()).collect();
+        ts.dedup();
+        ts
+    };
+    assert_eq!(ts(&range("?start=1001&end=1003").await.json()), [1001, 1002]);
+    assert_eq!(ts(&range("?start=2026-01-15&end=2026-02-15").await.json()), [1001]);
+    // An instant that is one of a transaction: from it on, and before it.
+    assert_eq!(ts(&range("?start=2026-02-01&limit=1").await.json()), [1001]);
+    assert_eq!(ts(&range("?end=2026-02-01").await.json()), [1000]);
+    assert_eq!(range("?from=1").await.status, 400);
+    assert_eq!(range("?limit=-1").await.status, 400);
+    assert_eq!(range("?start=soon").await.status, 400);
+    door.close().await;
+}
