@@ -36,6 +36,7 @@ pub struct Diff {
 
 impl Diff {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
+        Format::check(self.format)?;
         let opened = self.on.open(self.settings).await?;
         let query = async |database: &Database| {
             let from = t(database, &self.from).await?;

@@ -43,6 +43,7 @@ pub struct History {
 
 impl History {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
+        Format::check(self.format)?;
         let opened = self.on.open(self.settings).await?;
         let times = self.as_of.into_iter().map(|time| ("daodb.as_of".to_owned(), time)).collect();
         let (entity, attribute) = (self.entity, self.attribute);

@@ -49,9 +49,10 @@ pub struct Log {
 
 impl Log {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
+        Format::check(self.format)?;
         let on = self.on.clone();
         let opened = on.open(self.settings.clone()).await?;
-        let read = async |database: &Database| {
+        let read = async |database: &Arc<Database>| {
             tokio::select! {
                 written = self.write(database) => written,
                 () = stop.cancelled() => Err(Failure::failed("stopped before the end").into()),

@@ -12,7 +12,9 @@ mod info;
 mod listen;
 mod log;
 mod progress;
+mod query;
 mod rebuild_index;
+mod remote;
 pub mod render;
 mod restore;
 mod serve;
@@ -37,6 +39,7 @@ Examples:
   daodb import csv x.csv --table t --key id  rows of a file; again: what differs
   daodb serve --data ./daodb-data         then: psql -h 127.0.0.1 -p 5433 demo
   daodb sql 'SELECT count(*) FROM file'   without a server
+  daodb query '[:find ?p :where [_ :file/path ?p]]'  the same in Datalog
   daodb transact data.edn --database d    facts of yours; --url: through a server
   daodb info                              what a folder holds
   daodb log                               its last transactions
@@ -65,6 +68,7 @@ enum Command {
     #[command(subcommand)]
     Import(import::Import),
     Sql(sql::Sql),
+    Query(query::Query),
     Transact(transact::Transact),
     Info(info::Info),
     Log(log::Log),
@@ -98,6 +102,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Serve(command) => command.run(stop).await,
             Command::Import(command) => command.run(stop).await,
             Command::Sql(command) => command.run(stop).await,
+            Command::Query(command) => command.run(stop).await,
             Command::Transact(command) => command.run().await,
             Command::Info(command) => command.run().await,
             Command::Log(command) => command.run(stop).await,

@@ -46,7 +46,9 @@ pub struct Sql {
 
 impl Sql {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
-        let text = text(self.query.as_deref(), self.file.as_deref())?;
+        Format::check(self.format)?;
+        let example = "daodb sql 'SELECT ...', or -f FILE, or a pipe; -f - reads the terminal";
+        let text = text(self.query.as_deref(), self.file.as_deref(), example)?;
         let opened = self.on.open(self.settings).await?;
         let options = self.as_of.into_iter().map(|time| ("daodb.as_of".to_owned(), time)).collect();
         opened.show(async |_: &Database| Ok(text), options, self.format, stop).await
@@ -68,6 +70,10 @@ pub struct Opened {
 }
 
 impl On {
+    pub fn name(&self) -> Option<String> {
+        self.database.clone()
+    }
+
     pub async fn open(self, settings: Settings) -> Result<Opened, Failure> {
         let config = Config::resolve(settings, Wire::default())?.to_look();
         super::log(&config.log)?;
@@ -78,10 +84,14 @@ impl On {
 }
 
 impl Opened {
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog)
+    }
+
     /// Looks at it; then closes it, however that ended.
     pub async fn look(
         self,
-        look: impl AsyncFnOnce(&Database) -> Result<(), Broken>,
+        look: impl AsyncFnOnce(&Arc<Database>) -> Result<(), Broken>,
     ) -> Result<(), Failure> {
         let looked = async {
             let database = self.catalog.database(&self.name).await?;
@@ -104,7 +114,7 @@ impl Opened {
         stop: CancellationToken,
     ) -> Result<(), Failure> {
         let (catalog, name) = (Arc::clone(&self.catalog), self.name.clone());
-        let look = async |database: &Database| {
+        let look = async |database: &Arc<Database>| {
             let text = query(database).await?;
             let mut session = session(&catalog, &name, options).await?;
             let mut out = std::io::BufWriter::new(std::io::stdout().lock());
@@ -129,16 +139,15 @@ pub async fn session(
     Ok(Session::open(Arc::clone(catalog), database, &user, options, extension).await?)
 }
 
-fn text(query: Option<&str>, file: Option<&Path>) -> Result<String, Failure> {
+/// What is to be run: as it is given, or of a file, or from stdin.
+pub fn text(query: Option<&str>, file: Option<&Path>, example: &str) -> Result<String, Failure> {
     match (query, file) {
         (Some(query), _) => Ok(query.to_owned()),
         (None, Some(path)) if path != Path::new("-") => std::fs::read_to_string(path)
             .map_err(|e| Failure::usage(format!("cannot read {}: {e}", path.display()))),
         (None, file) => {
             if file.is_none() && std::io::stdin().is_terminal() {
-                return Err(Failure::usage("no statement is given").hint(
-                    "daodb sql 'SELECT ...', or -f FILE, or a pipe; -f - reads the terminal",
-                ));
+                return Err(Failure::usage("no statement is given").hint(example));
             }
             let mut text = String::new();
             std::io::stdin()

@@ -102,13 +102,14 @@ fn moment(name: &str, call: Option<&Call>, said: Option<&Said>) -> Result<Option
     }
     let Some(said) = said else { return Ok(None) };
     let Some(node) = said.get(name) else { return Ok(None) };
-    match of_form(node) {
+    match moment_of(node) {
         Some(moment) => Ok(Some(moment?)),
         None => Err(said.wrong(node, name, "a t, an instant, or either as a text")),
     }
 }
 
-fn of_form(node: &Node) -> Option<daodb_catalog::Result<Moment>> {
+/// None: it is no time.
+pub fn moment_of(node: &Node) -> Option<daodb_catalog::Result<Moment>> {
     match &node.form {
         Form::Value(Value::Long(t) | Value::Ref(t)) => Some(Ok(Moment::T(*t))),
         Form::Value(Value::Instant(us)) => Some(Ok(Moment::Instant(*us))),

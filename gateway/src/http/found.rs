@@ -77,7 +77,7 @@ fn type_name(column: &Column) -> String {
 }
 
 /// The keys that `:keys` gives a row are the answer's own: in JSON without their colon.
-fn row_form(format: Format, form: Form) -> Form {
+pub fn row_form(format: Format, form: Form) -> Form {
     match form {
         Form::Map(pairs) if format == Format::Json => {
             let plain = |(key, value): (Node, Node)| {
@@ -111,8 +111,7 @@ impl Found {
             RowFormat::Forms(format) => Out::Forms(format, true),
             RowFormat::Csv => Out::Csv,
             RowFormat::Arrow => {
-                let fields: Vec<Field> = answer.columns.iter().map(field).collect();
-                let schema = Arc::new(Schema::new(fields));
+                let schema = schema(&answer.columns);
                 Out::Arrow(Box::new(Arrow::new(&schema)?), schema)
             }
         };
@@ -221,6 +220,10 @@ fn arrow_type(column: &Column) -> Option<ValueType> {
     }
 }
 
+pub fn schema(columns: &[Column]) -> SchemaRef {
+    Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
+}
+
 fn field(column: &Column) -> Field {
     let tag = |ty: ValueType| [(VALUE_TYPE.to_owned(), ty.name().to_owned())].into();
     match arrow_type(column) {
@@ -229,7 +232,8 @@ fn field(column: &Column) -> Field {
     }
 }
 
-fn batch(
+/// Rows as columns; what is of no one type is EDN.
+pub fn batch(
     columns: &[Column],
     schema: &SchemaRef,
     rows: &[Vec<Form>],

@@ -11,7 +11,7 @@
 mod accept;
 mod admit;
 mod args;
-mod basis;
+pub(crate) mod basis;
 mod call;
 mod databases;
 mod datoms;
@@ -19,7 +19,7 @@ mod entity;
 mod errors;
 mod events;
 pub(crate) mod formats;
-mod found;
+pub(crate) mod found;
 mod health;
 mod inputs;
 mod log;

@@ -1,0 +1,103 @@
+//! A server that a command speaks to by HTTP, in place of a folder.
+
+use super::Failure;
+use crate::http::formats::field;
+use crate::provenance::DAODB;
+use daodb_catalog::{Error, SqlState};
+use daodb_datalog::edn::{self, Form, Node};
+use daodb_storage::Value;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+
+const EDN: &str = "application/edn";
+
+/// A server, and the database there.
+pub struct Remote {
+    client: reqwest::Client,
+    url: String,
+}
+
+impl Remote {
+    /// `database`: where it is not said, the only one.
+    pub async fn at(url: &str, database: Option<String>) -> Result<Remote, Failure> {
+        let client = reqwest::Client::builder().user_agent(DAODB).build();
+        let client = client.map_err(|e| Failure::failed(format!("cannot speak HTTP: {e}")))?;
+        let url = format!("{}/api", url.trim_end_matches('/'));
+        let name = match database {
+            Some(name) => name,
+            None => only(&answer(client.get(&url), &url, None).await?)?,
+        };
+        Ok(Remote { client, url: format!("{url}/{name}") })
+    }
+
+    /// What a route answers. `statement` is the text that places in its errors are of.
+    pub async fn post(
+        &self,
+        route: &str,
+        body: &Node,
+        statement: Option<&str>,
+    ) -> Result<String, Failure> {
+        let url = format!("{}/{route}", self.url);
+        let request = self.client.post(&url).header(CONTENT_TYPE, EDN).body(body.to_string());
+        answer(request, &url, statement).await
+    }
+}
+
+/// The name of the only database of `{:databases [...]}`.
+fn only(answer: &str) -> Result<String, Failure> {
+    let read = edn::read(answer).ok();
+    let names = read.as_ref().and_then(|node| field(node, "databases")?.sequence());
+    let names: Vec<&str> = names.unwrap_or_default().iter().filter_map(Node::string).collect();
+    match names.as_slice() {
+        [one] => Ok((*one).to_owned()),
+        [] => Err(Failure::failed("the server holds no database yet").hint("POST /api makes one")),
+        names => Err(Failure::usage("which database?")
+            .hint(format!("--database NAME; there are {}", names.join(", ")))),
+    }
+}
+
+/// The body of an answer; what the server refuses is a failure with its words.
+async fn answer(
+    request: reqwest::RequestBuilder,
+    url: &str,
+    statement: Option<&str>,
+) -> Result<String, Failure> {
+    let lost = |e: reqwest::Error| {
+        Failure::failed(format!("{url}: {e}")).hint("is a server there? --url is its HTTP address")
+    };
+    let response = request.header(ACCEPT, EDN).send().await.map_err(lost)?;
+    let status = response.status();
+    let body = response.text().await.map_err(lost)?;
+    if status.is_success() {
+        return Ok(body);
+    }
+    let read = edn::read(&body).ok();
+    let told = read.as_ref().and_then(|node| field(node, "error"));
+    Err(match told {
+        Some(error) => refused(error, statement),
+        None => Failure::failed(format!("{url}: {status}")),
+    })
+}
+
+/// The failure that an `:error` tells.
+pub fn refused(error: &Node, statement: Option<&str>) -> Failure {
+    let text = |name: &str| field(error, name).and_then(Node::string).map(str::to_owned);
+    let mut told = Error::new(SqlState::INTERNAL, text("message").unwrap_or_default());
+    (told.detail, told.hint) = (text("detail"), text("hint"));
+    told.position = match field(error, "position").map(|node| &node.form) {
+        Some(Form::Value(Value::Long(n))) => usize::try_from(*n).ok(),
+        _ => None,
+    };
+    Failure::of_statement(told, statement.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_has_the_words_of_the_server() {
+        let error = "{:code \"42601\", :message \"no\", :hint \"yes\", :position 3}";
+        let failure = edn::read(error).map(|node| refused(&node, Some("a b")).to_string());
+        assert_eq!(failure, Ok("no (yes)".to_owned()));
+    }
+}
