@@ -11,5 +11,6 @@ mod embedded;
 mod importing;
 mod program;
 mod psql;
+mod querying;
 mod repository;
 mod tools;
