@@ -1,0 +1,131 @@
+//! Asks both, and compares.
+
+use super::queries::{Question, permuted, permuted_rules, question};
+use super::world::RandomWorld;
+use crate::naive::data::{Db, Source, View};
+use crate::naive::{Arg, Result as Answer, Stop, answer, syntax};
+use crate::support::{long, parse, told};
+use daodb_catalog::SqlState;
+use daodb_datalog::edn::{Form, Node};
+use daodb_storage::Value;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
+const QUERIES_OF_A_WORLD: usize = 20;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+/// What came of all questions.
+#[derive(Debug, Default)]
+struct Counts {
+    asked: usize,
+    with_rows: usize,
+    unbound: usize,
+    large: usize,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_queries() {
+    let wanted = number("DAODB_QUERIES").unwrap_or(if std::env::var_os("CI").is_some() {
+        5_000
+    } else {
+        1_000
+    });
+    let first = number("DAODB_SEED").unwrap_or_else(|| rand::rng().random_range(0..1 << 40));
+    println!("DAODB_SEED={first}");
+    let mut counts = Counts::default();
+    let mut seed = first;
+    while counts.asked < wanted as usize {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let world = RandomWorld::new(&mut rng).await;
+        for _ in 0..QUERIES_OF_A_WORLD {
+            let question = question(&mut rng, &world);
+            ask(seed, &mut rng, &world, &question, &mut counts).await;
+        }
+        seed += 1;
+    }
+    println!("{counts:?}");
+    assert!(counts.with_rows * 3 > counts.asked, "too few questions have an answer: {counts:?}");
+    assert!(counts.unbound * 5 < counts.asked, "too many are refused: {counts:?}");
+}
+
+fn view(node: &Node) -> View {
+    let flag = |n: &Node| n.form == Form::Value(Value::Boolean(true));
+    View {
+        as_of: node.get(":as-of").map(long),
+        since: node.get(":since").map(long),
+        history: node.get(":history").is_some_and(flag),
+    }
+}
+
+fn naive(world: &RandomWorld, question: &Question) -> Answer<Vec<String>> {
+    let db = |text: &str| Arg::Source(Source::Database(Db::new(&world.datoms, view(&parse(text)))));
+    let sources = std::iter::once(&question.on).chain(&question.other).map(|text| db(text));
+    let values = question.args.iter().map(|text| Arg::Value(parse(text)));
+    answer(&syntax::query(&parse(&question.query)), sources.chain(values).collect())
+}
+
+async fn engine(
+    world: &RandomWorld,
+    question: &Question,
+    query: &Node,
+    args: &[Node],
+) -> daodb_catalog::Result<Vec<String>> {
+    let other = question.other.as_ref().map(|text| parse(&format!("#db {text}")));
+    let args: Vec<Node> = other.into_iter().chain(args.iter().cloned()).collect();
+    let request = world.world.request(query, Some(&parse(&question.on)), &args);
+    let (_, form) = world.world.ask(request).await?;
+    let Form::Vector(rows) = form else { panic!("{form} is no relation") };
+    let mut rows: Vec<String> = rows.iter().map(Node::to_string).collect();
+    rows.sort();
+    Ok(rows)
+}
+
+async fn ask(
+    seed: u64,
+    rng: &mut SmallRng,
+    world: &RandomWorld,
+    question: &Question,
+    counts: &mut Counts,
+) {
+    let expected = match naive(world, question) {
+        Err(Stop::Large) => {
+            counts.large += 1;
+            return;
+        }
+        other => other,
+    };
+    counts.asked += 1;
+    let query = parse(&question.query);
+    let args: Vec<Node> = question.args.iter().map(|text| parse(text)).collect();
+    let mut turned = args.clone();
+    if let (Some(rules), true) = (turned.first_mut(), question.query.contains('%')) {
+        *rules = permuted_rules(rng, rules);
+    }
+    let forms = [(query.clone(), args), (permuted(rng, &query), turned)];
+    for (query, args) in forms {
+        let found = engine(world, question, &query, &args).await;
+        let same = match (&expected, &found) {
+            (Ok(expected), Ok(found)) => expected == found,
+            (Err(Stop::Unbound(_)), Err(e)) => e.state == SqlState::UNDEFINED_COLUMN,
+            _ => false,
+        };
+        if !same {
+            let found = found.map_err(|e| told(&e));
+            let shown: Vec<String> = args.iter().map(Node::to_string).collect();
+            panic!(
+                "DAODB_SEED={seed}\n{}\non {} and {:?}\nwith {}\n{query}\nnaive  {expected:?}\nengine {found:?}",
+                world.story,
+                question.on,
+                question.other,
+                shown.join("\n     "),
+            );
+        }
+    }
+    match expected {
+        Ok(rows) => counts.with_rows += usize::from(!rows.is_empty()),
+        Err(_) => counts.unbound += 1,
+    }
+}
