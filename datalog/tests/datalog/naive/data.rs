@@ -48,8 +48,8 @@ fn held<'a>(datoms: impl Iterator<Item = &'a Datom>) -> BTreeMap<(i64, Attr, Val
 }
 
 impl Db {
-    /// `datoms` in the order in which they were said.
-    pub fn new(datoms: &[Datom], view: View) -> Db {
+    /// `datoms` in the order in which they were said; `own` are the idents that every database has.
+    pub fn new(datoms: &[Datom], own: &BTreeMap<String, i64>, view: View) -> Db {
         let known: Vec<&Datom> =
             datoms.iter().filter(|d| view.as_of.is_none_or(|t| d.t <= t)).collect();
         let now = held(known.iter().copied());
@@ -57,7 +57,7 @@ impl Db {
             let of = now.iter().filter(|((_, x, _), _)| x.as_str() == a);
             of.map(|((e, _, v), _)| (*e, v)).collect()
         };
-        let mut idents = BTreeMap::new();
+        let mut idents = own.clone();
         for (e, v) in declared(":db/ident") {
             if let Value::Keyword(name) = v {
                 idents.insert(name.to_string(), e);

@@ -115,6 +115,15 @@ fn attribute(term: &Term) -> String {
     }
 }
 
+/// A boolean in the fifth of five places is the sixth.
+fn with_op(terms: &[Term]) -> Vec<Term> {
+    let mut terms = terms.to_vec();
+    if let [_, _, _, _, Term::Const(Some(Value::Boolean(_)))] = terms.as_slice() {
+        terms.insert(4, Term::Blank);
+    }
+    terms
+}
+
 impl World<'_> {
     pub fn clauses(&self, clauses: &[Clause], source: &str, rows: Rows) -> Result<Rows> {
         let mut bindable = rows.keys.clone();
@@ -231,6 +240,7 @@ impl World<'_> {
                 rows.each(|env| all.iter().filter_map(|r| row(env, terms, r)).collect(), new)
             }
             Source::Database(db) => {
+                let terms = &with_op(terms);
                 let a = match terms.get(1) {
                     Some(Term::Const(a)) => Some(a),
                     _ => None,

@@ -11,7 +11,7 @@ mod functions;
 mod rules;
 pub mod syntax;
 
-pub use find::answer;
+pub use find::{Arg, answer};
 
 use daodb_storage::Value;
 use std::collections::BTreeMap;

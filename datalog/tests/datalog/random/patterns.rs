@@ -14,6 +14,8 @@ pub struct Maker<'a> {
     pub fresh: usize,
     /// Whether `$b` is an input.
     pub other: bool,
+    /// Whether `$p`, a plain collection of `[long string]`, is an input.
+    pub plain: bool,
     /// Whether a source shows a history, where nothing has one value.
     pub history: bool,
     /// Rules that may be called: name, types of the arguments, how many must be bound.
@@ -81,6 +83,10 @@ impl Maker<'_> {
     }
 
     pub fn pattern(&mut self) -> String {
+        if self.plain && self.chance(0.2) {
+            let (n, s) = (self.place(Ty::Long), self.place(Ty::String));
+            return format!("[$p {n} {s}]");
+        }
         let source = self.source();
         let e = match self.rng.random_range(0..12) {
             0 => "_".to_owned(),
@@ -183,7 +189,8 @@ impl Maker<'_> {
             2 if !self.history => {
                 let e = self.known(Ty::Entity)?;
                 let a = self.attribute(|a| !a.many && a.ty != Ty::Mixed)?;
-                let default = self.constant(if self.chance(0.8) { a.ty } else { Ty::String });
+                let ty = if self.chance(0.8) { a.ty } else { Ty::String };
+                let default = self.constant(ty);
                 // A default of another type makes values of several types.
                 let out = self.new_var(Ty::Mixed);
                 Some(format!("[(get-else $ {e} {} {default}) {out}]", a.name))

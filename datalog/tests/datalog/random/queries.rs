@@ -1,7 +1,7 @@
 //! Whole queries, and the same ones with their clauses in another order.
 
 use super::patterns::Maker;
-use super::world::{RandomWorld, Ty};
+use super::world::{RandomWorld, Ty, value};
 use daodb_datalog::edn::{Form, Node};
 use rand::Rng;
 use rand::rngs::SmallRng;
@@ -14,6 +14,8 @@ pub struct Question {
     /// The views of `$` and of `$b`.
     pub on: String,
     pub other: Option<String>,
+    /// The rows of `$p`.
+    pub plain: Option<String>,
     /// Those after the sources.
     pub args: Vec<String>,
 }
@@ -30,32 +32,41 @@ fn view(rng: &mut SmallRng) -> String {
     }
 }
 
+fn rows(rng: &mut SmallRng, x: Ty, y: Ty, entities: &[i64]) -> String {
+    let row = |_| format!("[{} {}]", value(rng, x, entities), value(rng, y, entities));
+    let n = 3;
+    format!("[{}]", (0..n).map(row).collect::<Vec<_>>().join(" "))
+}
+
 pub fn question(rng: &mut SmallRng, world: &RandomWorld) -> Question {
     let on = view(rng);
     let other = rng.random_bool(0.3).then(|| view(rng));
     let history =
         on.contains("history") || other.as_ref().is_some_and(|other| other.contains("history"));
     let has_rules = rng.random_bool(0.35);
+    let plain = rng.random_bool(0.1).then(|| rows(rng, Ty::Long, Ty::String, &[]));
     let mut maker = Maker {
         rng,
         world,
         vars: vec![],
         fresh: 0,
         other: other.is_some(),
+        plain: plain.is_some(),
         history,
         rules: vec![],
     };
     let (mut inputs, mut args) = (vec!["$".to_owned()], vec![]);
     inputs.extend(other.iter().map(|_| "$b".to_owned()));
+    inputs.extend(plain.iter().map(|_| "$p".to_owned()));
     if has_rules {
         inputs.push("%".to_owned());
         args.push(maker.make_rules());
     }
     maker.inputs(&mut inputs, &mut args);
     let clauses = maker.clauses(5, 2);
-    let find = maker.find(&clauses.join(" "));
+    let find = maker.find();
     let query = format!("[:find {find} :in {} :where {}]", inputs.join(" "), clauses.join(" "));
-    Question { query, on, other, args }
+    Question { query, on, other, plain, args }
 }
 
 impl Maker<'_> {
@@ -82,17 +93,14 @@ impl Maker<'_> {
                     let other = *tys.choose(self.rng).unwrap();
                     let w = self.new_var(other);
                     inputs.push(format!("[[{v} {w}]]"));
-                    let rows: Vec<String> = (0..self.rng.random_range(0..4))
-                        .map(|_| format!("[{} {}]", self.constant(ty), self.constant(other)))
-                        .collect();
-                    args.push(format!("[{}]", rows.join(" ")));
+                    args.push(rows(self.rng, ty, other, &self.world.entities));
                 }
             }
         }
     }
 
     /// Some of the variables, now and then aggregated.
-    fn find(&mut self, _: &str) -> String {
+    fn find(&mut self) -> String {
         let mut vars = self.vars.clone();
         vars.shuffle(self.rng);
         vars.truncate(self.rng.random_range(1..4));

@@ -1,11 +1,13 @@
 //! A random schema and a random history, in the database and as a list of datoms.
 
 use crate::support::{World, parse};
+use daodb_datalog::access::entid;
 use daodb_datalog::edn::Node;
 use daodb_storage::Datom;
 use rand::Rng;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
+use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ty {
@@ -34,6 +36,8 @@ pub struct RandomWorld {
     pub attributes: Vec<Attribute>,
     pub entities: Vec<i64>,
     pub datoms: Vec<Datom>,
+    /// Of attributes that every database has.
+    pub own: BTreeMap<String, i64>,
     /// What was transacted, for who has to find out.
     pub story: String,
 }
@@ -102,8 +106,14 @@ impl RandomWorld {
         let world = World::new(tail).await;
         let attributes = attributes(rng);
         let entities = vec![];
-        let mut out =
-            RandomWorld { world, attributes, entities, datoms: vec![], story: String::new() };
+        let mut out = RandomWorld {
+            world,
+            attributes,
+            entities,
+            datoms: vec![],
+            own: BTreeMap::new(),
+            story: String::new(),
+        };
         let schema: Vec<String> = out.attributes.iter().filter_map(declared).collect();
         assert!(out.transact(&format!("[{}]", schema.join(" "))).await);
         let n = rng.random_range(4..9);
@@ -118,6 +128,12 @@ impl RandomWorld {
             let ops: Vec<String> = (0..rng.random_range(1..12)).map(|_| out.op(rng)).collect();
             // One that contradicts itself is refused, and leaves nothing.
             out.transact(&format!("[{}]", ops.join(" "))).await;
+        }
+        for d in out.datoms.iter().filter(|d| d.a.namespace() == Some("db")) {
+            let at = out.world.at(None);
+            if let Some(e) = entid(&at, &parse(d.a.as_str())).await.unwrap() {
+                out.own.insert(d.a.to_string(), e);
+            }
         }
         out
     }
