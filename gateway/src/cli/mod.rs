@@ -11,7 +11,9 @@ mod import;
 mod info;
 mod listen;
 mod log;
+mod pages;
 mod progress;
+mod prompt;
 mod query;
 mod rebuild_index;
 mod remote;
@@ -29,6 +31,7 @@ pub use failure::Failure;
 use clap::{Parser, Subcommand};
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 const EXAMPLES: &str = "\
@@ -79,6 +82,8 @@ enum Command {
     RebuildIndex(rebuild_index::RebuildIndex),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Completions(pages::Completions),
+    Man(pages::Man),
 }
 
 /// Runs the command that the arguments name. Exit status: 0 done, 1 failed, 2 asked wrongly.
@@ -96,7 +101,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
         .build()
         .map_err(|e| Failure::failed(format!("cannot start: {e}")))?;
     let result = runtime.block_on(async {
-        let stop = signals::watch();
+        let stop = match &cli.command {
+            // There Ctrl-C forgets a line, or stops one statement.
+            Command::Sql(command) if command.is_prompt() => CancellationToken::new(),
+            _ => signals::watch(),
+        };
         match cli.command {
             Command::Demo(command) => command.run(stop).await,
             Command::Serve(command) => command.run(stop).await,
@@ -113,6 +122,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::RebuildIndex(command) => command.run(stop).await,
             Command::Backup(command) => command.run(stop).await,
             Command::Restore(command) => command.run(stop).await,
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         }
     });
     runtime.shutdown_background();

@@ -123,34 +123,9 @@ impl Query {
             write!(out, "{stages}")?;
         } else {
             let answer = daodb_datalog::query(catalog, request).await.map_err(told)?;
-            self.answer(answer, text, &mut out).await?;
+            print(answer, text, Format::or_default(self.format), &mut out).await?;
         }
         Ok(out.flush()?)
-    }
-
-    async fn answer(
-        &self,
-        mut answer: Answer,
-        text: &str,
-        out: &mut dyn Write,
-    ) -> Result<(), Broken> {
-        let told = |e| Broken::from(Failure::of_statement(e, text));
-        answer.warnings.iter().for_each(|warning| eprintln!("note: {warning}"));
-        let (columns, shape) = (answer.columns.clone(), answer.shape);
-        let mut rows = Printed::new(columns, Format::or_default(self.format), out)?;
-        if matches!(shape, Shape::Scalar | Shape::Tuple) {
-            let form = answer.form().await.map_err(told)?;
-            rows.rows(vec![form], shape)?;
-            return rows.end();
-        }
-        while let Some(batch) = answer.rows().await.map_err(told)? {
-            let shaped = batch.into_iter().map(|row| match shape {
-                Shape::Collection => row.into_iter().next().unwrap_or(Form::Nil),
-                _ => answer.row(row),
-            });
-            rows.rows(shaped.collect(), shape)?;
-        }
-        rows.end()
     }
 
     /// By a server.
@@ -196,6 +171,32 @@ impl Query {
         rows.end()?;
         Ok(out.flush()?)
     }
+}
+
+/// Prints the rows of an answer as they come.
+pub async fn print(
+    mut answer: Answer,
+    text: &str,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<(), Broken> {
+    let told = |e| Broken::from(Failure::of_statement(e, text));
+    answer.warnings.iter().for_each(|warning| eprintln!("note: {warning}"));
+    let (columns, shape) = (answer.columns.clone(), answer.shape);
+    let mut rows = Printed::new(columns, format, out)?;
+    if matches!(shape, Shape::Scalar | Shape::Tuple) {
+        let form = answer.form().await.map_err(told)?;
+        rows.rows(vec![form], shape)?;
+        return rows.end();
+    }
+    while let Some(batch) = answer.rows().await.map_err(told)? {
+        let shaped = batch.into_iter().map(|row| match shape {
+            Shape::Collection => row.into_iter().next().unwrap_or(Form::Nil),
+            _ => answer.row(row),
+        });
+        rows.rows(shaped.collect(), shape)?;
+    }
+    rows.end()
 }
 
 /// The shape that a query asks for; it was answered, so it can be read.
@@ -244,7 +245,8 @@ async fn named(catalog: &Catalog, arg: &Node) -> Result<At, Failure> {
     at(&catalog.database(&name).await?, as_of, since, history).await
 }
 
-async fn at(
+/// A database as it stood, and what of it is to be seen.
+pub async fn at(
     database: &Arc<Database>,
     as_of: Option<Moment>,
     since: Option<Moment>,

@@ -1,7 +1,7 @@
 //! `daodb sql`: statements on a folder, without a server.
 
 use super::render::{Broken, Format};
-use super::{Failure, folder, who};
+use super::{Failure, folder, prompt, who};
 use crate::config::{Config, Settings, Wire};
 use crate::pg::{self, catalog::PgCatalog};
 use clap::Args;
@@ -19,6 +19,7 @@ Examples:
   daodb sql 'SELECT * FROM file VERSION AS OF 1042' --format csv > tree.csv
   daodb sql -f report.sql
   echo 'SELECT * FROM dao.transactions' | daodb sql --format jsonl
+  daodb sql                                a prompt: SQL and Datalog, completion by Tab, what was typed by the arrows
 
 A table on a terminal, CSV in a pipe. Only one process opens a folder: while a server has it, ask by psql.";
 
@@ -26,7 +27,7 @@ A table on a terminal, CSV in a pipe. Only one process opens a folder: while a s
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Sql {
-    /// One or more statements; without any, and without --file, they are read from stdin
+    /// One or more statements; without any, and without --file, they are read from stdin, or typed on a terminal
     #[arg(conflicts_with = "file")]
     query: Option<String>,
     /// A file with statements; - is stdin
@@ -45,8 +46,29 @@ pub struct Sql {
 }
 
 impl Sql {
+    /// Whether a person types statements.
+    pub fn is_prompt(&self) -> bool {
+        let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        terminal && self.query.is_none() && self.file.is_none()
+    }
+
+    async fn prompt(self) -> Result<(), Failure> {
+        let opened = self.on.open(self.settings).await?;
+        let options = self.as_of.into_iter().map(|time| ("daodb.as_of".to_owned(), time)).collect();
+        let (catalog, name) = (Arc::clone(&opened.catalog), opened.name.clone());
+        let format = self.format.unwrap_or(Format::Table);
+        let look = async |database: &Arc<Database>| {
+            let session = session(&catalog, &name, options).await?;
+            Ok(prompt::run(&catalog, database, session, format).await?)
+        };
+        opened.look(look).await
+    }
+
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
         Format::check(self.format)?;
+        if self.is_prompt() {
+            return self.prompt().await;
+        }
         let example = "daodb sql 'SELECT ...', or -f FILE, or a pipe; -f - reads the terminal";
         let text = text(self.query.as_deref(), self.file.as_deref(), example)?;
         let opened = self.on.open(self.settings).await?;

@@ -10,6 +10,7 @@ mod docs;
 mod embedded;
 mod importing;
 mod program;
+mod prompting;
 mod psql;
 mod querying;
 mod repository;
