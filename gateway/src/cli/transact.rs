@@ -133,9 +133,15 @@ fn calls(text: &str, who: &Provenance, key: Option<&str>) -> Result<Vec<Call>, F
 /// Whether the data themselves say who makes the transaction: then the user of this system is not said beside it.
 fn tells_author(ops: &[Op]) -> bool {
     let is = |a: &Attr| a.as_str() == ":tx/author";
+    let is_tx = |e: &EntityRef| match e {
+        EntityRef::Tx => true,
+        EntityRef::Temp(name) => name.as_ref() == "datomic.tx",
+        EntityRef::Ident(name) => name.as_str() == ":db/current-tx",
+        _ => false,
+    };
     ops.iter().any(|op| match op {
-        Op::Add { e: EntityRef::Tx, a, .. } => is(a),
-        Op::Map { id: Some(EntityRef::Tx), attrs } => attrs.iter().any(|(a, _)| is(a)),
+        Op::Add { e, a, .. } => is_tx(e) && is(a),
+        Op::Map { id: Some(e), attrs } => is_tx(e) && attrs.iter().any(|(a, _)| is(a)),
         _ => false,
     })
 }
@@ -210,4 +216,40 @@ fn body(call: Call) -> Node {
         (REASON, said(provenance.reason)),
         (KEY, said(key)),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_default_author_gives_way() {
+        let who = Provenance { author: Some("user".into()), ..Provenance::default() };
+        for (text, expect) in [
+            ("[{:p/n 1}]", Some("user")),
+            ("{:tx-data [{:p/n 1}] :author \"ada\"}", Some("ada")),
+            ("[[:db/add \"datomic.tx\" :tx/author \"ada\"]]", None),
+            ("[{:db/id \"datomic.tx\" :tx/author \"ada\"}]", None),
+            ("[[:db/add :db/current-tx :tx/author \"ada\"]]", None),
+            ("[[:db/add \"datomic.tx\" :tx/reason \"x\"]]", Some("user")),
+            ("[[:db/add \"x\" :tx/author \"ada\"]]", Some("user")),
+        ] {
+            let calls = calls(text, &who, None).unwrap();
+            let author = calls[0].transaction.provenance.author.as_deref();
+            assert_eq!(author, expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_transaction_has_a_key_of_its_own() {
+        let keys = |text: &str| -> Vec<String> {
+            let calls = calls(text, &Provenance::default(), Some("k")).unwrap();
+            calls.iter().map(|call| call.transaction.key.as_deref().unwrap().to_owned()).collect()
+        };
+        assert_eq!(
+            keys("[] [] {:tx-data [] :idempotency-key \"own\"} []"),
+            ["k", "k/2", "own", "k/4"]
+        );
+    }
 }

@@ -122,7 +122,7 @@ fn bad_rows_are_told_and_nothing_is_written() {
         "no type money",
     );
     assert_eq!(sql(dir, "SELECT count(*) FROM dao.transactions"), before);
-    assert_eq!(sql(dir, "SELECT id, n, price FROM t"), "id,n,price\n1,7,2.50\n");
+    assert_eq!(sql(dir, "SELECT id, n, price FROM t"), "id,n,price\n1,7,2.5\n");
 }
 
 #[test]
