@@ -6,12 +6,11 @@ use super::{Failure, folder};
 use crate::config::{Config, Settings, Wire};
 use crate::http::formats::{field, map, node, text as form};
 use crate::http::report;
-use crate::provenance::{self, AUTHOR, KEY, REASON};
+use crate::provenance::{self, AUTHOR, KEY, REASON, TX_AUTHOR, TX_CLIENT};
 use clap::Args;
-use daodb_catalog::{Database, EntityRef, Op, Provenance, Transaction};
+use daodb_catalog::{Database, Provenance, Transaction};
 use daodb_datalog::edn::{self, EdnError, Form, Node, Span};
 use daodb_datalog::tx_data;
-use daodb_storage::Attr;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -117,33 +116,19 @@ fn calls(text: &str, who: &Provenance, key: Option<&str>) -> Result<Vec<Call>, F
     };
     let call = |(i, form): (usize, Node)| {
         let mut call = call(form).map_err(|e| unreadable(e, text))?;
-        let tells_author = tells_author(&call.transaction.ops);
-        let Transaction { provenance, key: own, .. } = &mut call.transaction;
-        if !tells_author {
-            provenance.author = provenance.author.take().or_else(|| who.author.clone());
-        }
-        provenance.client.clone_from(&who.client);
+        let Transaction { ops, provenance, key: own } = &mut call.transaction;
+        // What the data say goes before what is said where nobody says anything.
+        let default = |name: &str, text: &Option<Arc<str>>| {
+            text.clone().filter(|_| !provenance::tells(ops, name))
+        };
+        let author = default(TX_AUTHOR, &who.author);
+        provenance.author = provenance.author.take().or(author);
+        provenance.client = default(TX_CLIENT, &who.client);
         provenance.reason = provenance.reason.take().or_else(|| who.reason.clone());
         *own = own.take().map_or_else(|| key(i), |own| Ok(Some(own)))?;
         Ok(call)
     };
     forms.into_iter().enumerate().map(call).collect()
-}
-
-/// Whether the data themselves say who makes the transaction: then the user of this system is not said beside it.
-fn tells_author(ops: &[Op]) -> bool {
-    let is = |a: &Attr| a.as_str() == ":tx/author";
-    let is_tx = |e: &EntityRef| match e {
-        EntityRef::Tx => true,
-        EntityRef::Temp(name) => name.as_ref() == "datomic.tx",
-        EntityRef::Ident(name) => name.as_str() == ":db/current-tx",
-        _ => false,
-    };
-    ops.iter().any(|op| match op {
-        Op::Add { e, a, .. } => is_tx(e) && is(a),
-        Op::Map { id: Some(e), attrs } => is_tx(e) && attrs.iter().any(|(a, _)| is(a)),
-        _ => false,
-    })
 }
 
 /// `[...]`, or `{:tx-data [...]}` with what stands beside it.
