@@ -48,9 +48,6 @@ pub struct Query {
     args: Vec<String>,
     #[command(flatten)]
     on: sql::On,
-    /// The HTTP address of a server, in place of a folder
-    #[arg(long, value_name = "URL")]
-    url: Option<String>,
     /// Ask the data as they stood then: a t, an instant, a date
     #[arg(long, value_name = "TIME")]
     as_of: Option<String>,
@@ -79,9 +76,8 @@ impl Query {
         let example = "daodb query '[:find ...]', or -f FILE, or a pipe; -f - reads the terminal";
         let text = sql::text(self.query.as_deref(), self.file.as_deref(), example)?;
         let args = self.args.iter().map(|arg| argument(arg)).collect::<Result<Vec<_>, _>>()?;
-        if let Some(url) = &self.url {
-            let ran = self.through(url, &text, args).await;
-            return match ran {
+        if let Some(server) = self.on.remote().await? {
+            return match self.through(&server, &text, args).await {
                 Ok(()) | Err(Broken::Closed) => Ok(()),
                 Err(Broken::Failed(failure)) => Err(failure),
             };
@@ -129,8 +125,7 @@ impl Query {
     }
 
     /// By a server.
-    async fn through(&self, url: &str, text: &str, args: Vec<Node>) -> Result<(), Broken> {
-        let server = Remote::at(url, self.on.name()).await?;
+    async fn through(&self, server: &Remote, text: &str, args: Vec<Node>) -> Result<(), Broken> {
         let time = |text: &Option<String>| match text {
             Some(text) => form(text),
             None => node(Form::Nil),

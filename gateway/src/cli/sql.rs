@@ -1,5 +1,6 @@
-//! `daodb sql`: statements on a folder, without a server.
+//! `daodb sql`: statements on a folder, without a server; or through one.
 
+use super::remote::Remote;
 use super::render::{Broken, Format};
 use super::{Failure, folder, prompt, who};
 use crate::config::{Config, Settings, Wire};
@@ -21,9 +22,9 @@ Examples:
   echo 'SELECT * FROM dao.transactions' | daodb sql --format jsonl
   daodb sql                                a prompt: SQL and Datalog, completion by Tab, what was typed by the arrows
 
-A table on a terminal, CSV in a pipe. Only one process opens a folder: while a server has it, ask by psql.";
+A table on a terminal, CSV in a pipe. Only one process opens a folder: while a server has it, ask by psql or --url.";
 
-/// Run SQL on a folder without a server
+/// Run SQL, on a folder without a server or (--url) through one
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Sql {
@@ -49,7 +50,7 @@ impl Sql {
     /// Whether a person types statements.
     pub fn is_prompt(&self) -> bool {
         let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-        terminal && self.query.is_none() && self.file.is_none()
+        terminal && self.query.is_none() && self.file.is_none() && self.on.url.is_none()
     }
 
     async fn prompt(self) -> Result<(), Failure> {
@@ -71,6 +72,9 @@ impl Sql {
         }
         let example = "daodb sql 'SELECT ...', or -f FILE, or a pipe; -f - reads the terminal";
         let text = text(self.query.as_deref(), self.file.as_deref(), example)?;
+        if let Some(server) = self.on.remote().await? {
+            return server.show(&text, self.as_of.as_deref(), self.format, stop).await;
+        }
         let opened = self.on.open(self.settings).await?;
         let options = self.as_of.into_iter().map(|time| ("daodb.as_of".to_owned(), time)).collect();
         opened.show(async |_: &Database| Ok(text), options, self.format, stop).await
@@ -80,9 +84,12 @@ impl Sql {
 /// Which database a command reads.
 #[derive(Args, Debug, Clone)]
 pub struct On {
-    /// The database [default: the only one of the folder]
+    /// The database [default: the only one]
     #[arg(short, long, value_name = "NAME")]
     database: Option<String>,
+    /// The HTTP address of a server, in place of a folder
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
 }
 
 /// A database that is open to be read, and closed again.
@@ -92,8 +99,12 @@ pub struct Opened {
 }
 
 impl On {
-    pub fn name(&self) -> Option<String> {
-        self.database.clone()
+    /// The server that has it; None: it is in a folder.
+    pub async fn remote(&self) -> Result<Option<Remote>, Failure> {
+        match &self.url {
+            Some(url) => Remote::at(url, self.database.clone()).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     pub async fn open(self, settings: Settings) -> Result<Opened, Failure> {

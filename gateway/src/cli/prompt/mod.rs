@@ -11,3 +11,4 @@ mod terminal;
 mod words;
 
 pub use session::run;
+pub use statement::statements;

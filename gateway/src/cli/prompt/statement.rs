@@ -34,24 +34,56 @@ pub fn read(text: &str) -> Typed {
 
 /// Whether the last thing outside of texts and comments is a semicolon.
 fn ends(sql: &str) -> bool {
-    let mut rest = sql;
-    let mut ended = false;
+    let (parts, open) = parts(sql);
+    !open && parts.last().is_some_and(|last| is_blank(last)) && parts.len() > 1
+}
+
+/// Statements, one after the other, without their semicolons.
+pub fn statements(sql: &str) -> Vec<&str> {
+    let (parts, _) = parts(sql);
+    parts.into_iter().filter(|part| !is_blank(part)).collect()
+}
+
+/// Nothing but spaces and comments.
+fn is_blank(part: &str) -> bool {
+    let mut rest = part;
     while let Some(c) = rest.chars().next() {
-        let skipped = match c {
-            '-' if rest.starts_with("--") => rest.find('\n').or(Some(rest.len())),
-            '/' if rest.starts_with("/*") => comment(rest),
-            '\'' | '"' => quoted(rest, c),
-            '$' => dollar(rest),
-            c => Some(c.len_utf8()),
-        };
-        let Some(skipped) = skipped else { return false };
         let is_comment = rest.starts_with("--") || rest.starts_with("/*");
         if !c.is_whitespace() && !is_comment {
-            ended = c == ';';
+            return false;
         }
-        rest = rest.get(skipped..).unwrap_or_default();
+        rest = step(rest).and_then(|skipped| rest.get(skipped..)).unwrap_or_default();
     }
-    ended
+    true
+}
+
+/// What stands between the semicolons that are outside of texts and comments; and whether a text or comment never ends.
+fn parts(sql: &str) -> (Vec<&str>, bool) {
+    let (mut parts, mut from, mut at) = (Vec::new(), 0, 0);
+    while let Some(rest) = sql.get(at..).filter(|rest| !rest.is_empty()) {
+        let Some(skipped) = step(rest) else {
+            parts.push(sql.get(from..).unwrap_or_default());
+            return (parts, true);
+        };
+        if rest.starts_with(';') {
+            parts.push(sql.get(from..at).unwrap_or_default());
+            from = at + 1;
+        }
+        at += skipped;
+    }
+    parts.push(sql.get(from..).unwrap_or_default());
+    (parts, false)
+}
+
+/// The length of what a text begins with: a letter, something quoted, a comment. None: it never ends.
+fn step(text: &str) -> Option<usize> {
+    match text.chars().next()? {
+        '-' if text.starts_with("--") => text.find('\n').or(Some(text.len())),
+        '/' if text.starts_with("/*") => comment(text),
+        quote @ ('\'' | '"') => quoted(text, quote),
+        '$' => dollar(text),
+        c => Some(c.len_utf8()),
+    }
 }
 
 /// The length of what is quoted; None: it has no end. A doubled quote ends it and begins another one: the same in the end.
@@ -129,6 +161,14 @@ mod tests {
         ] {
             assert_eq!(read(open), Typed::Open, "{open}");
         }
+    }
+
+    #[test]
+    fn statements_are_told_apart() {
+        let sql = "SELECT ';' ; -- none\n SELECT $$;$$;;\n/* ; */ SELECT 2 -- last";
+        let all: Vec<&str> = statements(sql).into_iter().map(str::trim).collect();
+        assert_eq!(all, ["SELECT ';'", "-- none\n SELECT $$;$$", "/* ; */ SELECT 2 -- last"]);
+        assert_eq!(statements(" ; -- \n"), [""; 0]);
     }
 
     #[test]

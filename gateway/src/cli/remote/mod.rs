@@ -1,4 +1,6 @@
-//! A server that a command speaks to by HTTP, in place of a folder.
+//! A server that a command speaks to by HTTP, in place of a folder: forms by [`Remote`], [`rows`] of statements as they come.
+
+mod rows;
 
 use super::Failure;
 use crate::http::formats::field;
@@ -42,6 +44,40 @@ impl Remote {
     }
 }
 
+impl Remote {
+    /// What a path answers, `/basis?as-of=1042`.
+    pub async fn get(&self, path: &str) -> Result<Node, Failure> {
+        let url = format!("{}{path}", self.url);
+        form(&answer(self.client.get(&url), &url, None).await?)
+    }
+
+    /// The t that a text names: a t, an instant.
+    pub async fn t(&self, time: &str) -> Result<i64, Failure> {
+        let time: String = url::form_urlencoded::byte_serialize(time.as_bytes()).collect();
+        number(&self.get(&format!("/basis?as-of={time}")).await?, "t")
+    }
+
+    /// What a query of Datalog finds.
+    pub async fn query(&self, body: &Node) -> Result<Form, Failure> {
+        let said = form(&self.post("query", body, None).await?)?;
+        Ok(field(&said, "result").map_or(Form::Nil, |node| node.form.clone()))
+    }
+}
+
+fn form(text: &str) -> Result<Node, Failure> {
+    edn::read(text)
+        .map_err(|e| Failure::failed(format!("the answer cannot be read: {}", e.message)))
+}
+
+/// A whole number of an answer.
+pub fn number(answer: &Node, name: &str) -> Result<i64, Failure> {
+    match field(answer, name).map(|node| &node.form) {
+        Some(Form::Value(Value::Long(n))) => Ok(*n),
+        _ => Err(Failure::failed(format!("the answer has no :{name}"))
+            .hint("is there a server of another version?")),
+    }
+}
+
 /// The name of the only database of `{:databases [...]}`.
 fn only(answer: &str) -> Result<String, Failure> {
     let read = edn::read(answer).ok();
@@ -61,12 +97,9 @@ async fn answer(
     url: &str,
     statement: Option<&str>,
 ) -> Result<String, Failure> {
-    let lost = |e: reqwest::Error| {
-        Failure::failed(format!("{url}: {e}")).hint("is a server there? --url is its HTTP address")
-    };
-    let response = request.header(ACCEPT, EDN).send().await.map_err(lost)?;
+    let response = request.header(ACCEPT, EDN).send().await.map_err(|e| lost(url, &e))?;
     let status = response.status();
-    let body = response.text().await.map_err(lost)?;
+    let body = response.text().await.map_err(|e| lost(url, &e))?;
     if status.is_success() {
         return Ok(body);
     }
@@ -76,6 +109,10 @@ async fn answer(
         Some(error) => refused(error, statement),
         None => Failure::failed(format!("{url}: {status}")),
     })
+}
+
+fn lost(url: &str, e: &reqwest::Error) -> Failure {
+    Failure::failed(format!("{url}: {e}")).hint("is a server there? --url is its HTTP address")
 }
 
 /// The failure that an `:error` tells.
