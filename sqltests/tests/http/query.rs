@@ -291,8 +291,7 @@ async fn limits_of_rows_and_time() {
     assert!(answer["result"].as_array().unwrap().len() <= 1000);
     assert!(!door.post("/query", EDN, CSV, &all).await.whole);
 
-    let endless =
-        "[:find (count ?a) . :with ?b ?c ?d ?e :where [_ :n/n ?a] [_ :n/n ?b] [_ :n/n ?c] [_ :n/n ?d] [_ :n/n ?e]]";
+    let endless = "[:find (count ?a) . :with ?b ?c ?d ?e :where [_ :n/n ?a] [_ :n/n ?b] [_ :n/n ?c] [_ :n/n ?d] [_ :n/n ?e]]";
     let body = format!("{{:query {endless} :timeout 50}}");
     let started = std::time::Instant::now();
     let late = door.post("/query", EDN, JSON, &body).await;
