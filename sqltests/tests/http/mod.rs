@@ -9,5 +9,6 @@ mod log;
 mod openapi;
 mod provenance;
 mod query;
+mod reading;
 mod support;
 mod transact;
