@@ -15,7 +15,9 @@ const EDN: &str = "application/edn";
 /// A server, and the database there.
 pub struct Remote {
     client: reqwest::Client,
+    /// Of the database.
     url: String,
+    name: String,
 }
 
 impl Remote {
@@ -26,9 +28,13 @@ impl Remote {
         let url = format!("{}/api", url.trim_end_matches('/'));
         let name = match database {
             Some(name) => name,
-            None => only(&answer(client.get(&url), &url, None).await?)?,
+            None => only(&answer(client.get(&url), &url).await?)?,
         };
-        Ok(Remote { client, url: format!("{url}/{name}") })
+        Ok(Remote { client, url: format!("{url}/{name}"), name })
+    }
+
+    pub fn database(&self) -> &str {
+        &self.name
     }
 
     /// What a route answers. `statement` is the text that places in its errors are of.
@@ -38,17 +44,27 @@ impl Remote {
         body: &Node,
         statement: Option<&str>,
     ) -> Result<String, Failure> {
+        let told = self.try_post(route, body).await;
+        told.map_err(|e| Failure::of_statement(e, statement.unwrap_or_default()))
+    }
+
+    /// The same; what the server refuses is its error.
+    pub async fn try_post(&self, route: &str, body: &Node) -> Result<String, Error> {
         let url = format!("{}/{route}", self.url);
         let request = self.client.post(&url).header(CONTENT_TYPE, EDN).body(body.to_string());
-        answer(request, &url, statement).await
+        answer(request, &url).await
     }
 }
 
 impl Remote {
     /// What a path answers, `/basis?as-of=1042`.
     pub async fn get(&self, path: &str) -> Result<Node, Failure> {
+        Ok(self.try_get(path).await?)
+    }
+
+    pub async fn try_get(&self, path: &str) -> Result<Node, Error> {
         let url = format!("{}{path}", self.url);
-        form(&answer(self.client.get(&url), &url, None).await?)
+        form(&answer(self.client.get(&url), &url).await?)
     }
 
     /// The t that a text names: a t, an instant.
@@ -64,9 +80,10 @@ impl Remote {
     }
 }
 
-fn form(text: &str) -> Result<Node, Failure> {
-    edn::read(text)
-        .map_err(|e| Failure::failed(format!("the answer cannot be read: {}", e.message)))
+fn form(text: &str) -> Result<Node, Error> {
+    edn::read(text).map_err(|e| {
+        Error::new(SqlState::INTERNAL, format!("the answer cannot be read: {}", e.message))
+    })
 }
 
 /// A whole number of an answer.
@@ -91,12 +108,8 @@ fn only(answer: &str) -> Result<String, Failure> {
     }
 }
 
-/// The body of an answer; what the server refuses is a failure with its words.
-async fn answer(
-    request: reqwest::RequestBuilder,
-    url: &str,
-    statement: Option<&str>,
-) -> Result<String, Failure> {
+/// The body of an answer; what the server refuses is an error with its words.
+async fn answer(request: reqwest::RequestBuilder, url: &str) -> Result<String, Error> {
     let response = request.header(ACCEPT, EDN).send().await.map_err(|e| lost(url, &e))?;
     let status = response.status();
     let body = response.text().await.map_err(|e| lost(url, &e))?;
@@ -104,27 +117,34 @@ async fn answer(
         return Ok(body);
     }
     let read = edn::read(&body).ok();
-    let told = read.as_ref().and_then(|node| field(node, "error"));
-    Err(match told {
-        Some(error) => refused(error, statement),
-        None => Failure::failed(format!("{url}: {status}")),
+    Err(match read.as_ref().and_then(|node| field(node, "error")) {
+        Some(error) => told(error),
+        None => Error::new(SqlState::IO, format!("{url}: {status}")),
     })
 }
 
-fn lost(url: &str, e: &reqwest::Error) -> Failure {
-    Failure::failed(format!("{url}: {e}")).hint("is a server there? --url is its HTTP address")
+fn lost(url: &str, e: &reqwest::Error) -> Error {
+    let error = Error::new(SqlState::IO, format!("{url}: {e}"));
+    error.hint("is a server there? --url is its HTTP address")
+}
+
+/// What an `:error` tells, but for its code.
+fn told(error: &Node) -> Error {
+    let text = |name: &str| field(error, name).and_then(Node::string).map(str::to_owned);
+    let whole = |name: &str| match field(error, name).map(|node| &node.form) {
+        Some(Form::Value(Value::Long(n))) => Some(*n),
+        _ => None,
+    };
+    let mut told = Error::new(SqlState::INTERNAL, text("message").unwrap_or_default());
+    (told.detail, told.hint) = (text("detail"), text("hint"));
+    told.position = whole("position").and_then(|n| usize::try_from(n).ok());
+    told.op = whole("op").and_then(|n| u32::try_from(n).ok());
+    told
 }
 
 /// The failure that an `:error` tells.
 pub fn refused(error: &Node, statement: Option<&str>) -> Failure {
-    let text = |name: &str| field(error, name).and_then(Node::string).map(str::to_owned);
-    let mut told = Error::new(SqlState::INTERNAL, text("message").unwrap_or_default());
-    (told.detail, told.hint) = (text("detail"), text("hint"));
-    told.position = match field(error, "position").map(|node| &node.form) {
-        Some(Form::Value(Value::Long(n))) => usize::try_from(*n).ok(),
-        _ => None,
-    };
-    Failure::of_statement(told, statement.unwrap_or_default())
+    Failure::of_statement(told(error), statement.unwrap_or_default())
 }
 
 #[cfg(test)]
