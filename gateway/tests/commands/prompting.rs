@@ -36,7 +36,7 @@ fn a_prompt_takes_both_languages() {
         "error: ",
         "\nSET\n",
         " ?n  \n-----\n Ada\n(1 row)\n",
-        " table_name \n------------\n p\n(1 row)\n",
+        " table_name \n------------\n p\n tx\n(2 rows)\n",
     ] {
         assert!(said.contains(expect), "{expect:?} in {said}");
     }
