@@ -26,6 +26,13 @@ impl<'a> Inputs<'a> {
         Inputs { server, opened: BTreeMap::new() }
     }
 
+    /// Of one that is not there but in a what-if, by its name.
+    pub fn imagined(mut self, database: Arc<Database>) -> Inputs<'a> {
+        let snapshot = database.snapshot();
+        self.opened.insert(database.name().to_owned(), (database, snapshot));
+        self
+    }
+
     /// The database of the path, at the request's moment.
     pub async fn of_path(&mut self, name: &str, call: &Call, said: Option<&Said>) -> Result<At> {
         let times = Times::of(call, said)?;

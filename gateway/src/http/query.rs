@@ -12,8 +12,8 @@ use super::{basis, found, sql};
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use daodb_catalog::Error;
-use daodb_datalog::QueryRequest;
 use daodb_datalog::edn::{Form, Node, Span};
+use daodb_datalog::{Answer, QueryRequest};
 use std::sync::Arc;
 
 const KEYS: [&str; 8] =
@@ -44,13 +44,21 @@ async fn answer(server: &Arc<Server>, name: &str, call: &mut Call) -> Result<Res
     call.knows(&basis::NAMES)?;
     let said = call.said(server, &KEYS).await?;
     let deadline = sql::deadline(server, &said)?;
-    let ran = async {
-        let asked = Asked::of(server, name, call, &said).await?;
-        let answer = daodb_datalog::query(&server.catalog, asked.request).await;
-        Ok::<_, Box<Refusal>>((answer.map_err(|e| asked.place.refused(e, &said))?, asked.t))
-    };
-    let ran = within(deadline, ran).await?;
+    let ran = within(deadline, run(server, Inputs::new(server), name, call, &said)).await?;
     found::send(server, call, format, ran, deadline).await
+}
+
+/// Asks what a body says, and tells at which t.
+pub async fn run(
+    server: &Server,
+    inputs: Inputs<'_>,
+    name: &str,
+    call: &Call,
+    said: &Said,
+) -> Result<(Answer, i64)> {
+    let asked = Asked::of(inputs, name, call, said).await?;
+    let answer = daodb_datalog::query(&server.catalog, asked.request).await;
+    Ok((answer.map_err(|e| asked.place.refused(e, said))?, asked.t))
 }
 
 async fn explained(server: &Server, name: &str, call: &Call) -> Result<Response> {
@@ -58,7 +66,7 @@ async fn explained(server: &Server, name: &str, call: &Call) -> Result<Response>
     call.knows(&basis::NAMES)?;
     let said = call.said(server, &KEYS).await?;
     let ran = async {
-        let asked = Asked::of(server, name, call, &said).await?;
+        let asked = Asked::of(Inputs::new(server), name, call, &said).await?;
         let stages = daodb_datalog::explain(&server.catalog, asked.request).await;
         Ok::<_, Box<Refusal>>((stages.map_err(|e| asked.place.refused(e, &said))?, asked.t))
     };
@@ -83,11 +91,10 @@ enum Place {
 }
 
 impl Asked {
-    async fn of(server: &Server, name: &str, call: &Call, said: &Said) -> Result<Asked> {
+    async fn of(mut inputs: Inputs<'_>, name: &str, call: &Call, said: &Said) -> Result<Asked> {
         let example = "as {:query [:find ?name :where [_ :person/name ?name]]}";
         let node = said.get("query").ok_or_else(|| said.missing("query", example))?;
         let (query, place) = query(node, said, call)?;
-        let mut inputs = Inputs::new(server);
         let at = inputs.of_path(name, call, Some(said)).await?;
         let mut request = QueryRequest::new(query);
         request.args = inputs.args(said).await?;

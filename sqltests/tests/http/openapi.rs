@@ -108,6 +108,7 @@ async fn answers_are_as_the_document_says() {
         ("/api/{db}/transact", "/transact", EDN, "{:tx-data [".to_owned()),
         ("/api/{db}/with", "/with", EDN, format!("{op}}}")),
         ("/api/{db}/with", "/with", EDN, format!("{op} :sql \"SELECT a FROM p\"}}")),
+        ("/api/{db}/with", "/with", EDN, format!("{op} :query [:find ?a :where [_ :p/a ?a]]}}")),
         ("/api/{db}/query", "/query", EDN, "{:query [:find ?n :where [_ :item/n ?n]]}".to_owned()),
         (
             "/api/{db}/query",

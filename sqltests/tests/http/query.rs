@@ -315,3 +315,26 @@ async fn stages_are_explained() {
     assert_eq!(door.post("/explain", EDN, JSON, "{:query [:find]}").await.status, 400);
     door.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_what_if_is_asked() {
+    let door = open().await;
+    let tx_data = "[{:p/name \"Eve\" :p/age 7} {:p/name \"Bob\" :p/age 27}]";
+    let ages = "[:find [?a ...] :where [_ :p/age ?a] :order-by ?a]";
+    let body = format!("{{:tx-data {tx_data} :query {ages}}}");
+    assert_eq!(door.found("/with", &body).await, "[7 27 36 50]");
+    assert_eq!(door.post("/with", EDN, JSON, &body).await.json()["t"], json!(1005));
+    // Beside the database as it is, and as it was.
+    let was = "[:find ?was ?is :in $ $was :where [?e :p/name \"Bob\"] [?e :p/age ?is] [$was ?e :p/age ?was]]";
+    let name = daodb_sqltests::engine::DATABASE;
+    let body =
+        format!("{{:tx-data {tx_data} :query {was} :args [{{:db \"{name}\" :as-of 1004}}]}}");
+    assert_eq!(door.found("/with", &body).await, "[[26 27]]");
+    // Nothing of it is there.
+    assert_eq!(door.found("/query", &format!("{{:query {ages}}}")).await, "[26 36 50]");
+    let both = format!("{{:tx-data {tx_data} :query {ages} :sql \"SELECT 1\"}}");
+    assert_eq!(door.post("/with", EDN, JSON, &both).await.code(), "22023");
+    let wrong = format!("{{:tx-data {tx_data} :query [:find ?x :where [_ :p/age ?a]]}}");
+    assert_eq!(door.post("/with", EDN, JSON, &wrong).await.status, 400);
+    door.close().await;
+}
