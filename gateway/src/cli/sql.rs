@@ -22,7 +22,8 @@ Examples:
   echo 'SELECT * FROM dao.transactions' | daodb sql --format jsonl
   daodb sql                                a prompt: SQL and Datalog, completion by Tab, what was typed by the arrows
 
-A table on a terminal, CSV in a pipe. Only one process opens a folder: while a server has it, ask by psql or --url.";
+A table on a terminal, CSV in a pipe. Only one process opens a folder: while a server has it, ask by psql or --url.
+What is typed is kept in ~/.local/state/daodb/history; DAODB_HISTORY names another file, and none where it is empty.";
 
 /// Run SQL, on a folder without a server or (--url) through one
 #[derive(Args, Debug)]
