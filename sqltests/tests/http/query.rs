@@ -338,3 +338,43 @@ async fn a_what_if_is_asked() {
     assert_eq!(door.post("/with", EDN, JSON, &wrong).await.status, 400);
     door.close().await;
 }
+
+/// Everything with everything, and a recursion without an end: each ends in an error, and others are served meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_queries_end_and_others_are_served() {
+    let door = open().await;
+    let many: String = (0..300).map(|n| format!("{{:n/n {n}}}")).collect();
+    let done = door.post("/transact", EDN, JSON, &format!("{{:tx-data [{many}]}}")).await;
+    assert_eq!(done.status, 200);
+    let product = "[:find (count ?a) . :with ?b ?c ?d :where [_ :n/n ?a] [_ :n/n ?b] [_ :n/n ?c] [_ :n/n ?d]]";
+    let endless = "[:find (max ?x) . :in $ % :where (number ?x)]";
+    let rules = "[[[(number ?x) [(ground 0) ?x]] [(number ?x) (number ?y) [(inc ?y) ?x]]]]";
+    let hostile = [
+        format!("{{:query {product} :timeout 1500}}"),
+        format!("{{:query {endless} :args {rules} :timeout 1500}}"),
+    ];
+    let asked = (0..4).map(|i| {
+        let (door, body) = (&door, &hostile[i % hostile.len()]);
+        async move {
+            let refused = door.post("/query", EDN, JSON, body).await;
+            let code = refused.code();
+            assert!(
+                ["53200", "54000", "54001", "57014"].contains(&code.as_str()),
+                "{body}: {refused:?}"
+            );
+        }
+    });
+    let served = async {
+        for _ in 0..10 {
+            let started = std::time::Instant::now();
+            let rows = door.rows("{\"sql\": \"SELECT n FROM item\"}").await;
+            assert_eq!(rows, json!([[2]]));
+            assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let started = std::time::Instant::now();
+    futures::join!(futures::future::join_all(asked), served);
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    door.close().await;
+}
