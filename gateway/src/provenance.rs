@@ -1,13 +1,16 @@
 //! Who writes and why, and the key of a call that may be made again: said beside `:tx-data`, by whatever door it comes.
 
 use crate::http::formats::field;
-use daodb_catalog::{Provenance, Transaction};
+use daodb_catalog::{EntityRef, Op, Provenance, Transaction};
 use daodb_datalog::edn::{EdnError, Form, Node};
+use daodb_storage::Attr;
 use std::sync::Arc;
 
 pub const AUTHOR: &str = "author";
 pub const REASON: &str = "reason";
 pub const KEY: &str = "idempotency-key";
+pub const TX_AUTHOR: &str = ":tx/author";
+pub const TX_CLIENT: &str = ":tx/client";
 /// What this program calls itself where it writes.
 pub const DAODB: &str = concat!("daodb/", env!("CARGO_PKG_VERSION"));
 /// Characters of each: names and a sentence, no documents.
@@ -30,6 +33,22 @@ pub fn said_in(map: &Node) -> Result<Transaction, EdnError> {
     let (author, reason) = (text(AUTHOR)?, text(REASON)?);
     let provenance = Provenance { author, client: None, reason };
     Ok(Transaction { ops: Vec::new(), provenance, key: text(KEY)? })
+}
+
+/// Whether the data themselves say this of the transaction: then what a door says by default is left out.
+pub fn tells(ops: &[Op], attribute: &str) -> bool {
+    let is = |a: &Attr| a.as_str() == attribute;
+    let is_tx = |e: &EntityRef| match e {
+        EntityRef::Tx => true,
+        EntityRef::Temp(name) => name.as_ref() == "datomic.tx",
+        EntityRef::Ident(name) => name.as_str() == ":db/current-tx",
+        _ => false,
+    };
+    ops.iter().any(|op| match op {
+        Op::Add { e, a, .. } => is_tx(e) && is(a),
+        Op::Map { id: Some(e), attrs } => is_tx(e) && attrs.iter().any(|(a, _)| is(a)),
+        _ => false,
+    })
 }
 
 /// A text that may be kept; else what is wrong with it.

@@ -15,6 +15,7 @@ use crate::query::Var;
 use crate::resolve::{Apply, Pattern, Slot};
 use crate::value::{Cell, Kind};
 use daodb_storage::{Attr, ValueType};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A relation: what makes it, its columns, and about how many rows it has.
@@ -131,6 +132,8 @@ impl Plan {
         Plan { node: Node::Unit, columns: vec![], rows: 1.0 }
     }
     pub fn empty(columns: Vec<Column>, why: impl Into<String>) -> Plan {
+        let mut seen = BTreeSet::new();
+        let columns = columns.into_iter().filter(|c| seen.insert(c.var.clone())).collect();
         Plan { node: Node::Empty { why: why.into() }, columns, rows: 0.0 }
     }
     pub fn is_empty(&self) -> bool {

@@ -70,6 +70,14 @@ fn input(v: &Var, resolved: &Resolved) -> Option<Cell> {
     }
 }
 
+/// The kind of a clause's variable or of an input.
+fn kind(v: &Var, resolved: &Resolved, rows: &Plan) -> Option<Kind> {
+    match (rows.column(v), input(v, resolved)) {
+        (Some(c), _) => Some(c.kind),
+        (None, cell) => cell.map(|cell| kind_of([&cell].into_iter())),
+    }
+}
+
 /// The columns of `:find`, and the plan that gives them, in order.
 pub fn plan(
     query: &Query,
@@ -139,7 +147,7 @@ fn aggregated(
         match element {
             Element::Var(..) | Element::Pull { .. } => out.push(column(v).alias(name)),
             Element::Aggregate(call) => {
-                let of = rows.column(v).map_or(Kind::Any, |c| c.kind);
+                let of = kind(v, resolved, rows).unwrap_or(Kind::Any);
                 let label = format!("#a{i}");
                 calls.push(aggregate(call, i, column(v), of).alias(&label));
                 out.push(column(&Var(label.into())).alias(name));
@@ -188,12 +196,10 @@ pub fn columns(
     inputs: &Inputs,
     rows: &Plan,
 ) -> std::result::Result<Vec<Column>, Fault> {
-    let kind = |v: &Var| match (rows.column(v), input(v, resolved)) {
-        (Some(c), _) => Ok(c.kind),
-        (None, Some(cell)) => Ok(kind_of([&cell].into_iter())),
-        (None, None) => {
-            Err(Stuck::Unbound { goal: ":find".into(), vars: vec![v.clone()] }.into_fault())
-        }
+    let kind = |v: &Var| {
+        kind(v, resolved, rows).ok_or_else(|| {
+            Stuck::Unbound { goal: ":find".into(), vars: vec![v.clone()] }.into_fault()
+        })
     };
     query.with.iter().try_for_each(|v| kind(v).map(|_| ()))?;
     let mut out = Vec::with_capacity(query.find.len());

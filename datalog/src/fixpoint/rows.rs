@@ -128,6 +128,9 @@ impl Rows {
 
 impl Index {
     fn refresh(&mut self, rows: &Rows) {
+        if rows.len() == 0 {
+            return;
+        }
         if rows.len() * 2 > self.heads.len() {
             self.heads = vec![0; (rows.len() * 4).next_power_of_two()];
             self.next.clear();

@@ -7,7 +7,7 @@ use crate::resolve::{Apply, Slot};
 use crate::value::{Cell, Kind, array, array_or_absent, cells, convert, to_form};
 use daodb_catalog::{Error, SqlState};
 use daodb_storage::{Value, ValueType};
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, new_null_array};
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type};
 use datafusion::common::{Column, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
@@ -106,6 +106,15 @@ pub fn holds(plan: &Plan, apply: &Apply) -> Expr {
     }
 }
 
+/// An argument as a column. The optimizer asks what comes of nulls that have no type.
+fn of_kind(arg: &ColumnarValue, rows: usize, kind: Kind) -> Result<ArrayRef> {
+    let column = arg.to_array(rows)?;
+    Ok(match column.data_type() {
+        DataType::Null => new_null_array(&kind.arrow(), rows),
+        _ => column,
+    })
+}
+
 /// A function over columns, a row at a time.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Call {
@@ -134,7 +143,8 @@ impl ScalarUDFImpl for Call {
     }
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = args.number_rows;
-        let arrays = args.args.iter().map(|a| a.to_array(rows)).collect::<Result<Vec<_>>>()?;
+        let arrays = args.args.iter().zip(&self.kinds).map(|(a, kind)| of_kind(a, rows, *kind));
+        let arrays = arrays.collect::<Result<Vec<_>>>()?;
         if let Some(fast) = self.of_longs(&arrays)? {
             return Ok(ColumnarValue::Array(fast));
         }
@@ -215,7 +225,7 @@ impl ScalarUDFImpl for Convert {
         Ok(self.to.arrow())
     }
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let column = args.args[0].to_array(args.number_rows)?;
+        let column = of_kind(&args.args[0], args.number_rows, self.from)?;
         Ok(ColumnarValue::Array(convert(self.from, &column, self.to)?))
     }
 }
@@ -237,7 +247,7 @@ impl ScalarUDFImpl for Truth {
         Ok(DataType::Boolean)
     }
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let column = args.args[0].to_array(args.number_rows)?;
+        let column = of_kind(&args.args[0], args.number_rows, self.of)?;
         let truth = cells(self.of, &column)?.into_iter().map(|c| Some(crate::functions::truth(&c)));
         let truth: datafusion::arrow::array::BooleanArray = truth.collect();
         Ok(ColumnarValue::Array(Arc::new(truth)))
@@ -266,7 +276,7 @@ impl ScalarUDFImpl for Items {
         Ok(DataType::List(Arc::new(Field::new_list_field(DataType::BinaryView, true))))
     }
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let column = args.args[0].to_array(args.number_rows)?;
+        let column = of_kind(&args.args[0], args.number_rows, self.of)?;
         let (mut lengths, mut all) = (Vec::new(), Vec::new());
         for cell in cells(self.of, &column)? {
             match cell {

@@ -1,7 +1,7 @@
 //! Databases in memory that are written in EDN, and queries asked of them.
 
 use daodb_catalog::database::CatalogOptions;
-use daodb_catalog::{Catalog, Database, Error, Result};
+use daodb_catalog::{Catalog, Database, Error, Result, TxReport};
 use daodb_datalog::edn::{Form, Node, read};
 use daodb_datalog::query::Shape;
 use daodb_datalog::{Arg, At, QueryRequest, tx_data};
@@ -33,9 +33,9 @@ impl World {
         World { catalog, database }
     }
 
-    pub async fn transact(&self, transaction: &Node) -> Result<()> {
+    pub async fn transact(&self, transaction: &Node) -> Result<TxReport> {
         let ops = tx_data::read(transaction).unwrap_or_else(|e| panic!("{transaction}: {e}"));
-        self.database.transact(ops).await.map(|_| ())
+        self.database.transact(ops).await
     }
 
     /// `{:as-of 1001 :since 1000 :history true}`; each may be left out.

@@ -97,10 +97,10 @@ async fn data(name: &str, transactions: &[Node]) -> World {
         match transaction.keyword() {
             // What follows is found in segments, what comes later in the tail.
             Some(":index") => world.database.stream().index_now().await.unwrap(),
-            _ => world
-                .transact(transaction)
-                .await
-                .unwrap_or_else(|e| panic!("{name}: {transaction}: {}", told(&e))),
+            _ => {
+                let done = world.transact(transaction).await;
+                done.unwrap_or_else(|e| panic!("{name}: {transaction}: {}", told(&e)));
+            }
         }
     }
     world

@@ -1,17 +1,16 @@
 //! `daodb transact`: transactions as EDN, into a folder or through a server.
 
+use super::remote::Remote;
 use super::who::{self, Who};
 use super::{Failure, folder};
 use crate::config::{Config, Settings, Wire};
 use crate::http::formats::{field, map, node, text as form};
 use crate::http::report;
-use crate::provenance::{self, AUTHOR, DAODB, KEY, REASON};
+use crate::provenance::{self, AUTHOR, KEY, REASON, TX_AUTHOR, TX_CLIENT};
 use clap::Args;
-use daodb_catalog::{Database, EntityRef, Op, Provenance, Transaction};
+use daodb_catalog::{Database, Provenance, Transaction};
 use daodb_datalog::edn::{self, EdnError, Form, Node, Span};
 use daodb_datalog::tx_data;
-use daodb_storage::Attr;
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,8 +29,6 @@ a folder, a database that is missing is made.
 
 With --key a command may be run again when its end was not seen: what was done is told again, and not done again. The second
 transaction has the key KEY/2, and so on.";
-
-const EDN: &str = "application/edn";
 
 /// Run transactions
 #[derive(Args, Debug)]
@@ -65,9 +62,9 @@ impl Transact {
         let text = text(self.file.as_deref())?;
         let all = calls(&text, &self.who.provenance()?, self.key.as_deref())?;
         if let Some(url) = &self.url {
-            let server = Server::at(url, self.database).await?;
+            let server = Remote::at(url, self.database).await?;
             for call in all {
-                say(&server.transact(call).await?)?;
+                say(&server.post("transact", &body(call), None).await?)?;
             }
             return Ok(());
         }
@@ -119,27 +116,19 @@ fn calls(text: &str, who: &Provenance, key: Option<&str>) -> Result<Vec<Call>, F
     };
     let call = |(i, form): (usize, Node)| {
         let mut call = call(form).map_err(|e| unreadable(e, text))?;
-        let tells_author = tells_author(&call.transaction.ops);
-        let Transaction { provenance, key: own, .. } = &mut call.transaction;
-        if !tells_author {
-            provenance.author = provenance.author.take().or_else(|| who.author.clone());
-        }
-        provenance.client.clone_from(&who.client);
+        let Transaction { ops, provenance, key: own } = &mut call.transaction;
+        // What the data say goes before what is said where nobody says anything.
+        let default = |name: &str, text: &Option<Arc<str>>| {
+            text.clone().filter(|_| !provenance::tells(ops, name))
+        };
+        let author = default(TX_AUTHOR, &who.author);
+        provenance.author = provenance.author.take().or(author);
+        provenance.client = default(TX_CLIENT, &who.client);
         provenance.reason = provenance.reason.take().or_else(|| who.reason.clone());
         *own = own.take().map_or_else(|| key(i), |own| Ok(Some(own)))?;
         Ok(call)
     };
     forms.into_iter().enumerate().map(call).collect()
-}
-
-/// Whether the data themselves say who makes the transaction: then the user of this system is not said beside it.
-fn tells_author(ops: &[Op]) -> bool {
-    let is = |a: &Attr| a.as_str() == ":tx/author";
-    ops.iter().any(|op| match op {
-        Op::Add { e: EntityRef::Tx, a, .. } => is(a),
-        Op::Map { id: Some(EntityRef::Tx), attrs } => attrs.iter().any(|(a, _)| is(a)),
-        _ => false,
-    })
 }
 
 /// `[...]`, or `{:tx-data [...]}` with what stands beside it.
@@ -202,68 +191,50 @@ fn say(line: &str) -> Result<(), Failure> {
         .map_err(|e| Failure::failed(format!("stdout: {e}")))
 }
 
-/// A server, and the database there.
-struct Server {
-    client: reqwest::Client,
-    url: String,
+/// A call as `/transact` takes it.
+fn body(call: Call) -> Node {
+    let Transaction { provenance, key, .. } = call.transaction;
+    let said = |text: Option<Arc<str>>| text.map_or_else(|| node(Form::Nil), form);
+    map([
+        ("tx-data", call.tx_data),
+        (AUTHOR, said(provenance.author)),
+        (REASON, said(provenance.reason)),
+        (KEY, said(key)),
+    ])
 }
 
-impl Server {
-    async fn at(url: &str, database: Option<String>) -> Result<Server, Failure> {
-        let client = reqwest::Client::builder().user_agent(DAODB).build();
-        let client = client.map_err(|e| Failure::failed(format!("cannot speak HTTP: {e}")))?;
-        let url = format!("{}/api", url.trim_end_matches('/'));
-        let name = match database {
-            Some(name) => name,
-            None => only(&answer(client.get(&url), &url).await?)?,
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_default_author_gives_way() {
+        let who = Provenance { author: Some("user".into()), ..Provenance::default() };
+        for (text, expect) in [
+            ("[{:p/n 1}]", Some("user")),
+            ("{:tx-data [{:p/n 1}] :author \"ada\"}", Some("ada")),
+            ("[[:db/add \"datomic.tx\" :tx/author \"ada\"]]", None),
+            ("[{:db/id \"datomic.tx\" :tx/author \"ada\"}]", None),
+            ("[[:db/add :db/current-tx :tx/author \"ada\"]]", None),
+            ("[[:db/add \"datomic.tx\" :tx/reason \"x\"]]", Some("user")),
+            ("[[:db/add \"x\" :tx/author \"ada\"]]", Some("user")),
+        ] {
+            let calls = calls(text, &who, None).unwrap();
+            let author = calls[0].transaction.provenance.author.as_deref();
+            assert_eq!(author, expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_transaction_has_a_key_of_its_own() {
+        let keys = |text: &str| -> Vec<String> {
+            let calls = calls(text, &Provenance::default(), Some("k")).unwrap();
+            calls.iter().map(|call| call.transaction.key.as_deref().unwrap().to_owned()).collect()
         };
-        Ok(Server { client, url: format!("{url}/{name}/transact") })
+        assert_eq!(
+            keys("[] [] {:tx-data [] :idempotency-key \"own\"} []"),
+            ["k", "k/2", "own", "k/4"]
+        );
     }
-
-    async fn transact(&self, call: Call) -> Result<String, Failure> {
-        let Transaction { provenance, key, .. } = call.transaction;
-        let said = |text: Option<Arc<str>>| text.map_or_else(|| node(Form::Nil), form);
-        let body = map([
-            ("tx-data", call.tx_data),
-            (AUTHOR, said(provenance.author)),
-            (REASON, said(provenance.reason)),
-            (KEY, said(key)),
-        ]);
-        let request = self.client.post(&self.url).header(CONTENT_TYPE, EDN);
-        answer(request.body(body.to_string()), &self.url).await
-    }
-}
-
-/// The name of the only database of `{:databases [...]}`.
-fn only(answer: &str) -> Result<String, Failure> {
-    let read = edn::read(answer).ok();
-    let names = read.as_ref().and_then(|node| field(node, "databases")?.sequence());
-    let names: Vec<&str> = names.unwrap_or_default().iter().filter_map(Node::string).collect();
-    match names.as_slice() {
-        [one] => Ok((*one).to_owned()),
-        [] => Err(Failure::failed("the server holds no database yet").hint("POST /api makes one")),
-        names => Err(Failure::usage("which database?")
-            .hint(format!("--database NAME; there are {}", names.join(", ")))),
-    }
-}
-
-/// The body of an answer; what the server refuses is a failure with its words.
-async fn answer(request: reqwest::RequestBuilder, url: &str) -> Result<String, Failure> {
-    let lost = |e: reqwest::Error| {
-        Failure::failed(format!("{url}: {e}")).hint("is a server there? --url is its HTTP address")
-    };
-    let response = request.header(ACCEPT, EDN).send().await.map_err(lost)?;
-    let status = response.status();
-    let body = response.text().await.map_err(lost)?;
-    if status.is_success() {
-        return Ok(body);
-    }
-    let read = edn::read(&body).ok();
-    let error = read.as_ref().and_then(|node| field(node, "error"));
-    let said = |name: &str| error.and_then(|e| field(e, name)?.string()).map(str::to_owned);
-    let failure = Failure::failed(said("message").unwrap_or_else(|| format!("{url}: {status}")));
-    Err(match said("hint") {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    })
 }

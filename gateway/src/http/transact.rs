@@ -7,7 +7,7 @@ use super::call::{Call, Said, respond};
 use super::errors::{self, Refusal, Result};
 use super::report;
 use super::server::Server;
-use crate::provenance::{self, AUTHOR, KEY, REASON};
+use crate::provenance::{self, AUTHOR, KEY, REASON, TX_CLIENT};
 use axum::extract::{Path, Request, State};
 use axum::http::header::USER_AGENT;
 use axum::response::Response;
@@ -51,7 +51,9 @@ pub fn transaction(call: &Call, said: &Said) -> Result<Transaction> {
     let mut transaction = Transaction { ops, ..provenance::said_in(&said.map).map_err(wrong)? };
     let agent = call.headers.get(USER_AGENT);
     let agent = agent.map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned());
-    transaction.provenance.client = agent.as_deref().and_then(provenance::client);
+    if !provenance::tells(&transaction.ops, TX_CLIENT) {
+        transaction.provenance.client = agent.as_deref().and_then(provenance::client);
+    }
     Ok(transaction)
 }
 

@@ -199,3 +199,72 @@ fn a_command_says_who_and_why_and_does_nothing_twice() {
     let who = "SELECT _id, author, client, reason FROM tx WHERE _id > 1001 ORDER BY 1";
     assert_eq!(done(dir.path(), &with(&["sql", who])), expect);
 }
+
+/// What a folder says, a server that has it says too.
+#[test]
+fn a_server_answers_as_its_folder_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let texts = [
+        "[{:db/ident :p/name :db/valueType :db.type/string :db/unique :db.unique/identity}]",
+        "[{:p/name \"Ada\" :p/at #inst \"2026-01-01\" :p/x 1.5} {:p/name \"Lin\" :p/tag :red}]",
+        "[[:db/add [:p/name \"Lin\"] :p/name \"Lin Falk\"] [:db/retract [:p/name \"Ada\"] :p/x 1.5]]",
+    ];
+    let (said, status) =
+        both(daodb(dir, &with(&["transact", "--database", "people"])), &texts.join("\n"));
+    assert!(status.success(), "{said}");
+    let asked: [&[&str]; 16] = [
+        &["sql", "SELECT name, at, x, tag FROM p ORDER BY name"],
+        &[
+            "sql",
+            "SELECT name, at, x, tag FROM p ORDER BY name",
+            "--as-of",
+            "1001",
+            "--format",
+            "table",
+        ],
+        &[
+            "sql",
+            "SELECT name, tag FROM p ORDER BY 1; SELECT count(*) AS n FROM p -- ;",
+            "--format",
+            "jsonl",
+        ],
+        &["sql", "SELECT name FROM p WHERE name = 'nobody'", "--format", "table"],
+        &["sql", "SELECT name FROM p WHERE name = 'nobody'"],
+        &["sql", "SELECT name, tag FROM p ORDER BY name", "--format", "edn"],
+        &["log"],
+        &["log", "--limit", "2", "--format", "jsonl"],
+        &["log", "--from", "1000", "--to", "1002"],
+        &["log", "--datoms", "--from", "1001"],
+        &["history", "[:p/name \"Lin\"]"],
+        &["history", "[:p/name \"Lin Falk\"]", "--attribute", ":p/name", "--format", "table"],
+        &["history", ":p/name"],
+        &["history", "[:p/name \"Ada\"]", "--as-of", "1001"],
+        &["diff", "1001", "1002"],
+        &["diff", "1002", "1000", "--format", "json"],
+    ];
+    let here: Vec<String> = asked.iter().map(|arguments| done(dir, &with(arguments))).collect();
+    assert!(here[0].contains("Lin Falk") && here[10].contains("Lin,Lin Falk"), "{here:?}");
+    let refused: [(&[&str], i32); 4] = [
+        (&["sql", "SELECT nothing FROM p"], 1),
+        (&["history", "[:p/name \"Nobody\"]"], 1),
+        (&["history", "seven"], 2),
+        (&["diff", "1000", "4711"], 1),
+    ];
+    let words: Vec<String> =
+        refused.iter().map(|(arguments, status)| fails(dir, &with(arguments), *status)).collect();
+
+    let mut server = Server::start(dir, &with(&["serve"]));
+    let url = server.http();
+    for (arguments, expect) in asked.iter().zip(&here) {
+        let said = done(dir, &[arguments, &["--url", &url][..]].concat());
+        assert_eq!(&said, expect, "{arguments:?}");
+    }
+    for ((arguments, status), expect) in refused.iter().zip(&words) {
+        let said = fails(dir, &[arguments, &["--url", &url][..]].concat(), *status);
+        assert_eq!(said.lines().next(), expect.lines().next(), "{arguments:?}");
+    }
+    assert!(server.signal("-TERM").success());
+    let said = fails(dir, &["sql", "SELECT 1", "--url", &url, "--database", "people"], 1);
+    assert!(said.contains("hint: is a server there?"), "{said}");
+}

@@ -1,6 +1,6 @@
 //! `daodb import csv`, `json` and `parquet`: rows go in, again they change nothing, and what is no value is told with its place.
 
-use super::program::{done, fails, run};
+use super::program::{Server, done, fails, run};
 use std::path::Path;
 
 const DATA: [&str; 2] = ["--data", "data"];
@@ -122,7 +122,7 @@ fn bad_rows_are_told_and_nothing_is_written() {
         "no type money",
     );
     assert_eq!(sql(dir, "SELECT count(*) FROM dao.transactions"), before);
-    assert_eq!(sql(dir, "SELECT id, n, price FROM t"), "id,n,price\n1,7,2.50\n");
+    assert_eq!(sql(dir, "SELECT id, n, price FROM t"), "id,n,price\n1,7,2.5\n");
 }
 
 #[test]
@@ -215,4 +215,63 @@ fn many_rows_are_several_transactions() {
     );
     let transactions = sql(dir, "SELECT count(*) > 2 FROM dao.transactions");
     assert!(transactions.ends_with("\nt\n"), "{transactions}");
+}
+
+/// The same through a server, which has the folder meanwhile.
+#[test]
+fn rows_go_in_through_a_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let mut text = String::from("id,name,tags,at\n");
+    for n in 0..11_000 {
+        text.push_str(&format!("{n},\"name \"\"{n}\"\"\",x,2026-01-01 00:00:00.5+00\n"));
+    }
+    write(dir, "a.csv", &text);
+    write(
+        dir,
+        "b.json",
+        "[{\"id\": 1, \"name\": null, \"many\": [1, 2]}, {\"id\": 2, \"name\": \"\\u00df\"}]",
+    );
+    write(dir, "bad.csv", "id,at\n1,soon\n");
+    // A uniqueness that the second row breaks, which only the database knows.
+    write(dir, "twice.csv", "id,name\n3,one\n4,one\n");
+    import(dir, &["csv", "a.csv", "--table", "t", "--key", "id"]);
+
+    let mut server = Server::start(dir, &[&["serve"], &DATA[..]].concat());
+    let url = server.http();
+    let through = |arguments: &[&str]| {
+        let output = run(dir, &[&["import"], arguments, &["--key", "id", "--url", &url]].concat());
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (status, said) = through(&["csv", "a.csv", "--table", "t"]);
+    assert!(
+        status == Some(0)
+            && said.contains("imported 11000 of 11000 rows into table t of database d"),
+        "{said}"
+    );
+    assert!(said.contains(": 0 changes;"), "{said}");
+    let (status, said) = through(&["csv", "a.csv", "--table", "other"]);
+    assert!(status == Some(0) && said.contains("imported 11000 of 11000"), "{said}");
+    let (status, said) = through(&["json", "b.json", "--table", "t"]);
+    // A name less, two numbers more; a name for another.
+    assert!(status == Some(0) && said.contains("imported 2 of 2 rows"), "{said}");
+    let (status, said) = through(&["csv", "bad.csv", "--table", "t"]);
+    assert!(
+        status == Some(1) && said.contains("bad.csv, row 1 (line 2), column at: \"soon\""),
+        "{said}"
+    );
+    let unique = "[{:db/ident :t/name :db/unique :db.unique/value}]";
+    std::fs::write(dir.join("unique.edn"), unique).unwrap();
+    done(dir, &["transact", "unique.edn", "--url", &url]);
+    let (status, said) = through(&["csv", "twice.csv", "--table", "t"]);
+    assert!(status == Some(1) && said.contains("error: twice.csv, row "), "{said}");
+    assert!(server.signal("-TERM").success());
+
+    let all = sql(dir, "SELECT id, name, tags, many FROM t WHERE id < 4 ORDER BY id");
+    let expect = "id,name,tags,many\n0,\"name \"\"0\"\"\",x,\n1,,x,\"{1,2}\"\n2,ß,x,\n3,\"name \"\"3\"\"\",x,\n";
+    assert_eq!(all, expect);
+    let same = "SELECT count(*) AS n FROM other JOIN t USING (id) WHERE other.at = t.at";
+    assert_eq!(sql(dir, same), "n\n11000\n");
+    let client = "SELECT DISTINCT client FROM tx";
+    assert_eq!(sql(dir, client), format!("client\ndaodb/{}\n", env!("CARGO_PKG_VERSION")));
 }

@@ -10,6 +10,8 @@ mod docs;
 mod embedded;
 mod importing;
 mod program;
+mod prompting;
 mod psql;
+mod querying;
 mod repository;
 mod tools;

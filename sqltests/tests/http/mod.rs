@@ -8,5 +8,7 @@ mod limits;
 mod log;
 mod openapi;
 mod provenance;
+mod query;
+mod reading;
 mod support;
 mod transact;

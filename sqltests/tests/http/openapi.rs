@@ -91,6 +91,9 @@ async fn answers_are_as_the_document_says() {
         ("/api/{db}/tx/{t}", "/tx/9999"),
         ("/api/{db}/log", "/log"),
         ("/api/{db}/log", "/log?from=5000"),
+        ("/api/{db}/entity/{id}", "/entity/4294967296"),
+        ("/api/{db}/entity/{id}", "/entity/4999999999"),
+        ("/api/{db}/tx-range", "/tx-range?start=1001"),
     ] {
         document.check("get", path, &door.get(at, JSON).await);
     }
@@ -105,6 +108,24 @@ async fn answers_are_as_the_document_says() {
         ("/api/{db}/transact", "/transact", EDN, "{:tx-data [".to_owned()),
         ("/api/{db}/with", "/with", EDN, format!("{op}}}")),
         ("/api/{db}/with", "/with", EDN, format!("{op} :sql \"SELECT a FROM p\"}}")),
+        ("/api/{db}/with", "/with", EDN, format!("{op} :query [:find ?a :where [_ :p/a ?a]]}}")),
+        ("/api/{db}/query", "/query", EDN, "{:query [:find ?n :where [_ :item/n ?n]]}".to_owned()),
+        (
+            "/api/{db}/query",
+            "/query",
+            EDN,
+            "{:query [:find ?n . :where [_ :item/o ?n]]}".to_owned(),
+        ),
+        ("/api/{db}/query", "/query", EDN, "{:query [:find ?x :where [_ :item/n ?n]]}".to_owned()),
+        (
+            "/api/{db}/explain",
+            "/explain",
+            EDN,
+            "{:query [:find ?n :where [_ :item/n ?n]]}".to_owned(),
+        ),
+        ("/api/{db}/pull", "/pull", EDN, "{:selector [:item/n] :eid 4294967296}".to_owned()),
+        ("/api/{db}/pull", "/pull", EDN, "{:selector [:item/n] :eids [4294967296 7]}".to_owned()),
+        ("/api/{db}/datoms", "/datoms", EDN, "{:index :aevt :components [:item/n]}".to_owned()),
         ("/api/{db}/sql", "/sql", SQL, "SELECT n FROM item".to_owned()),
         ("/api/{db}/sql", "/sql", SQL, "SELECT nothing FROM item".to_owned()),
     ] {

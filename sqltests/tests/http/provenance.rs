@@ -35,6 +35,15 @@ async fn a_transaction_says_who_and_why() {
     let next = t.as_i64().unwrap() + 1;
     let expect = json!([[t, "ada", "loader/2.1", "a typo"], [next, "lin", null, null]]);
     assert_eq!(rows.await, expect);
+
+    // What the data say goes before what the door says by itself; two authors are one too many.
+    let body = "{:tx-data [{:db/id \"datomic.tx\" :tx/author \"mira\" :tx/client \"desk 7\"}]}";
+    let done = transact(&door, &[(USER_AGENT.as_str(), "loader/2.1")], body).await;
+    assert_eq!(done.status, 200, "{done:?}");
+    let rows = door.rows("{\"sql\": \"SELECT author, client FROM tx ORDER BY _id DESC LIMIT 1\"}");
+    assert_eq!(rows.await, json!([["mira", "desk 7"]]));
+    let body = body.replace("}]}", "}] :author \"ada\"}");
+    assert_eq!(transact(&door, &[], &body).await.code(), "21000");
     door.close().await;
 }
 

@@ -2,6 +2,7 @@
 
 mod git;
 mod rows;
+mod server;
 
 pub use git::import;
 

@@ -1,16 +1,19 @@
 //! `daodb import csv`, `json` and `parquet`: the rows of a file, each an entity that its key names.
 
+use super::server::There;
 use crate::cli::progress::{Unit, Work};
+use crate::cli::remote::Remote;
 use crate::cli::who::Who;
 use crate::cli::{Failure, folder};
 use crate::config::{Config, Settings, Wire};
 use crate::import::rows::run::{self, Progress, Summary};
-use crate::import::rows::{File, Format, Wanted};
+use crate::import::rows::{File, Format, Here, Target, Wanted};
 use clap::Args;
 use daodb_catalog::Provenance;
 use daodb_storage::ValueType;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +21,7 @@ const CSV: &str = "\
 Examples:
   daodb import csv people.csv --table person --key email --database crm
   daodb import csv people.csv --table person --key email              again, mended: what differs
+  daodb import csv people.csv --table person --key email --url http://127.0.0.1:8765
   daodb import csv export.csv --table sale --key no --delimiter ';' --type price=bigdec --type zip=string
 
 The first line names the columns; column name of table person is attribute :person/name. A row is the entity whose key has its
@@ -53,9 +57,12 @@ struct Into {
     /// The type of a column, as price=bigdec
     #[arg(long = "type", value_name = "COLUMN=TYPE", value_parser = column_type)]
     types: Vec<(String, ValueType)>,
-    /// The database, made where it is missing [default: the only one of the folder]
+    /// The database, in a folder made where it is missing [default: the only one]
     #[arg(short, long, value_name = "NAME")]
     database: Option<String>,
+    /// The HTTP address of a server, in place of a folder
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
     #[command(flatten)]
     who: Who,
     #[command(flatten)]
@@ -140,6 +147,11 @@ impl Into {
             .map_err(|e| Failure::usage(format!("cannot read {}: {e}", file.path.display())))?;
         let name = file.path.file_name().unwrap_or_default().to_string_lossy();
         provenance.reason.get_or_insert_with(|| format!("import of {name}").into());
+        if let Some(url) = &self.url {
+            let server = Remote::at(url, self.database.clone()).await?;
+            let name = server.database().to_owned();
+            return self.import(Arc::new(There(server)), &name, &file, provenance, &stop).await;
+        }
         let catalog = folder::open(&config, true).await?;
         let imported = async {
             let database = match &self.database {
@@ -147,10 +159,7 @@ impl Into {
                 None => catalog.database(&folder::choose(&catalog, None)?).await?,
             };
             let name = database.name().to_owned();
-            let start = Instant::now();
-            let summary = self.import(database, &file, provenance, &stop).await?;
-            self.tell(&summary, &name, start.elapsed().as_secs_f64());
-            Ok::<_, Failure>(())
+            self.import(Arc::new(Here(database)), &name, &file, provenance, &stop).await
         };
         let imported = imported.await;
         catalog.close().await?;
@@ -159,11 +168,13 @@ impl Into {
 
     async fn import(
         &self,
-        database: std::sync::Arc<daodb_catalog::Database>,
+        target: Arc<dyn Target>,
+        database: &str,
         file: &File,
         provenance: Provenance,
         stop: &CancellationToken,
-    ) -> Result<Summary, Failure> {
+    ) -> Result<(), Failure> {
+        let start = Instant::now();
         let (mut reading, mut writing) = (None, None);
         let shown = file.path.display();
         let mut progress = |progress| match progress {
@@ -179,7 +190,9 @@ impl Into {
         };
         let types: BTreeMap<String, ValueType> = self.types.iter().cloned().collect();
         let wanted = Wanted { table: self.table.clone(), key: self.key.clone(), types };
-        Ok(run::import(database, file, &wanted, provenance, stop, &mut progress).await?)
+        let summary = run::import(target, file, &wanted, provenance, stop, &mut progress).await?;
+        self.tell(&summary, database, start.elapsed().as_secs_f64());
+        Ok(())
     }
 
     fn tell(&self, summary: &Summary, database: &str, seconds: f64) {

@@ -53,7 +53,7 @@ impl Columns {
                 all.push(None);
                 continue;
             }
-            let attribute = attribute(&namespace, &seen.name, schema);
+            let attribute = attribute(&namespace, &seen.name, schema)?;
             let known = schema.get(&attribute);
             let column = column(seen, attribute, known, wanted)?;
             let same = |other: &&Column| other.attribute == column.attribute;
@@ -86,16 +86,24 @@ fn sql(name: &str) -> String {
     name.replace(['-', '.'], "_")
 }
 
-/// The attribute that a table shows under this name, or a new one.
-fn attribute(namespace: &str, column: &str, schema: &Schema) -> Attr {
+/// The attribute that a table shows under this name, or a new one. A name that begins with _ would be a reference said
+/// backwards.
+fn attribute(namespace: &str, column: &str, schema: &Schema) -> Result<Attr, Fault> {
     let odd = |c: char| c.is_whitespace() || c.is_control() || "\"'()[]{},;@`\\^~/:".contains(c);
     let name: String = column.trim().chars().map(|c| if odd(c) { '_' } else { c }).collect();
+    let name = match column {
+        ID => name.as_str(),
+        _ => name.trim_start_matches('_'),
+    };
+    if name.is_empty() {
+        return Err(Fault::new("its name names no attribute").column(column));
+    }
     let exact = Attr::new(format!("{namespace}/{name}"));
     if schema.get(&exact).is_some() {
-        return exact;
+        return Ok(exact);
     }
     let mut known = schema.attributes.keys().filter(|a| a.namespace() == Some(namespace));
-    known.find(|a| sql(a.name()) == name).cloned().unwrap_or(exact)
+    Ok(known.find(|a| sql(a.name()) == name).cloned().unwrap_or(exact))
 }
 
 fn column(
@@ -299,6 +307,10 @@ mod tests {
         let value = Attribute { unique: Some(Unique::Value), ..known(":my-t/n", &[]) };
         let fault = columns(texts(), "n", vec![zip, value]).unwrap_err();
         assert!(fault.message.contains("is :db.unique/value"), "{fault:?}");
+        let back = columns(vec![seen("n", &["1"]), seen("_t_from", &["1"])], "n", vec![]).unwrap();
+        assert_eq!(back.all[1].as_ref().unwrap().attribute.as_str(), ":my_t/t_from");
+        let fault = columns(vec![seen("n", &["1"]), seen("__", &["1"])], "n", vec![]).unwrap_err();
+        assert!(fault.message.contains("names no attribute"), "{fault:?}");
         let twice = vec![seen("a b", &["1"]), seen("a_b", &["1"])];
         let fault = columns(twice, "a_b", vec![]).unwrap_err();
         assert!(fault.message.contains("are both :my_t/a_b"), "{fault:?}");

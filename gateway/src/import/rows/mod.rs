@@ -2,7 +2,7 @@
 //!
 //! A file is read row by row, and three times: [`survey`] finds out what its columns hold; then every cell is read as a value
 //! of its column, so that nothing is written of a file that is not whole; then [`write`] makes transactions of so many rows
-//! each. [`csv`], [`json`] and [`parquet`] give rows; [`columns`] says which attribute a column is, of which type; [`types`]
+//! each, which go to a [`target`]. [`csv`], [`json`] and [`parquet`] give rows; [`columns`] says which attribute a column is, of which type; [`types`]
 //! reads texts as that type. [`run`] leads through this.
 //!
 //! After an import each of its rows is as the file says: what a cell lacks is taken away. So the same file again changes
@@ -14,10 +14,12 @@ mod json;
 mod parquet;
 pub mod run;
 mod survey;
+mod target;
 mod types;
 mod write;
 
 pub use columns::Wanted;
+pub use target::{Done, Here, Target};
 
 use daodb_catalog::{Error, SqlState};
 use daodb_datalog::edn::Form;

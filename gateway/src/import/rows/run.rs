@@ -3,8 +3,9 @@
 use super::File;
 use super::columns::{Columns, Wanted};
 use super::survey::survey;
+use super::target::Target;
 use super::write::{Writer, Written};
-use daodb_catalog::{Database, Provenance, Result};
+use daodb_catalog::{Provenance, Result};
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +30,7 @@ pub struct Summary {
 /// Takes the rows of a file into a table. `stop` ends it between two rows; what is written then stays, and the same call
 /// goes on.
 pub fn import<'a>(
-    database: Arc<Database>,
+    target: Arc<dyn Target>,
     file: &'a File,
     wanted: &'a Wanted,
     provenance: Provenance,
@@ -46,14 +47,14 @@ pub fn import<'a>(
         if stop.is_cancelled() {
             return Ok(Summary { stopped: true, ..Summary::default() });
         }
-        let schema = database.schema(&database.snapshot()).await?;
+        let schema = target.schema().await?;
         let columns = Columns::of(&survey, wanted, &schema).map_err(fault)?;
         check(file, &columns, stop).map_err(fault)?;
         let mut summary = Summary { rows: survey.rows, ..Summary::default() };
         summary.passed_over = columns.all.contains(&None);
 
         let mut rows = file.open().map_err(fault)?;
-        let mut writer = Writer::new(database, file.path.clone(), columns, provenance);
+        let mut writer = Writer::new(target, file.path.clone(), columns, provenance).await?;
         writer.declare().await?;
         while let Some(row) = rows.next().map_err(fault)? {
             if stop.is_cancelled() {

@@ -158,7 +158,7 @@ fn string(text: &str) -> Node {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     #[test]
@@ -194,7 +194,9 @@ mod tests {
         let guess = |edn: &[&str]| {
             let mut guess = Guess::default();
             for text in edn {
-                let Form::Value(value) = edn::read(text).unwrap().form else { panic!("{text}") };
+                let Form::Value(value) = edn::read(text).unwrap().form else {
+                    unreachable!("{text}")
+                };
                 guess.value(&value);
             }
             guess.of_values().map(ValueType::name)

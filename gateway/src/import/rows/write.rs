@@ -1,9 +1,9 @@
 //! Rows to transactions, several on their way at a time so that they share log objects: the second reading of a file.
 
 use super::columns::{Columns, ID};
+use super::target::{Done, Target};
 use super::{Cell, Fault, Place, Row};
-use daodb_catalog::{Database, EntityRef, Error, Op, Provenance, Result, Transaction};
-use daodb_catalog::{TxReport, TxValue};
+use daodb_catalog::{EntityRef, Error, Op, Provenance, Result, Transaction, TxValue};
 use daodb_storage::{Attr, Value};
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
@@ -13,10 +13,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::Poll;
 
-/// What a transaction holds, and how many are on their way: this bounds memory.
-const ROWS: usize = 5_000;
-const OPS: usize = 20_000;
-const ON_THEIR_WAY: usize = 4;
+/// What a transaction holds: this bounds memory, and the body of a request.
+const ROWS: u64 = 5_000;
+const PARTS: usize = 100_000;
+const BYTES: usize = 8 << 20;
 
 /// What was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,15 +44,17 @@ struct Batch {
     by_key: HashMap<Vec<u8>, usize>,
     /// For `_id`: whom a row is about.
     ids: Vec<Option<i64>>,
-    ops: usize,
+    /// Values, and that there are none; and how long those that are texts are.
+    parts: usize,
+    bytes: usize,
     rows: u64,
 }
 
 /// A transaction on its way: the row of each op, and how many rows it has.
-type Sent = BoxFuture<'static, (Vec<Place>, u64, Result<TxReport>)>;
+type Sent = BoxFuture<'static, (Vec<Place>, u64, Result<Done>)>;
 
 pub struct Writer {
-    database: Arc<Database>,
+    target: Arc<dyn Target>,
     file: PathBuf,
     columns: Columns,
     provenance: Provenance,
@@ -64,16 +66,16 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn new(
-        database: Arc<Database>,
+    pub async fn new(
+        target: Arc<dyn Target>,
         file: PathBuf,
         columns: Columns,
         provenance: Provenance,
-    ) -> Writer {
-        let t = database.snapshot().newest().t;
+    ) -> Result<Writer> {
+        let t = target.newest().await?;
         let written = Written { t, ..Written::default() };
         let (batch, sent) = (Batch::default(), FuturesOrdered::new());
-        Writer { database, file, columns, provenance, batch, sent, begun: false, written }
+        Ok(Writer { target, file, columns, provenance, batch, sent, begun: false, written })
     }
 
     /// How many rows are durable.
@@ -87,16 +89,17 @@ impl Writer {
         if ops.is_empty() {
             return Ok(());
         }
-        let report = self.database.transact(self.transaction(ops)).await;
-        let report = report.map_err(|e| self.failed(Fault::new(""), e))?;
-        self.count(0, &report);
+        let done = Arc::clone(&self.target).transact(self.transaction(ops)).await;
+        let done = done.map_err(|e| self.failed(Fault::new(""), e))?;
+        self.count(0, done);
         Ok(())
     }
 
     pub async fn write(&mut self, row: Row) -> Result<()> {
         let place = row.place;
         self.take(row).map_err(|fault| fault.at(place).of(&self.file))?;
-        if self.batch.rows as usize >= ROWS || self.batch.ops >= OPS {
+        let Batch { rows, parts, bytes, .. } = self.batch;
+        if rows >= ROWS || parts >= PARTS || bytes >= BYTES {
             self.send().await?;
         }
         Ok(())
@@ -153,8 +156,8 @@ impl Writer {
             return Ok(());
         }
         self.begun = true;
-        let (database, transaction) = (Arc::clone(&self.database), self.transaction(ops));
-        let call = async move { (places, rows, database.transact(transaction).await) };
+        let (target, transaction) = (Arc::clone(&self.target), self.transaction(ops));
+        let call = async move { (places, rows, target.transact(transaction).await) };
         // Unconstrained: a poll that only yields would let the next call overtake.
         let mut call: Sent = tokio::task::unconstrained(call).boxed();
         // The first poll puts it into the transactor's queue, so the order of calls is the order of transactions.
@@ -162,17 +165,17 @@ impl Writer {
             Poll::Ready(done) => self.sent.push_back(futures::future::ready(done).boxed()),
             Poll::Pending => self.sent.push_back(call),
         }
-        while self.sent.len() > ON_THEIR_WAY {
+        while self.sent.len() >= self.target.at_once() {
             self.receive().await?;
         }
         Ok(())
     }
 
     async fn receive(&mut self) -> Result<()> {
-        let Some((places, rows, report)) = self.sent.next().await else { return Ok(()) };
-        match report {
-            Ok(report) => {
-                self.count(rows, &report);
+        let Some((places, rows, done)) = self.sent.next().await else { return Ok(()) };
+        match done {
+            Ok(done) => {
+                self.count(rows, done);
                 Ok(())
             }
             Err(e) => {
@@ -186,12 +189,11 @@ impl Writer {
         Transaction { provenance: self.provenance.clone(), ..ops.into() }
     }
 
-    fn count(&mut self, rows: u64, report: &TxReport) {
+    fn count(&mut self, rows: u64, done: Done) {
         self.written.rows += rows;
         self.written.transactions += 1;
-        self.written.t = report.t;
-        let changes = report.datoms.iter().filter(|d| d.e != report.t).count();
-        self.written.changes += changes as u64;
+        self.written.t = done.t;
+        self.written.changes += done.changes;
     }
 
     /// An error of the transactor, with the place in the file.
@@ -213,7 +215,8 @@ impl Batch {
         let mut bytes = Vec::new();
         key.write_canonical(&mut bytes);
         self.rows += 1;
-        self.ops += 1 + entity.without.len();
+        self.parts += 1 + entity.without.len() + entity.attrs.len();
+        self.bytes += entity.attrs.iter().map(|(_, v)| length(v)).sum::<usize>();
         match self.by_key.get(&bytes) {
             Some(at) => self.entities[*at] = entity,
             None => {
@@ -225,7 +228,8 @@ impl Batch {
     }
 
     fn ops(self, by_id: bool) -> (Vec<Op>, Vec<Place>) {
-        let (mut ops, mut places) = (Vec::with_capacity(self.ops), Vec::with_capacity(self.ops));
+        let count = self.entities.len();
+        let (mut ops, mut places) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for (i, (entity, id)) in self.entities.into_iter().zip(self.ids).enumerate() {
             let e = match id.filter(|_| by_id) {
                 Some(id) => EntityRef::Id(id),
@@ -240,6 +244,16 @@ impl Batch {
             places.resize(ops.len(), entity.place);
         }
         (ops, places)
+    }
+}
+
+/// About how long a value is where it is long.
+fn length(v: &TxValue) -> usize {
+    match v {
+        TxValue::Value(Value::String(text)) => text.len(),
+        TxValue::Value(Value::Bytes(bytes)) => bytes.len() * 2,
+        TxValue::Many(all) => all.iter().map(length).sum(),
+        _ => 0,
     }
 }
 

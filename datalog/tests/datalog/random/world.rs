@@ -1,0 +1,161 @@
+//! A random schema and a random history, in the database and as a list of datoms.
+
+use crate::support::{World, parse};
+use daodb_datalog::access::entid;
+use daodb_datalog::edn::Node;
+use daodb_storage::Datom;
+use rand::Rng;
+use rand::rngs::SmallRng;
+use rand::seq::IndexedRandom;
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ty {
+    Long,
+    String,
+    Keyword,
+    Double,
+    Instant,
+    Boolean,
+    Entity,
+    /// Undeclared, values of several types.
+    Mixed,
+    Attribute,
+}
+
+#[derive(Debug, Clone)]
+pub struct Attribute {
+    pub name: String,
+    pub ty: Ty,
+    pub many: bool,
+    pub unique: bool,
+}
+
+pub struct RandomWorld {
+    pub world: World,
+    pub attributes: Vec<Attribute>,
+    pub entities: Vec<i64>,
+    pub datoms: Vec<Datom>,
+    /// Of attributes that every database has.
+    pub own: BTreeMap<String, i64>,
+    /// What was transacted, for who has to find out.
+    pub story: String,
+}
+
+/// A value as EDN: few of each type, so that they meet.
+pub fn value(rng: &mut SmallRng, ty: Ty, entities: &[i64]) -> String {
+    match ty {
+        Ty::Long => rng.random_range(0..6).to_string(),
+        Ty::String => format!("\"{}\"", ["a", "b", "c", "d"].choose(rng).unwrap()),
+        Ty::Keyword => [":k/a", ":k/b", ":c"].choose(rng).unwrap().to_string(),
+        Ty::Double => ["0.5", "1.5", "2.0"].choose(rng).unwrap().to_string(),
+        Ty::Instant => format!("#inst \"2020-01-0{}\"", rng.random_range(1..4)),
+        Ty::Boolean => rng.random_bool(0.5).to_string(),
+        Ty::Entity => entities.choose(rng).unwrap().to_string(),
+        Ty::Mixed => {
+            let ty = *[Ty::Long, Ty::String, Ty::Keyword].choose(rng).unwrap();
+            value(rng, ty, entities)
+        }
+        Ty::Attribute => ":db/ident".to_owned(),
+    }
+}
+
+fn declared(a: &Attribute) -> Option<String> {
+    let ty = match a.ty {
+        Ty::Long => "long",
+        Ty::String => "string",
+        Ty::Keyword => "keyword",
+        Ty::Double => "double",
+        Ty::Instant => "instant",
+        Ty::Boolean => "boolean",
+        Ty::Entity => "ref",
+        Ty::Mixed | Ty::Attribute => return None,
+    };
+    let many = if a.many { "many" } else { "one" };
+    let unique = if a.unique { " :db/unique :db.unique/value" } else { "" };
+    Some(format!(
+        "{{:db/ident {} :db/valueType :db.type/{ty} :db/cardinality :db.cardinality/{many}{unique}}}",
+        a.name
+    ))
+}
+
+fn attributes(rng: &mut SmallRng) -> Vec<Attribute> {
+    let tys = [Ty::Long, Ty::String, Ty::Keyword, Ty::Double, Ty::Instant, Ty::Boolean];
+    let mut out = Vec::new();
+    let mut add = |ty, many, unique| {
+        let name = format!(":x/{}", ["a", "b", "c", "d", "e", "f", "g", "h", "i"][out.len()]);
+        out.push(Attribute { name, ty, many, unique });
+    };
+    add(Ty::Long, false, false);
+    add(Ty::Entity, rng.random_bool(0.7), false);
+    add(Ty::Entity, rng.random_bool(0.3), false);
+    add(Ty::String, rng.random_bool(0.3), false);
+    add(Ty::Long, rng.random_bool(0.5), rng.random_bool(0.5));
+    for _ in 0..rng.random_range(0..3) {
+        add(*tys.choose(rng).unwrap(), rng.random_bool(0.3), false);
+    }
+    if rng.random_bool(0.5) {
+        add(Ty::Mixed, false, false);
+    }
+    out
+}
+
+impl RandomWorld {
+    pub async fn new(rng: &mut SmallRng) -> RandomWorld {
+        let tail = *[1, 10, 1000].choose(rng).unwrap();
+        let world = World::new(tail).await;
+        let attributes = attributes(rng);
+        let entities = vec![];
+        let mut out = RandomWorld {
+            world,
+            attributes,
+            entities,
+            datoms: vec![],
+            own: BTreeMap::new(),
+            story: String::new(),
+        };
+        let schema: Vec<String> = out.attributes.iter().filter_map(declared).collect();
+        assert!(out.transact(&format!("[{}]", schema.join(" "))).await);
+        let n = rng.random_range(4..9);
+        let first: Vec<String> =
+            (0..n).map(|i| format!("[:db/add \"e{i}\" :x/a {}]", rng.random_range(0..6))).collect();
+        assert!(out.transact(&format!("[{}]", first.join(" "))).await);
+        for _ in 0..rng.random_range(2..7) {
+            if rng.random_bool(0.3) {
+                out.story += "index\n";
+                out.world.database.stream().index_now().await.unwrap();
+            }
+            let ops: Vec<String> = (0..rng.random_range(1..12)).map(|_| out.op(rng)).collect();
+            // One that contradicts itself is refused, and leaves nothing.
+            out.transact(&format!("[{}]", ops.join(" "))).await;
+        }
+        for d in out.datoms.iter().filter(|d| d.a.namespace() == Some("db")) {
+            let at = out.world.at(None);
+            if let Some(e) = entid(&at, &parse(d.a.as_str())).await.unwrap() {
+                out.own.insert(d.a.to_string(), e);
+            }
+        }
+        out
+    }
+
+    fn op(&self, rng: &mut SmallRng) -> String {
+        let e = self.entities.choose(rng).unwrap();
+        let a = self.attributes.choose(rng).unwrap();
+        let v = value(rng, a.ty, &self.entities);
+        match rng.random_range(0..12) {
+            0 => format!("[:db/retract {e} {} {v}]", a.name),
+            1 => format!("[:db/retract {e} {}]", a.name),
+            2 if rng.random_bool(0.3) => format!("[:db/retractEntity {e}]"),
+            _ => format!("[:db/add {e} {} {v}]", a.name),
+        }
+    }
+
+    async fn transact(&mut self, text: &str) -> bool {
+        let transaction: Node = parse(text);
+        let Ok(report) = self.world.transact(&transaction).await else { return false };
+        self.story += &format!("{} {text}\n", report.t);
+        self.entities.extend(report.tempids.values());
+        self.datoms.extend(report.datoms.iter().cloned());
+        true
+    }
+}
