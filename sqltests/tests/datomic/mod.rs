@@ -15,13 +15,14 @@ mod world;
 use answer::Answer;
 use compare::{Count, compare};
 use daodb_datalog::edn;
+use daodb_sqltests::servers::datomic;
 use daodb_sqltests::{engine, how_many, left_out, program, seed};
 use generate::{Sequence, sequence};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 const SUITE: &str = "Datomic's transactions";
 /// Sequences that share a database: making one takes longer than filling it.
@@ -32,19 +33,6 @@ const SHOWN: usize = 5;
 /// How many forms a transaction has.
 fn forms(text: &str) -> Option<usize> {
     edn::read(text).ok()?.sequence().map(<[edn::Node]>::len)
-}
-
-/// The class path, where `.ci/run` has put it.
-fn class_path() -> Option<String> {
-    let file = std::env::home_dir()?.join(".cache/daodb/datomic/classpath");
-    match std::fs::read_to_string(&file) {
-        Ok(text) => Some(text.trim().to_owned()),
-        Err(e) => {
-            let why = format!("{}: {e} (.ci/run makes it, by Maven)", file.display());
-            left_out(SUITE, &why);
-            None
-        }
-    }
 }
 
 fn line(n: u64, sequence: &Sequence) -> String {
@@ -59,11 +47,9 @@ fn line(n: u64, sequence: &Sequence) -> String {
 }
 
 /// What Datomic made of the sequences in the file `asked`.
-fn datomic(class_path: &str, asked: &Path, answered: PathBuf) -> Vec<Answer> {
+fn theirs(class_path: &str, asked: &Path, answered: PathBuf) -> Vec<Answer> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/datomic/datomic.clj");
-    let mut command = Command::new("java");
-    // Whatever the locale says.
-    command.args(["-Dfile.encoding=UTF-8", "-cp", class_path, "clojure.main", script]);
+    let mut command = datomic::command(class_path, Path::new(script));
     command.stdin(std::fs::File::open(asked).unwrap());
     command.stdout(std::fs::File::create(&answered).unwrap()).stderr(Stdio::piped());
     let done = command.output().unwrap();
@@ -91,7 +77,9 @@ async fn datomic_says_the_same() {
     if !program("java", SUITE) {
         return;
     }
-    let Some(class_path) = class_path() else { return };
+    let Some(class_path) = datomic::class_path() else {
+        return left_out(SUITE, "there is no ~/.cache/daodb/datomic/classpath");
+    };
     let default = if std::env::var_os("CI").is_some() { 2000 } else { 200 };
     let (first, count) = match seed() {
         Some(seed) => (seed, 1),
@@ -104,7 +92,7 @@ async fn datomic_says_the_same() {
     let (asked, answered) = (folder.path().join("asked"), folder.path().join("answered"));
     let lines = sequences.iter().zip(0..).map(|(sequence, n)| line(n, sequence));
     std::fs::write(&asked, lines.collect::<String>()).unwrap();
-    let theirs = tokio::task::spawn_blocking(move || datomic(&class_path, &asked, answered));
+    let theirs = tokio::task::spawn_blocking(move || theirs(&class_path, &asked, answered));
     let ours = ours(&sequences).await;
     let theirs = theirs.await.unwrap();
     assert_eq!(theirs.len(), sequences.len(), "datomic.clj answered a part of the sequences");
