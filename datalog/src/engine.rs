@@ -1,26 +1,30 @@
-//! The query engine's own state, once for each pool of memory.
+//! The query engine's own state for one query.
 
+use crate::algebra::Plan;
 use daodb_catalog::Catalog;
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
-use std::sync::Arc;
+
+/// A plan that reads fewer rows runs on one thread: dividing the work costs more than it saves.
+const SMALL: f64 = 100_000.0;
 
 /// A state that plans for this catalog's pool.
-pub fn state(catalog: &Catalog) -> SessionState {
-    of_runtime(catalog.runtime())
-}
-
-fn of_runtime(runtime: Arc<RuntimeEnv>) -> SessionState {
+pub fn state(catalog: &Catalog, plan: &Plan) -> SessionState {
     let mut config = SessionConfig::new()
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
     // A union's columns come from several attributes, whose names stand in the metadata of fields: they differ, and the
     // engine's logical and physical schemas of a union keep different ones of them.
     config.options_mut().execution.skip_physical_aggregate_schema_check = true;
+    match plan.reads() < SMALL {
+        true => config = config.with_target_partitions(1),
+        // A join's filter for its other side waits until all its partitions are asked. A join above that has nothing on its
+        // own side of one partition does not ask that one, and both would wait for ever.
+        false => config.options_mut().optimizer.enable_join_dynamic_filter_pushdown = false,
+    }
     SessionStateBuilder::new()
         .with_config(config)
-        .with_runtime_env(runtime)
+        .with_runtime_env(catalog.runtime())
         .with_default_features()
         .build()
 }

@@ -146,7 +146,8 @@ async fn plan(catalog: &Catalog, request: &QueryRequest) -> Result<Planned> {
         .map_err(|stuck| stuck.into_fault().into_error(None))?;
     let columns = find::columns(&query, &resolved, &inputs, &rows).map_err(placed)?;
     let logical = find::plan(&query, &resolved, &rows, &columns).map_err(of_engine)?;
-    Ok(Planned { query, resolved, rows, columns, logical, state: engine::state(catalog) })
+    let state = engine::state(catalog, &rows);
+    Ok(Planned { query, resolved, rows, columns, logical, state })
 }
 
 async fn sources(request: &QueryRequest) -> Result<(Option<Arc<DbSource>>, Vec<Input>)> {

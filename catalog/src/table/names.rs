@@ -32,8 +32,10 @@ pub fn tables(snapshot: &Snapshot, schema: &Schema) -> Vec<Arc<TableDef>> {
     }
     let mut groups: BTreeMap<Option<&str>, Vec<&Attribute>> = BTreeMap::new();
     for attribute in schema.attributes.values().filter(|a| !hidden(&a.ident) && !is_unsaid(a)) {
-        groups.entry(attribute.ident.namespace()).or_default().push(attribute);
+        groups.entry(attribute.name.namespace()).or_default().push(attribute);
     }
+    // By the names that they have now.
+    groups.values_mut().for_each(|group| group.sort_by(|x, y| x.name.cmp(&y.name)));
     let wanted: Vec<&str> = groups.keys().map(|ns| ns.unwrap_or(NO_NAMESPACE)).collect();
     let names = table_names(&wanted);
     let mut tables: Vec<_> = names
@@ -46,7 +48,7 @@ pub fn tables(snapshot: &Snapshot, schema: &Schema) -> Vec<Arc<TableDef>> {
 }
 
 fn table(name: String, attributes: &[&Attribute], open: &BTreeMap<Attr, u64>) -> TableDef {
-    let wanted: Vec<&str> = attributes.iter().map(|a| a.ident.name()).collect();
+    let wanted: Vec<&str> = attributes.iter().map(|a| a.name.name()).collect();
     let names = sql_names(&wanted, &RESERVED_COLUMNS);
     let mut columns: Vec<_> =
         names.into_iter().zip(attributes).map(|(n, a)| column(n, a)).collect();

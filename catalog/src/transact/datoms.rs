@@ -2,7 +2,7 @@
 
 use super::op::{Column, Row, Swap, refused};
 use super::pending::Db;
-use super::{Op, resolve};
+use super::{Op, lookups};
 use crate::error::{Error, Result, SqlState};
 use crate::schema::{Attribute, Cardinality};
 use daodb_storage::{Attr, Value};
@@ -134,7 +134,7 @@ impl Said<'_> {
 }
 
 fn contradiction(attribute: &Attribute, row: &Row, other: u32) -> Error {
-    let (e, a, v) = (row.e, &attribute.ident, &row.v);
+    let (e, a, v) = (row.e, &attribute.name, &row.v);
     let text = format!("[{e} {a} {v}] is added and retracted, the other by op {}", other + 1);
     Error::new(SqlState::INVALID_PARAMETER_VALUE, text)
         .hint("a transaction has no order within: say one of the two, or use two transactions")
@@ -142,22 +142,23 @@ fn contradiction(attribute: &Attribute, row: &Row, other: u32) -> Error {
 
 fn not_held(attribute: &Attribute, swap: &Swap, held: Option<&Value>) -> Error {
     let shown = |v: Option<&Value>| v.map_or_else(|| "nil".to_owned(), Value::to_string);
-    let (e, a) = (swap.e, &attribute.ident);
+    let (e, a) = (swap.e, &attribute.name);
     let (held, old) = (shown(held), shown(swap.old.as_ref()));
     Error::new(SqlState::COMPARE_FAILED, format!("{a} of entity {e} is {held}, not {old}"))
         .hint("read it again and decide anew: somebody else changed it")
 }
 
 fn two_values(attribute: &Attribute, x: &Row, y: &Row) -> Error {
-    let (e, a) = (x.e, &attribute.ident);
+    let (e, a) = (x.e, &attribute.name);
     let other = x.op.min(y.op) + 1;
     let text = format!("{a} has one value, entity {e} gets {} and {} (see op {other})", x.v, y.v);
     Error::new(SqlState::CARDINALITY_VIOLATION, text)
         .hint(format!("give one value, or declare {a} :db.cardinality/many first"))
 }
 
-/// No other entity may have a value that is added, after this transaction.
-async fn check_unique(
+/// No other entity may have a value that is added, after this transaction. `events` are sorted by (e, v); nobody has the values
+/// that are `free`.
+pub async fn check_unique(
     db: &mut Db,
     ops: &[Op],
     attribute: &Attribute,
@@ -195,7 +196,7 @@ async fn check_unique(
     }
     let found = db.lookup(a, &asked).await?;
     for event in added {
-        let Some(holder) = resolve::holder(&found, &event.v).filter(|e| *e != event.e) else {
+        let Some(holder) = lookups::holder(&found, &event.v).filter(|e| *e != event.e) else {
             continue;
         };
         let given_up = events

@@ -1,10 +1,10 @@
 //! Ops spread out: a map within a map becomes one of its own, a reference said backwards is turned round, a vector becomes
 //! what the schema says that it is. What needs none of it, nearly everything, is borrowed.
 
-use super::op::{check_form, refused};
+use super::op::refused;
 use super::{EntityRef, Op, TxValue};
 use crate::error::{Error, Result, SqlState};
-use crate::schema::{Attribute, Cardinality, Schema, builtin};
+use crate::schema::{Attribute, Cardinality, Schema, Unique, builtin};
 use daodb_storage::{Attr, Value, ValueType};
 use std::borrow::Cow;
 
@@ -19,6 +19,14 @@ pub struct Expanded<'a> {
     /// That of all other ops.
     pub whole: Option<(u32, EntityRef)>,
     pub nested: Vec<Nested>,
+    pub ensured: Vec<Ensured>,
+}
+
+/// `:db/ensure`: what an entity must be after the transaction.
+pub struct Ensured {
+    pub op: u32,
+    pub e: EntityRef,
+    pub spec: EntityRef,
 }
 
 /// A map that stood within another one, without an id.
@@ -31,17 +39,17 @@ pub struct Nested {
 }
 
 impl Nested {
-    /// As in Datomic: it is a part of the other, or is found by what is unique of it. Else nothing could ever name it.
+    /// As in Datomic: it is a part of the other, or is found by an identity. Else nothing could ever name it.
     pub fn check(&self, schema: &Schema) -> Result<()> {
         let known = |a: &Attr| schema.get(a);
         let part = known(&self.under).is_some_and(|a| a.is_component);
-        let named = self.attrs.iter().any(|a| known(a).is_some_and(|a| a.unique.is_some()));
+        let identity = |a: &Attribute| a.unique == Some(Unique::Identity);
+        let named = self.attrs.iter().any(|a| known(a).is_some_and(identity));
         if part || named {
             return Ok(());
         }
         let under = &self.under;
-        let text =
-            format!("the map under {under} has no :db/id, nothing unique, and is no component");
+        let text = format!("the map under {under} has no :db/id, no identity, and is no component");
         Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, text).hint(format!(
             "give it a tempid as :db/id, or declare {under} :db/isComponent true first"
         )))
@@ -51,11 +59,12 @@ impl Nested {
 /// `more` stands after the caller's ops and is no op of theirs.
 pub fn expand<'a>(ops: &'a [Op], more: Option<&'a Op>, schema: &Schema) -> Result<Expanded<'a>> {
     let all = Vec::with_capacity(ops.len());
-    let out = Expanded { ops: all, metas: Vec::new(), whole: None, nested: Vec::new() };
+    let (nested, ensured) = (Vec::new(), Vec::new());
+    let out = Expanded { ops: all, metas: Vec::new(), whole: None, nested, ensured };
     let mut way = Way { schema, out, op: 0, inner: 0 };
     for (at, op) in (0u32..).zip(ops.iter().chain(more)) {
         way.op = at;
-        check_form(op).and_then(|()| way.op(op, 0)).map_err(|e| refused(ops, at, e))?;
+        way.op(op, 0).map_err(|e| refused(ops, at, e))?;
     }
     Ok(way.out)
 }
@@ -75,6 +84,7 @@ impl<'a> Way<'a, '_> {
             Op::Add { e, a, v } if a.as_str() == builtin::META => {
                 self.whole(e, entity(v).ok_or_else(|| no_entity(v))?)
             }
+            Op::Add { e, a, v } if a.as_str() == builtin::ENSURE => self.ensure(e, v),
             op if is_plain(op) => {
                 self.out.ops.push((self.op, Cow::Borrowed(op)));
                 Ok(())
@@ -99,7 +109,7 @@ impl<'a> Way<'a, '_> {
         }
         match op {
             Op::Map { id: Some(id), attrs } if is_tx(id) && attrs.is_empty() => Ok(()),
-            op => check_form(op).and_then(|()| self.op(op, 0)),
+            op => self.op(op, 0),
         }
     }
 
@@ -120,6 +130,18 @@ impl<'a> Way<'a, '_> {
         Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, text).hint(
             "as {:db/id \"datomic.tx\", :dao/m \"why\"}, or [:db/add e a v {:dao/m \"why\"}]",
         ))
+    }
+
+    fn ensure(&mut self, e: &EntityRef, v: &TxValue) -> Result<()> {
+        let specs = match v {
+            TxValue::Many(all) => all.as_slice(),
+            v => std::slice::from_ref(v),
+        };
+        for spec in specs {
+            let spec = entity(spec).ok_or_else(|| no_entity(spec))?;
+            self.out.ensured.push(Ensured { op: self.op, e: e.clone(), spec });
+        }
+        Ok(())
     }
 
     /// A list form whose values only the schema can tell.
@@ -171,6 +193,7 @@ impl<'a> Way<'a, '_> {
         for (a, v) in attrs {
             match backwards(a) {
                 Some(forward) => self.backwards(&id, a, &forward, v, depth)?,
+                None if a.as_str() == builtin::ENSURE => self.ensure(&id, v)?,
                 None => said.push((a.clone(), self.values(a, v, depth)?)),
             }
         }
@@ -336,7 +359,10 @@ fn is_plain(op: &Op) -> bool {
         Op::Cas { a, old, new, .. } => forwards(a) && old.as_ref().is_none_or(one) && one(new),
         Op::RetractEntity { .. } => true,
         Op::About { .. } => false,
-        Op::Map { attrs, .. } => attrs.iter().all(|(a, v)| forwards(a) && several(v)),
+        Op::Map { attrs, .. } => {
+            let ensures = |a: &Attr| a.as_str() == builtin::ENSURE;
+            attrs.iter().all(|(a, v)| forwards(a) && !ensures(a) && several(v))
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The transactor: ops -> resolved -> validated -> datoms. A refused transaction changes nothing and says which op and why.
 //!
 //! In the order data flows: [`call`] is what a caller hands over; [`expand`] spreads maps within maps and references said
-//! backwards out; [`op`] lays ops out as columns, an attribute each; [`resolve`] finds whom look-ups and tempids
-//! name; [`metas`] are the fifth parts; [`retract`] spreads `:db/retractEntity` out; [`validate`] fits values to declared types; [`datoms`] compares each
-//! column with what is known and keeps what is new; [`prepare`] leads through these steps; [`pending`] is what they read: a
+//! backwards out; [`lookups`] finds whom look-up refs name; [`op`] lays ops out as columns, an attribute each; [`resolve`] finds
+//! whom tempids name; [`metas`] are the fifth parts; [`retract`] spreads `:db/retractEntity` out; [`validate`] fits values to declared types; [`datoms`] compares each
+//! column with what is known and keeps what is new; [`tuples`] makes composites of that, [`ensure`] asks what entities must
+//! have; [`prepare`] leads through these steps; [`pending`] is what they read: a
 //! snapshot with the transactions on top that are not durable yet; [`writer`] writes groups of them,
 //! [`repeated`] finds a call that is made again; [`mod@what_if`] writes nothing.
 //!
@@ -16,7 +17,9 @@
 
 mod call;
 mod datoms;
+mod ensure;
 mod expand;
+mod lookups;
 mod metas;
 mod op;
 mod pending;
@@ -24,6 +27,7 @@ mod prepare;
 mod repeated;
 mod resolve;
 mod retract;
+mod tuples;
 mod validate;
 mod what_if;
 pub(crate) mod writer;

@@ -68,6 +68,12 @@ impl Columns {
                 Attribute::undeclared(a.clone())
             }
         };
+        // One attribute under two of its names is one column.
+        if let Some(at) = self.by_name.get(&attribute.ident).copied() {
+            self.by_name.insert(a.clone(), at);
+            return Ok(at);
+        }
+        self.by_name.insert(attribute.ident.clone(), self.all.len());
         self.all.push(Column {
             attribute,
             adds: Vec::new(),
@@ -111,6 +117,7 @@ impl Columns {
             Op::Retract { a, v, .. } if wanted(a) => {
                 let column = self.index(a, schema, 0)?;
                 let column = &mut self.all[column];
+                names.is_said(e);
                 match v {
                     None => column.clears.push((at, e)),
                     Some(v) => {
@@ -173,20 +180,20 @@ impl Columns {
         names.is_said(e);
         let column = &mut self.all[column];
         let v = validate::value(v, &column.attribute, schema, names)?;
+        validate::predicates(&v, &column.attribute)?;
         column.adds.push(Row { op, e, v });
         Ok(())
     }
-}
 
-/// What an op must be whatever the database holds.
-pub fn check_form(op: &Op) -> Result<()> {
-    let nothing = matches!(op, Op::Map { attrs, .. } if attrs.is_empty());
-    if nothing {
-        let text = "a map without attributes says nothing";
-        return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, text)
-            .hint("give it an attribute, or leave it out"));
+    /// Values of composite tuples are made by the database: what is said of them only names entities.
+    pub fn drop_composites(&mut self) {
+        for column in self.all.iter_mut().filter(|c| c.attribute.is_composite()) {
+            column.adds.clear();
+            column.retracts.clear();
+            column.clears.clear();
+            column.swaps.clear();
+        }
     }
-    Ok(())
 }
 
 /// The error of a transaction, with the op that is at fault.

@@ -5,9 +5,9 @@ use super::expand::expand;
 use super::metas::Metas;
 use super::op::{Columns, Row, refused};
 use super::pending::Db;
-use super::resolve::Names;
+use super::resolve::{NOBODY, Names};
 use super::retract::{self, Target};
-use super::{Op, Transaction, validate};
+use super::{Op, Transaction, ensure, lookups, tuples, validate};
 use crate::error::{Error, Result, SqlState};
 use crate::schema::change::{Said, declares};
 use crate::schema::fit::Checks;
@@ -65,7 +65,8 @@ pub async fn prepare(
     let ops = transaction.ops.as_slice();
     let of_it = transaction.said_of_it();
     let expanded = expand(ops, of_it.as_ref(), schema)?;
-    let mut names = Names::read(db, schema, ops, &expanded, place.t).await?;
+    let lookups = lookups::find(db, schema, ops, &expanded).await?;
+    let mut names = Names::new(db, lookups, place.t);
     let mut subjects = Vec::with_capacity(expanded.ops.len());
     for (at, op) in &expanded.ops {
         names.op = *at;
@@ -73,6 +74,7 @@ pub async fn prepare(
         subjects.push(subject.map_err(|e| refused(ops, *at, e))?);
     }
     let metas = Metas::read(&mut names, &expanded, ops, schema)?;
+    let specs = ensure::read(&mut names, &expanded.ensured, ops, schema)?;
     let first_fresh = db.next_entity;
     let (all, changes) = (expanded.ops.as_slice(), Vec::new());
     let mut tx = Way { db, ops, all, place, first_fresh, names, subjects, changes };
@@ -93,6 +95,7 @@ pub async fn prepare(
         nested.check(then).map_err(|e| refused(ops, nested.op, e))?;
     }
     let instant = tx.say(schema, then, plain).await?;
+    ensure::check(tx.db, ops, then, &mut tx.names, &specs, &tx.changes).await?;
     let keyed = transaction.key.is_some();
     Ok(tx.finish(schema, after, checks, instant, metas, keyed))
 }
@@ -106,7 +109,7 @@ fn declares_something(op: &Op) -> bool {
 }
 
 fn is_schema_attribute(a: &Attr) -> bool {
-    a.as_str().starts_with(":db/") && builtin::SCHEMA_ATTRIBUTES.contains(&a.as_str())
+    a.as_str().starts_with(":db") && builtin::SCHEMA_ATTRIBUTES.contains(&a.as_str())
 }
 
 /// Whether a claim belongs to the declaration of `e`. `:db/doc` is said of other entities too.
@@ -135,7 +138,7 @@ impl Way<'_> {
     async fn retracted(&mut self, schema: &Schema) -> Result<Vec<(Attr, Row)>> {
         let mut targets: Vec<Target> = Vec::new();
         for ((at, op), e) in self.all.iter().zip(&self.subjects) {
-            if matches!(**op, Op::RetractEntity { .. }) && *e >= 0 {
+            if matches!(**op, Op::RetractEntity { .. }) && *e >= 0 && *e != NOBODY {
                 retract::check(*e).map_err(|e| refused(self.ops, *at, e))?;
                 targets.push((*at, *e));
             }
@@ -223,7 +226,16 @@ impl Way<'_> {
         let late = retract::expand(self.db, schema, late).await?;
         columns.retract(late, schema)?;
         let instant = self.instant(&mut columns)?;
+        columns.drop_composites();
+        let touched = tuples::touched(&columns, schema);
         self.compare(columns).await?;
+        if !touched.is_empty() {
+            let (fresh, t) = (self.first_fresh, self.place.t);
+            let old = |e| e < fresh && e != t;
+            let made =
+                tuples::composites(self.db, self.ops, schema, touched, &self.changes, old).await?;
+            self.changes.extend(made);
+        }
         Ok(instant)
     }
 

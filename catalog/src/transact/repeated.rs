@@ -2,7 +2,7 @@
 
 use super::pending::Db;
 use super::prepare::tempids_of;
-use super::{TxReport, resolve};
+use super::{TxReport, lookups};
 use crate::error::{Error, Result, SqlState};
 use crate::schema::builtin;
 use daodb_storage::{Attr, Snapshot, Stream, Value};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub async fn find(db: &mut Db, key: &Arc<str>) -> Result<Option<i64>> {
     let v = Value::String(Arc::clone(key));
     let found = db.lookup(&Attr::new(builtin::TX_KEY), std::slice::from_ref(&v)).await?;
-    Ok(resolve::holder(&found, &v))
+    Ok(lookups::holder(&found, &v))
 }
 
 /// What the transaction t reported when it was made. `snapshot` holds it.

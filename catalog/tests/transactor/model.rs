@@ -62,6 +62,8 @@ struct Claims {
 }
 
 type Refused = &'static str;
+const NOT_GIVEN: Refused = "id not given";
+const NOBODY: Refused = "nobody";
 
 impl Model {
     pub fn rule(&self, a: &str) -> Rule {
@@ -124,7 +126,8 @@ impl Model {
             }
         }
         let outcome = self.compare(adds, retracts)?;
-        let tempids = classes.iter().map(|(name, class)| (name.clone(), ids[class]));
+        let tempids =
+            classes.iter().filter_map(|(name, class)| Some((name.clone(), *ids.get(class)?)));
         let named = tempids.filter(|(name, _)| !name.starts_with('#')).collect();
         self.facts.retain(|f| !outcome.retracted.contains(f));
         self.facts.extend(outcome.added.iter().cloned());
@@ -163,10 +166,12 @@ impl Model {
                     let v = v.as_ref().map(|v| self.what(v)).transpose()?;
                     claims.retracts.push((who, a.to_string(), v));
                 }
-                Op::RetractEntity { e } => {
-                    let who = subject(e)?;
-                    claims.gone.push(who);
-                }
+                Op::RetractEntity { e } => match subject(e) {
+                    Ok(who) => claims.gone.push(who),
+                    // Who is not there is gone already.
+                    Err(NOT_GIVEN | NOBODY) => {}
+                    Err(e) => return Err(e),
+                },
                 Op::Cas { e, a, old, new } => {
                     let who = subject(e)?;
                     if self.rule(a.as_str()).many {
@@ -198,14 +203,14 @@ impl Model {
     fn who(&self, e: &EntityRef) -> Result<Who, Refused> {
         Ok(match e {
             EntityRef::Id(id) if *id >= FIRST_ENTITY && *id >= self.next_entity => {
-                return Err("id not given");
+                return Err(NOT_GIVEN);
             }
             EntityRef::Id(id) => Who::Id(*id),
             EntityRef::Temp(name) => Who::Temp(name.to_string()),
             EntityRef::Tx => Who::Id(self.t + 1),
             EntityRef::Ident(_) | EntityRef::Inner(_) => return Err("ident"),
             EntityRef::Lookup(a, _) if !self.rule(a.as_str()).unique => return Err("not unique"),
-            EntityRef::Lookup(a, v) => Who::Id(self.with(a.as_str(), v).ok_or("nobody")?),
+            EntityRef::Lookup(a, v) => Who::Id(self.with(a.as_str(), v).ok_or(NOBODY)?),
         })
     }
 
@@ -302,27 +307,33 @@ impl Model {
         let identities: Vec<&Claim> =
             claims.adds.iter().filter(|(_, a, _)| self.rule(a).identity).collect();
         let mut ids = self.known(&identities, classes)?;
-        let said: BTreeSet<usize> = claims
-            .adds
-            .iter()
-            .filter_map(|(who, _, _)| match who {
-                Who::Temp(name) => Some(classes[name]),
-                Who::Id(_) => None,
-            })
-            .collect();
+        let class = |who: &Who| match who {
+            Who::Temp(name) => classes.get(name).copied(),
+            Who::Id(_) => None,
+        };
+        let said = claims.adds.iter().chain(&claims.retracts).filter_map(|claim| class(&claim.0));
+        let said: BTreeSet<usize> = said.collect();
+        let values = claims.adds.iter().chain(&claims.retracts).chain(&claims.swaps);
+        let referred = values.clone().filter_map(|claim| match &claim.2 {
+            Some(What::Who(who)) => Some(who),
+            _ => None,
+        });
+        let used: BTreeSet<usize> = referred.chain(&claims.gone).filter_map(class).collect();
         let mut next = self.next_entity;
         for name in &claims.subjects {
             let class = classes[name];
             if ids.contains_key(&class) {
                 continue;
             }
-            if !said.contains(&class) {
+            if !said.contains(&class) && used.contains(&class) {
                 return Err("nothing said");
+            }
+            if !said.contains(&class) {
+                continue;
             }
             ids.insert(class, next);
             next += 1;
         }
-        let values = claims.adds.iter().chain(&claims.retracts).chain(&claims.swaps);
         for (_, _, v) in values {
             if let Some(What::Who(Who::Temp(name))) = v
                 && !classes.contains_key(name)

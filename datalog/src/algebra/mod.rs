@@ -136,6 +136,27 @@ impl Plan {
         let columns = columns.into_iter().filter(|c| seen.insert(c.var.clone())).collect();
         Plan { node: Node::Empty { why: why.into() }, columns, rows: 0.0 }
     }
+    /// About how many rows are read and made for it in all.
+    pub fn reads(&self) -> f64 {
+        let below: f64 = match &self.node {
+            Node::Join { left, right } | Node::Anti { left, right } => left.reads() + right.reads(),
+            Node::Filter { input, .. }
+            | Node::Extend { input, .. }
+            | Node::Each { input, .. }
+            | Node::Distinct { input } => input.reads(),
+            Node::Union { inputs } => inputs.iter().map(Plan::reads).sum(),
+            Node::Rule { fixpoint, .. } => {
+                let branches = fixpoint.rules.iter().flat_map(|r| &r.branches);
+                branches.flat_map(|b| b.inputs.iter().chain(&b.nots)).map(Plan::reads).sum()
+            }
+            Node::Unit
+            | Node::Empty { .. }
+            | Node::Values { .. }
+            | Node::Star(_)
+            | Node::Datoms(_) => 0.0,
+        };
+        self.rows + below
+    }
     pub fn is_empty(&self) -> bool {
         matches!(self.node, Node::Empty { .. })
     }

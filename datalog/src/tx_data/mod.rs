@@ -40,7 +40,7 @@ pub fn read(node: &Node) -> Result<Vec<Op>> {
 
 fn op(node: &Node) -> Result<Op> {
     match &node.form {
-        Form::Map(pairs) => map(node, pairs),
+        Form::Map(pairs) => map(pairs),
         Form::Vector(parts) | Form::List(parts) => list(node, parts),
         _ => Err(wrong(node, format!("{} is no form of a transaction", node.kind()), FORMS)),
     }
@@ -130,13 +130,8 @@ fn parts(pairs: &[(Node, Node)]) -> Result<Parts> {
     Ok(parts)
 }
 
-fn map(node: &Node, pairs: &[(Node, Node)]) -> Result<Op> {
+fn map(pairs: &[(Node, Node)]) -> Result<Op> {
     let Parts { id, m, attrs } = parts(pairs)?;
-    // Of the transaction, metadata alone says something: it is that of all ops.
-    if attrs.is_empty() && m.is_none() {
-        let hint = "give it an attribute, or leave it out";
-        return Err(wrong(node, "a map without attributes says nothing", hint));
-    }
     Ok(about(m, Op::Map { id, attrs }))
 }
 
@@ -271,6 +266,8 @@ mod tests {
             "{:db/id \"datomic.tx\", :dao/m \"why\"}",
             "{:p/name \"x\", :dao/m \"why\"}",
             "[:db/add :db/current-tx :p/name \"x\"]",
+            "{:db/id \"x\"}",
+            "{}",
         ] {
             check(same, same);
         }
@@ -302,7 +299,6 @@ mod tests {
         refused("[[:db/add true :a 1]]", "a boolean names no entity", "true");
         refused("[[:db/add 1 \"a\" 1]]", "\"a\" is no attribute", "\"a\"");
         refused("[[:db/add 1 :a nil]]", "nil is no value", "nil");
-        refused("[{:db/id 1}]", "says nothing", "{:db/id 1}");
         refused("[{\"a\" 1}]", "\"a\" is no attribute", "\"a\"");
     }
 }

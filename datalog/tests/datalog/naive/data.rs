@@ -23,6 +23,8 @@ pub struct Db {
     /// Of attributes that are declared.
     pub idents: BTreeMap<String, i64>,
     pub unique: BTreeSet<String>,
+    /// What holds at the view's basis, also where the rows are a history: what lookup refs are found in.
+    holds: Vec<Vec<Cell>>,
     pub references: BTreeSet<String>,
 }
 
@@ -68,13 +70,13 @@ impl Db {
         let unique = names.map(|(name, _)| name.clone()).collect();
         let references = known.iter().filter(|d| matches!(d.v, Value::Ref(_)));
         let references = references.map(|d| d.a.to_string()).collect();
-        let seen: Vec<&Datom> = match view.history {
-            true => known.clone(),
-            false => now.into_values().collect(),
-        };
         let since = |d: &&Datom| view.since.is_none_or(|t| d.t > t);
-        let mut db = Db { rows: vec![], idents, unique, references };
-        db.rows = seen.into_iter().filter(since).map(|d| db.row(d)).collect();
+        let mut db = Db { rows: vec![], holds: vec![], idents, unique, references };
+        db.holds = now.into_values().filter(since).map(|d| db.row(d)).collect();
+        db.rows = match view.history {
+            true => known.into_iter().filter(since).map(|d| db.row(d)).collect(),
+            false => db.holds.clone(),
+        };
         db
     }
 
@@ -102,7 +104,7 @@ impl Db {
                     return None;
                 }
                 let a = self.attribute(a);
-                let row = self.rows.iter().find(|r| r[1] == a && r[2] == *v)?;
+                let row = self.holds.iter().find(|r| r[1] == a && r[2] == *v)?;
                 row[0].as_ref()?.as_i64()
             }
             _ => None,

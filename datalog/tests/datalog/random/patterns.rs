@@ -68,12 +68,12 @@ impl Maker<'_> {
 
     /// A place of that type.
     pub fn place(&mut self, ty: Ty) -> String {
-        match self.rng.random_range(0..10) {
+        match self.rng.random_range(0..24) {
             0 | 1 => self.constant(ty),
-            2 => "_".to_owned(),
+            2..6 => "_".to_owned(),
             // Now and then one of another type: nothing is both.
-            3 => self.any_known().map_or_else(|| "_".to_owned(), |(v, _)| v),
-            4..7 => self.known(ty).unwrap_or_else(|| self.new_var(ty)),
+            6 => self.any_known().map_or_else(|| "_".to_owned(), |(v, _)| v),
+            7..13 => self.known(ty).unwrap_or_else(|| self.new_var(ty)),
             _ => self.new_var(ty),
         }
     }
@@ -111,8 +111,8 @@ impl Maker<'_> {
             return format!("[{source}{e} {} {v}]", a.name);
         }
         let t = match self.rng.random_range(0..4) {
-            0 => self.rng.random_range(1001..1005).to_string(),
-            1 => "_".to_owned(),
+            0 if self.chance(0.3) => self.rng.random_range(1001..1005).to_string(),
+            0 | 1 => "_".to_owned(),
             _ => self.place_of_t(),
         };
         match self.rng.random_range(0..4) {

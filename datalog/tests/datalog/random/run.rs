@@ -12,8 +12,10 @@ use futures::FutureExt;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 const QUERIES_OF_A_WORLD: usize = 20;
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Differences that are told before it ends.
 const TOLD: usize = 6;
 
@@ -93,10 +95,14 @@ async fn engine(
     let plain = question.plain.as_ref().map(|text| parse(text));
     let args: Vec<Node> = other.into_iter().chain(plain).chain(args.iter().cloned()).collect();
     let request = world.world.request(query, Some(&parse(&question.on)), &args);
-    // A panic is told with its question, too.
-    let asked = AssertUnwindSafe(world.world.ask(request)).catch_unwind().await;
-    let (_, form) =
-        asked.unwrap_or_else(|_| Err(Error::new(SqlState::INTERNAL, "the engine panicked")))?;
+    // A panic is told with its question, too, and what never ends.
+    let asked = AssertUnwindSafe(world.world.ask(request)).catch_unwind();
+    let failed = |what: &str| Err(Error::new(SqlState::INTERNAL, what));
+    let (_, form) = match tokio::time::timeout(PATIENCE, asked).await {
+        Err(_) => failed("the engine does not answer"),
+        Ok(Err(_)) => failed("the engine panicked"),
+        Ok(Ok(answer)) => answer,
+    }?;
     let Form::Vector(rows) = form else { panic!("{form} is no relation") };
     let mut rows: Vec<String> = rows.iter().map(Node::to_string).collect();
     rows.sort();

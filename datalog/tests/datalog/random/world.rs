@@ -120,14 +120,18 @@ impl RandomWorld {
         let first: Vec<String> =
             (0..n).map(|i| format!("[:db/add \"e{i}\" :x/a {}]", rng.random_range(0..6))).collect();
         assert!(out.transact(&format!("[{}]", first.join(" "))).await);
-        for _ in 0..rng.random_range(2..7) {
+        for _ in 0..rng.random_range(3..8) {
             if rng.random_bool(0.3) {
                 out.story += "index\n";
                 out.world.database.stream().index_now().await.unwrap();
             }
-            let ops: Vec<String> = (0..rng.random_range(1..12)).map(|_| out.op(rng)).collect();
-            // One that contradicts itself is refused, and leaves nothing.
-            out.transact(&format!("[{}]", ops.join(" "))).await;
+            let ops: Vec<String> = (0..rng.random_range(4..25)).map(|_| out.op(rng)).collect();
+            // One that contradicts itself is refused, and leaves nothing: then some of it.
+            for n in [ops.len(), ops.len() / 2, ops.len() / 4] {
+                if out.transact(&format!("[{}]", ops[..n].join(" "))).await {
+                    break;
+                }
+            }
         }
         for d in out.datoms.iter().filter(|d| d.a.namespace() == Some("db")) {
             let at = out.world.at(None);
