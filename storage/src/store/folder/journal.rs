@@ -12,7 +12,7 @@
 use super::JOURNAL;
 use crate::store::disk::{Disk, DiskFile};
 use object_store::PutPayload;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -222,7 +222,7 @@ fn checksum(file: u64, at: u64, body: &[u8]) -> [u8; 32] {
 
 /// What the journals of a folder say last of each path, and their files, the oldest first.
 pub(super) struct Said {
-    pub of: HashMap<String, Record>,
+    pub of: BTreeMap<String, Record>,
     pub files: Vec<PathBuf>,
 }
 
@@ -239,7 +239,7 @@ pub(super) fn read(disk: &dyn Disk, root: &Path) -> io::Result<Said> {
         }
     }
     files.sort_unstable();
-    let mut of = HashMap::new();
+    let mut of = BTreeMap::new();
     for (number, path) in &files {
         let bytes = disk.read(path)?;
         let mut at = 0;

@@ -5,7 +5,7 @@ use super::journal::{self, Journal};
 use crate::store::disk::{Disk, DiskFile, Lock};
 use object_store::{PutMode, PutPayload};
 use parking_lot::Mutex;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -169,7 +169,7 @@ impl Writer {
 
     /// Makes the files of objects durable. Those that were removed meanwhile are no concern.
     fn settle(&self, paths: &[String]) -> io::Result<()> {
-        let mut folders = HashSet::new();
+        let mut folders = BTreeSet::new();
         for path in paths {
             let file = self.root.join(path);
             match self.sync_file(&file) {
@@ -291,7 +291,7 @@ impl Writer {
         // Held until the journal knows: nobody puts an object there in between.
         let mut journal = self.journal.lock();
         let removed = files.iter().map(|file| self.disk.remove(file)).collect();
-        let folders: HashSet<_> = files.iter().filter_map(|file| file.parent()).collect();
+        let folders: BTreeSet<_> = files.iter().filter_map(|file| file.parent()).collect();
         folders.into_iter().try_for_each(|folder| self.sync_names(folder))?;
         // Not before the names are gone for good: what comes back must be whole.
         let known: Vec<&str> = files.iter().filter_map(|file| self.in_journal(file)).collect();
