@@ -45,7 +45,7 @@ Dates, and times without a zone, become instants of UTC; lists become several va
 `daodb import csv --help` says.";
 
 #[derive(Args, Debug)]
-struct Into {
+struct Common {
     /// The file
     file: PathBuf,
     /// The table: name and age become :TABLE/name and :TABLE/age
@@ -74,7 +74,7 @@ struct Into {
 #[command(after_help = CSV)]
 pub struct Csv {
     #[command(flatten)]
-    into: Into,
+    common: Common,
     /// What stands between fields; \t is a tab
     #[arg(long, value_name = "CHAR", default_value = ",", value_parser = delimiter)]
     delimiter: u8,
@@ -85,7 +85,7 @@ pub struct Csv {
 #[command(after_help = JSON)]
 pub struct Json {
     #[command(flatten)]
-    into: Into,
+    common: Common,
 }
 
 /// Import the rows of a Parquet file into a table; again: what differs
@@ -93,24 +93,24 @@ pub struct Json {
 #[command(after_help = PARQUET)]
 pub struct Parquet {
     #[command(flatten)]
-    into: Into,
+    common: Common,
 }
 
 impl Csv {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
-        self.into.run(Format::Csv { delimiter: self.delimiter }, stop).await
+        self.common.run(Format::Csv { delimiter: self.delimiter }, stop).await
     }
 }
 
 impl Json {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
-        self.into.run(Format::Json, stop).await
+        self.common.run(Format::Json, stop).await
     }
 }
 
 impl Parquet {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
-        self.into.run(Format::Parquet, stop).await
+        self.common.run(Format::Parquet, stop).await
     }
 }
 
@@ -136,7 +136,7 @@ fn column_type(text: &str) -> Result<(String, ValueType), String> {
     }
 }
 
-impl Into {
+impl Common {
     async fn run(self, format: Format, stop: CancellationToken) -> Result<(), Failure> {
         let config = Config::resolve(self.settings.clone(), Wire::default())?;
         crate::cli::log(&config.log)?;

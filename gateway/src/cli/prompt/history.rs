@@ -50,8 +50,12 @@ impl History {
         if let Some(folder) = file.parent() {
             let _ = std::fs::create_dir_all(folder);
         }
-        let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);
-        if let Ok(mut opened) = opened {
+        let mut options = std::fs::OpenOptions::new();
+        options.create(true).append(true);
+        // What was asked may be nobody else's business.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        if let Ok(mut opened) = options.open(file) {
             let _ = opened.write_all(format!("{}\n", escape(entry)).as_bytes());
         }
     }
