@@ -82,6 +82,9 @@ impl Planner<'_> {
                 Goal::Not { vars, goals } => {
                     self.not(current, vars.as_ref(), goals, bindable, false)?
                 }
+                Goal::Query(query) if query.params.iter().all(|v| current.has(v)) => {
+                    Some(self.nested(current.clone(), query)?)
+                }
                 _ => None,
             };
             if next.is_some() {
@@ -208,6 +211,7 @@ fn unbound(goal: &Goal, current: &Plan) -> Stuck {
     let needs: Vec<Var> = match goal {
         Goal::Bind(apply, _) => apply.vars().cloned().collect(),
         Goal::First { e, .. } => e.var().cloned().into_iter().collect(),
+        Goal::Query(query) => query.params.iter().cloned().collect(),
         Goal::Or { required, .. } if !required.is_empty() => required.iter().cloned().collect(),
         goal => goal.mentions().into_iter().cloned().collect(),
     };

@@ -51,7 +51,7 @@ impl Planner<'_> {
     }
 
     /// Takes the value of a column apart.
-    fn take(&mut self, plan: Plan, var: &Var, out: &Out) -> Result<Plan> {
+    pub(super) fn take(&mut self, plan: Plan, var: &Var, out: &Out) -> Result<Plan> {
         match out {
             Out::Slot(Slot::Blank) => Ok(plan),
             Out::Slot(Slot::Var(v)) if v == var => Ok(plan),

@@ -4,6 +4,7 @@ pub mod build;
 mod conjunction;
 mod estimate;
 mod functions;
+mod nested;
 mod patterns;
 mod print;
 pub mod rules;
@@ -12,7 +13,7 @@ pub use build::{Planner, Stuck};
 pub use patterns::scalar as build_scalar;
 
 use crate::query::Var;
-use crate::resolve::{Apply, Pattern, Slot};
+use crate::resolve::{Apply, NestedElement, Pattern, Slot};
 use crate::value::{Cell, Kind};
 use daodb_storage::{Attr, ValueType};
 use std::collections::BTreeSet;
@@ -78,11 +79,27 @@ pub enum Node {
     Distinct {
         input: Arc<Plan>,
     },
+    /// A query of its own, once for each of its parameters' rows.
+    Nested {
+        input: Arc<Plan>,
+        query: Arc<NestedQuery>,
+    },
     /// A recursive rule: its place in the program.
     Rule {
         fixpoint: Arc<rules::Fixpoint>,
         rule: usize,
     },
+}
+
+/// Its columns are those of the parameters, then those found.
+#[derive(Debug)]
+pub struct NestedQuery {
+    pub params: Vec<Var>,
+    /// Each with its column.
+    pub find: Vec<(NestedElement, Var)>,
+    pub with: Vec<Slot>,
+    /// At most one row for each of the parameters.
+    pub one: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -143,7 +160,8 @@ impl Plan {
             Node::Filter { input, .. }
             | Node::Extend { input, .. }
             | Node::Each { input, .. }
-            | Node::Distinct { input } => input.reads(),
+            | Node::Distinct { input }
+            | Node::Nested { input, .. } => input.reads(),
             Node::Union { inputs } => inputs.iter().map(Plan::reads).sum(),
             Node::Rule { fixpoint, .. } => {
                 let branches = fixpoint.rules.iter().flat_map(|r| &r.branches);

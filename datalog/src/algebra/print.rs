@@ -41,6 +41,10 @@ impl Plan {
             Node::Each { of, .. } => write!(f, "Each of {of}"),
             Node::Union { .. } => f.write_str("Or"),
             Node::Distinct { .. } => f.write_str("Distinct"),
+            Node::Nested { query, .. } => {
+                f.write_str("Query for each")?;
+                query.params.iter().try_for_each(|v| write!(f, " {v}"))
+            }
             Node::Rule { fixpoint, rule } => {
                 write!(f, "Fixpoint of {}", fixpoint.name(*rule))
             }
@@ -63,7 +67,8 @@ impl Plan {
             Node::Filter { input, .. }
             | Node::Extend { input, .. }
             | Node::Each { input, .. }
-            | Node::Distinct { input } => input.tree(f, depth + 1),
+            | Node::Distinct { input }
+            | Node::Nested { input, .. } => input.tree(f, depth + 1),
             Node::Union { inputs } => inputs.iter().try_for_each(|p| p.tree(f, depth + 1)),
             _ => Ok(()),
         }

@@ -200,6 +200,7 @@ fn called(goal: &Goal, out: &mut BTreeSet<usize>) {
             out.insert(*rule);
         }
         Goal::Not { goals, .. } => goals.iter().for_each(|g| called(g, out)),
+        Goal::Query(query) => query.goals.iter().for_each(|g| called(g, out)),
         Goal::Or { branches, .. } => branches.iter().flatten().for_each(|g| called(g, out)),
         _ => {}
     }
@@ -246,6 +247,7 @@ fn grouped(goals: Vec<Goal>, bindable: &BTreeSet<Var>) -> (Vec<Vec<Goal>>, Vec<G
             Goal::Test(_) | Goal::Not { .. } | Goal::First { .. } => false,
             Goal::Bind(apply, _) => apply.vars().next().is_none(),
             Goal::Or { required, .. } => required.is_empty(),
+            Goal::Query(query) => query.params.is_empty(),
             _ => true,
         };
         if !starts {

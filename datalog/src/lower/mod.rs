@@ -5,6 +5,7 @@
 mod each;
 pub mod expressions;
 mod joins;
+mod nested;
 mod scans;
 
 use crate::algebra::{Column, Node, Plan, Test};
@@ -41,6 +42,7 @@ pub fn lower(plan: &Plan, sources: &[Source]) -> Result<LogicalPlan> {
             project(input, plan.columns.iter().map(|c| column(&c.var)).collect())
                 .and_then(|p| LogicalPlanBuilder::from(p).distinct()?.build())
         }
+        Node::Nested { input, query } => nested::nested(input, query, sources),
         Node::Rule { fixpoint, rule } => {
             let table = fixpoint::FixpointTable::new(fixpoint, *rule, sources)?;
             let scan = LogicalPlanBuilder::scan("r", provider_as_source(Arc::new(table)), None)?;
