@@ -1,9 +1,10 @@
 //! Datalog over databases in memory: worked files of queries with their answers ([`worked`]), reading without a query
-//! ([`access`]), random queries beside a naive evaluator ([`random`], [`naive`]).
+//! ([`access`]), the document ([`docs`]), random queries beside a naive evaluator ([`random`], [`naive`]).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access;
+mod docs;
 mod naive;
 mod random;
 mod support;

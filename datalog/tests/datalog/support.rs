@@ -93,3 +93,15 @@ pub fn parse(text: &str) -> Node {
 pub fn told(e: &Error) -> String {
     format!("{} {e}", e.state.as_str())
 }
+
+/// Rows in the order of their text, where the query has none.
+pub fn settled(query: &Node, shape: Shape, form: Form) -> Form {
+    let many = matches!(shape, Shape::Relation | Shape::Collection);
+    match form {
+        Form::Vector(mut rows) if many && !query.to_string().contains(":order-by") => {
+            rows.sort_by_cached_key(Node::to_string);
+            Form::Vector(rows)
+        }
+        form => form,
+    }
+}
