@@ -52,6 +52,8 @@ pub enum Node {
     Join {
         left: Arc<Plan>,
         right: Arc<Plan>,
+        /// Rows of the left without any stay, with nulls.
+        outer: bool,
     },
     /// Rows of the left for which the right has none that agrees.
     Anti {
@@ -156,7 +158,9 @@ impl Plan {
     /// About how many rows are read and made for it in all.
     pub fn reads(&self) -> f64 {
         let below: f64 = match &self.node {
-            Node::Join { left, right } | Node::Anti { left, right } => left.reads() + right.reads(),
+            Node::Join { left, right, .. } | Node::Anti { left, right } => {
+                left.reads() + right.reads()
+            }
             Node::Filter { input, .. }
             | Node::Extend { input, .. }
             | Node::Each { input, .. }

@@ -28,8 +28,8 @@ impl Plan {
             Node::Datoms(d) => {
                 write!(f, "Datoms: {} of {} attributes", d.pattern, d.attributes.len())
             }
-            Node::Join { left, right } => {
-                f.write_str("Join on")?;
+            Node::Join { left, right, outer } => {
+                f.write_str(if *outer { "Join, where there are any, on" } else { "Join on" })?;
                 super::estimate::shared(left, right).iter().try_for_each(|v| write!(f, " {v}"))
             }
             Node::Anti { left, right } => {
@@ -60,7 +60,7 @@ impl Plan {
         }
         writeln!(f, "] about {:.0} rows", self.rows)?;
         match &self.node {
-            Node::Join { left, right } | Node::Anti { left, right } => {
+            Node::Join { left, right, .. } | Node::Anti { left, right } => {
                 left.tree(f, depth + 1)?;
                 right.tree(f, depth + 1)
             }

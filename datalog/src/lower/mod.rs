@@ -31,7 +31,7 @@ pub fn lower(plan: &Plan, sources: &[Source]) -> Result<LogicalPlan> {
         Node::Values { rows } => values(&plan.columns, rows),
         Node::Star(star) => scans::star(star, &plan.columns, sources),
         Node::Datoms(datoms) => scans::datoms(datoms, &plan.columns, sources),
-        Node::Join { left, right } => joins::join(plan, left, right, sources),
+        Node::Join { left, right, outer } => joins::join(plan, left, right, *outer, sources),
         Node::Anti { left, right } => joins::anti(left, right, sources),
         Node::Filter { input, test } => filter(input, test, sources),
         Node::Extend { input, apply } => extend(plan, input, apply, sources),
