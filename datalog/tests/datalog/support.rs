@@ -28,7 +28,12 @@ pub fn options(tail_datoms: usize, memory_bytes: usize) -> CatalogOptions {
 
 impl World {
     pub async fn new(tail_datoms: usize) -> World {
-        let catalog = Catalog::open_memory(options(tail_datoms, 256 << 20)).await.unwrap();
+        World::with_memory(tail_datoms, 256 << 20).await
+    }
+
+    /// `memory`: what all queries together may take, in bytes.
+    pub async fn with_memory(tail_datoms: usize, memory: usize) -> World {
+        let catalog = Catalog::open_memory(options(tail_datoms, memory)).await.unwrap();
         let database = catalog.create("test").await.unwrap();
         World { catalog, database }
     }
