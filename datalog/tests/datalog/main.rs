@@ -1,10 +1,11 @@
 //! Datalog over databases in memory: worked files of queries with their answers ([`worked`]), reading without a query
-//! ([`access`]), the document ([`docs`]), hostile queries ([`hostile`]), random queries beside a naive evaluator ([`random`], [`naive`]).
+//! ([`access`]), the document ([`docs`]), hostile queries ([`hostile`]), more data ([`figures`]), random queries beside a naive evaluator ([`random`], [`naive`]).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access;
 mod docs;
+mod figures;
 mod hostile;
 mod naive;
 mod random;
