@@ -29,7 +29,11 @@ impl Planner<'_> {
                 Goal::Pattern(_) => {}
                 Goal::Row { source, slots } => relations.push(self.row(*source, slots)),
                 Goal::Values { vars, rows } => relations.push(Planner::values(vars, rows)),
-                Goal::Rule { rule, args } => relations.push(self.rule_call(*rule, args)?),
+                Goal::Rule { rule, args } => {
+                    let call = self.demanded(*rule, args, &goals)?;
+                    let (rule, args) = call.unwrap_or_else(|| (*rule, args.clone()));
+                    relations.push(self.rule_call(rule, &args)?);
+                }
                 Goal::Never { vars, why } => {
                     let columns =
                         vars.iter().map(|v| Column::new(v.clone(), crate::value::Kind::Any, 0.0));

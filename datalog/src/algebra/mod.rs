@@ -2,6 +2,7 @@
 
 pub mod build;
 mod conjunction;
+mod demand;
 mod estimate;
 mod functions;
 mod nested;

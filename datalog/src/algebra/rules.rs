@@ -92,7 +92,7 @@ impl Planner<'_> {
     }
 
     /// The rules that depend on this one and that it depends on.
-    fn cycle(&self, rule: usize) -> Vec<usize> {
+    pub(super) fn cycle(&self, rule: usize) -> Vec<usize> {
         let calls: Vec<BTreeSet<usize>> = self
             .program
             .iter()
@@ -109,7 +109,8 @@ impl Planner<'_> {
             }
             seen
         };
-        reach(rule).into_iter().filter(|other| reach(*other).contains(&rule)).collect()
+        let around = reach(rule).into_iter().filter(|other| reach(*other).contains(&rule));
+        around.chain([rule]).collect::<BTreeSet<usize>>().into_iter().collect()
     }
 
     fn fixpoint(&mut self, cycle: &[usize]) -> Result<Fixpoint> {
@@ -117,7 +118,7 @@ impl Planner<'_> {
             cycle.iter().enumerate().map(|(i, rule)| (*rule, i)).collect();
         let mut rules = Vec::with_capacity(cycle.len());
         for rule in cycle {
-            let def = &self.program[*rule];
+            let def = self.program[*rule].clone();
             let mut branches = Vec::new();
             for branch in &def.branches {
                 for goals in written_out(branch, &places)? {
@@ -194,7 +195,7 @@ fn same(x: &Goal, y: &Goal) -> bool {
     x.to_string() == y.to_string()
 }
 
-fn called(goal: &Goal, out: &mut BTreeSet<usize>) {
+pub fn called(goal: &Goal, out: &mut BTreeSet<usize>) {
     match goal {
         Goal::Rule { rule, .. } => {
             out.insert(*rule);
@@ -207,7 +208,7 @@ fn called(goal: &Goal, out: &mut BTreeSet<usize>) {
 }
 
 /// An `or` with a call of the cycle in it becomes several bodies.
-fn written_out(goals: &[Goal], places: &BTreeMap<usize, usize>) -> Result<Vec<Vec<Goal>>> {
+pub fn written_out(goals: &[Goal], places: &BTreeMap<usize, usize>) -> Result<Vec<Vec<Goal>>> {
     let mut bodies: Vec<Vec<Goal>> = vec![vec![]];
     for goal in goals {
         let mut calls = BTreeSet::new();

@@ -12,6 +12,7 @@ mod log;
 pub mod lookup;
 mod nested;
 mod places;
+pub mod rename;
 mod rules;
 
 pub use goal::{Apply, AttrSlot, Goal, Nested, NestedElement, Out, Pattern, Slot};
@@ -26,7 +27,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A rule that recurs; several branches mean "or".
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RuleDef {
     pub name: Arc<str>,
     pub heads: Vec<Var>,
