@@ -3,6 +3,7 @@
 use crate::algebra::Plan;
 use daodb_catalog::Catalog;
 use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
 use std::sync::OnceLock;
 
@@ -37,9 +38,29 @@ fn config() -> SessionConfig {
     // A union's columns come from several attributes, whose names stand in the metadata of fields: they differ, and the
     // engine's logical and physical schemas of a union keep different ones of them.
     config.options_mut().execution.skip_physical_aggregate_schema_check = true;
+    // A second pass finds little in plans that come in order.
+    config.options_mut().optimizer.max_passes = 1;
     config
 }
 
+/// Rules for what our plans never have: subqueries, fields of structures, unions of one table.
+const NEEDLESS: [&str; 8] = [
+    "rewrite_set_comparison",
+    "decorrelate_predicate_subquery",
+    "scalar_subquery_to_join",
+    "decorrelate_lateral_join",
+    "unions_to_filter",
+    "extract_leaf_expressions",
+    "push_down_leaf_projections",
+    "single_distinct_aggregation_to_group_by",
+];
+
 fn made(config: SessionConfig) -> SessionState {
-    SessionStateBuilder::new().with_config(config).with_default_features().build()
+    let rules = Optimizer::new().rules;
+    let needed = rules.into_iter().filter(|rule| !NEEDLESS.contains(&rule.name()));
+    SessionStateBuilder::new()
+        .with_config(config)
+        .with_default_features()
+        .with_optimizer_rules(needed.collect())
+        .build()
 }
