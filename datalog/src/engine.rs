@@ -3,28 +3,64 @@
 use crate::algebra::Plan;
 use daodb_catalog::Catalog;
 use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
+use std::sync::OnceLock;
 
 /// A plan that reads fewer rows runs on one thread: dividing the work costs more than it saves.
 const SMALL: f64 = 100_000.0;
 
+/// Made once: the engine's functions and rules are many.
+static ONE_THREAD: OnceLock<SessionState> = OnceLock::new();
+static MANY_THREADS: OnceLock<SessionState> = OnceLock::new();
+
 /// A state that plans for this catalog's pool.
 pub fn state(catalog: &Catalog, plan: &Plan) -> SessionState {
+    let state = match plan.reads() < SMALL {
+        true => ONE_THREAD.get_or_init(|| made(config().with_target_partitions(1))),
+        // A join's filter for its other side waits until all its partitions are asked. A join above that has nothing on its
+        // own side of one partition does not ask that one, and both would wait for ever.
+        false => MANY_THREADS.get_or_init(|| {
+            let mut config = config();
+            config.options_mut().optimizer.enable_join_dynamic_filter_pushdown = false;
+            made(config)
+        }),
+    };
+    SessionStateBuilder::new_from_existing(state.clone())
+        .with_runtime_env(catalog.runtime())
+        .build()
+}
+
+fn config() -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
     // A union's columns come from several attributes, whose names stand in the metadata of fields: they differ, and the
     // engine's logical and physical schemas of a union keep different ones of them.
     config.options_mut().execution.skip_physical_aggregate_schema_check = true;
-    match plan.reads() < SMALL {
-        true => config = config.with_target_partitions(1),
-        // A join's filter for its other side waits until all its partitions are asked. A join above that has nothing on its
-        // own side of one partition does not ask that one, and both would wait for ever.
-        false => config.options_mut().optimizer.enable_join_dynamic_filter_pushdown = false,
-    }
+    // A second pass finds little in plans that come in order.
+    config.options_mut().optimizer.max_passes = 1;
+    config
+}
+
+/// Rules for what our plans never have: subqueries, fields of structures, unions of one table.
+const NEEDLESS: [&str; 8] = [
+    "rewrite_set_comparison",
+    "decorrelate_predicate_subquery",
+    "scalar_subquery_to_join",
+    "decorrelate_lateral_join",
+    "unions_to_filter",
+    "extract_leaf_expressions",
+    "push_down_leaf_projections",
+    "single_distinct_aggregation_to_group_by",
+];
+
+fn made(config: SessionConfig) -> SessionState {
+    let rules = Optimizer::new().rules;
+    let needed = rules.into_iter().filter(|rule| !NEEDLESS.contains(&rule.name()));
     SessionStateBuilder::new()
         .with_config(config)
-        .with_runtime_env(catalog.runtime())
         .with_default_features()
+        .with_optimizer_rules(needed.collect())
         .build()
 }

@@ -14,7 +14,10 @@ use std::sync::Arc;
 /// What is known of a database's source while planning.
 pub struct Planner<'a> {
     pub sources: &'a [Source],
-    pub program: &'a [RuleDef],
+    /// Those of the query, and those that begin with what they are asked for.
+    pub program: Vec<RuleDef>,
+    /// How many of them are the query's.
+    pub(super) written: usize,
     /// By rule, once they are planned.
     pub(super) fixpoints: BTreeMap<usize, Arc<Fixpoint>>,
     pub(super) fresh: usize,
@@ -54,8 +57,10 @@ pub type Result<T, E = Stuck> = std::result::Result<T, E>;
 pub type Types = BTreeMap<Var, BTreeSet<ValueType>>;
 
 impl<'a> Planner<'a> {
-    pub fn new(sources: &'a [Source], program: &'a [RuleDef]) -> Planner<'a> {
-        Planner { sources, program, fixpoints: BTreeMap::new(), fresh: 0 }
+    pub fn new(sources: &'a [Source], program: &[RuleDef]) -> Planner<'a> {
+        let program = super::demand::linear(program);
+        let written = program.len();
+        Planner { sources, program, written, fixpoints: BTreeMap::new(), fresh: 0 }
     }
 
     pub(super) fn fresh(&mut self) -> Var {

@@ -29,7 +29,11 @@ impl Planner<'_> {
                 Goal::Pattern(_) => {}
                 Goal::Row { source, slots } => relations.push(self.row(*source, slots)),
                 Goal::Values { vars, rows } => relations.push(Planner::values(vars, rows)),
-                Goal::Rule { rule, args } => relations.push(self.rule_call(*rule, args)?),
+                Goal::Rule { rule, args } => {
+                    let call = self.demanded(*rule, args, &goals)?;
+                    let (rule, args) = call.unwrap_or_else(|| (*rule, args.clone()));
+                    relations.push(self.rule_call(rule, &args)?);
+                }
                 Goal::Never { vars, why } => {
                     let columns =
                         vars.iter().map(|v| Column::new(v.clone(), crate::value::Kind::Any, 0.0));
@@ -81,6 +85,9 @@ impl Planner<'_> {
                 }
                 Goal::Not { vars, goals } => {
                     self.not(current, vars.as_ref(), goals, bindable, false)?
+                }
+                Goal::Query(query) if query.params.iter().all(|v| current.has(v)) => {
+                    Some(self.nested(current.clone(), query)?)
                 }
                 _ => None,
             };
@@ -208,6 +215,7 @@ fn unbound(goal: &Goal, current: &Plan) -> Stuck {
     let needs: Vec<Var> = match goal {
         Goal::Bind(apply, _) => apply.vars().cloned().collect(),
         Goal::First { e, .. } => e.var().cloned().into_iter().collect(),
+        Goal::Query(query) => query.params.iter().cloned().collect(),
         Goal::Or { required, .. } if !required.is_empty() => required.iter().cloned().collect(),
         goal => goal.mentions().into_iter().cloned().collect(),
     };

@@ -56,5 +56,6 @@ pub fn join(left: Plan, right: Plan) -> Plan {
         return Plan::empty(columns, why);
     }
     columns.iter_mut().for_each(|c| c.distinct = c.distinct.min(rows.max(1.0)));
-    Plan { node: Node::Join { left: Arc::new(left), right: Arc::new(right) }, columns, rows }
+    let (left, right) = (Arc::new(left), Arc::new(right));
+    Plan { node: Node::Join { left, right, outer: false }, columns, rows }
 }

@@ -1,14 +1,14 @@
 //! Predicates and functions over the rows that are there.
 
-use super::build::Result;
+use super::build::{Result, Types};
 use super::estimate::join;
 use super::patterns::star_type;
 use super::{Column, Node, Place, Plan, Planner, Star, Stuck, Test};
 use crate::query::{Fault, Var};
-use crate::resolve::{Apply, Goal, Out, Slot};
+use crate::resolve::{Apply, AttrSlot, Goal, Out, Pattern, Slot};
 use crate::value::{Cell, Kind, to_form};
 use daodb_catalog::SqlState;
-use daodb_storage::Value;
+use daodb_storage::{Attr, Value, ValueType};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ impl Planner<'_> {
     }
 
     /// Takes the value of a column apart.
-    fn take(&mut self, plan: Plan, var: &Var, out: &Out) -> Result<Plan> {
+    pub(super) fn take(&mut self, plan: Plan, var: &Var, out: &Out) -> Result<Plan> {
         match out {
             Out::Slot(Slot::Blank) => Ok(plan),
             Out::Slot(Slot::Var(v)) if v == var => Ok(plan),
@@ -134,23 +134,31 @@ impl Planner<'_> {
                 var
             }
         };
-        let (mut args, mut kinds, mut found) = (Vec::new(), Vec::new(), Vec::new());
-        for a in attributes.iter().filter(|a| db.stats.contains_key(*a)) {
-            let Some(ty) = star_type(&db, a).filter(|_| !db.snapshot.view().history) else {
-                let text = format!(
-                    "{a} has values of several types, or a history is asked: get-else and get-some take one value of one type"
-                );
-                return Err(Stuck::Wrong(
-                    Fault::new(Default::default(), text).hint("ask for it in a pattern"),
-                ));
-            };
-            let (var, kind) = (self.fresh(), Kind::of(ty));
-            found.push((a.clone(), ty, var.clone()));
-            args.push(Slot::Const(db.attribute_cell(a)));
-            args.push(Slot::Var(var));
-            kinds.push(kind);
+        if db.snapshot.view().history {
+            let text = "get-else and get-some take one value, and a history has many";
+            return Err(Stuck::Wrong(
+                Fault::new(Default::default(), text).hint("ask for them in a pattern"),
+            ));
         }
-        plan = self.optional(plan, *source, &e, &found);
+        let (mut args, mut kinds, mut columns) = (Vec::new(), Vec::new(), Vec::new());
+        for a in attributes.iter().filter(|a| db.stats.contains_key(*a)) {
+            let var = self.fresh();
+            args.push(Slot::Const(db.attribute_cell(a)));
+            args.push(Slot::Var(var.clone()));
+            match star_type(&db, a) {
+                Some(ty) => {
+                    kinds.push(Kind::of(ty));
+                    columns.push((a.clone(), ty, var));
+                }
+                // Of several types, or decimals: no column of a star.
+                None => {
+                    let right = self.values_of(*source, &e, a, &var)?;
+                    kinds.extend(right.column(&var).map(|c| c.kind));
+                    plan = outer(plan, right);
+                }
+            }
+        }
+        plan = self.optional(plan, *source, &e, &columns);
         args.push(Slot::Const(default.clone().flatten()));
         let default_kind = default.iter().flatten().map(|v| Kind::of(v.value_type()));
         let kind = kinds.into_iter().chain(default_kind).reduce(Kind::join).unwrap_or(Kind::Any);
@@ -173,7 +181,7 @@ impl Planner<'_> {
         plan: Plan,
         source: usize,
         e: &Var,
-        found: &[(daodb_storage::Attr, daodb_storage::ValueType, Var)],
+        found: &[(Attr, ValueType, Var)],
     ) -> Plan {
         if found.is_empty() || plan.is_empty() {
             return plan;
@@ -188,13 +196,36 @@ impl Planner<'_> {
         star.extend(
             found.iter().map(|(_, ty, v)| Column::new(v.clone(), Kind::of(*ty), plan.rows)),
         );
-        let mut columns = plan.columns.clone();
-        columns.extend(star[1..].iter().cloned());
         let node = Node::Star(Star { source, e: Slot::Var(e.clone()), places: places.collect() });
         let rows = plan.rows;
-        let right = Plan { node, columns: star, rows };
-        Plan { node: Node::Join { left: Arc::new(plan), right: Arc::new(right) }, columns, rows }
+        outer(plan, Plan { node, columns: star, rows })
     }
+
+    /// The values of an attribute, by entity.
+    fn values_of(&mut self, source: usize, e: &Var, a: &Attr, v: &Var) -> Result<Plan> {
+        let pattern = Pattern {
+            source,
+            e: Slot::Var(e.clone()),
+            a: AttrSlot::Attr(a.clone()),
+            v: Slot::Var(v.clone()),
+            t: Slot::Blank,
+            m: Slot::Blank,
+            added: Slot::Blank,
+        };
+        self.datoms(&pattern, &Types::new())
+    }
+}
+
+/// All rows of the left, with what the right has of them.
+fn outer(left: Plan, right: Plan) -> Plan {
+    let mut columns = left.columns.clone();
+    columns.extend(right.columns.iter().filter(|c| !left.has(&c.var)).cloned());
+    if let Node::Empty { why } = &left.node {
+        return Plan::empty(columns, why.clone());
+    }
+    let rows = left.rows;
+    let (left, right) = (Arc::new(left), Arc::new(right));
+    Plan { node: Node::Join { left, right, outer: true }, columns, rows }
 }
 
 /// One more column.

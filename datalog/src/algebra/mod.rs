@@ -2,8 +2,10 @@
 
 pub mod build;
 mod conjunction;
+mod demand;
 mod estimate;
 mod functions;
+mod nested;
 mod patterns;
 mod print;
 pub mod rules;
@@ -12,7 +14,7 @@ pub use build::{Planner, Stuck};
 pub use patterns::scalar as build_scalar;
 
 use crate::query::Var;
-use crate::resolve::{Apply, Pattern, Slot};
+use crate::resolve::{Apply, NestedElement, Pattern, Slot};
 use crate::value::{Cell, Kind};
 use daodb_storage::{Attr, ValueType};
 use std::collections::BTreeSet;
@@ -51,6 +53,8 @@ pub enum Node {
     Join {
         left: Arc<Plan>,
         right: Arc<Plan>,
+        /// Rows of the left without any stay, with nulls.
+        outer: bool,
     },
     /// Rows of the left for which the right has none that agrees.
     Anti {
@@ -78,11 +82,27 @@ pub enum Node {
     Distinct {
         input: Arc<Plan>,
     },
+    /// A query of its own, once for each of its parameters' rows.
+    Nested {
+        input: Arc<Plan>,
+        query: Arc<NestedQuery>,
+    },
     /// A recursive rule: its place in the program.
     Rule {
         fixpoint: Arc<rules::Fixpoint>,
         rule: usize,
     },
+}
+
+/// Its columns are those of the parameters, then those found.
+#[derive(Debug)]
+pub struct NestedQuery {
+    pub params: Vec<Var>,
+    /// Each with its column.
+    pub find: Vec<(NestedElement, Var)>,
+    pub with: Vec<Slot>,
+    /// At most one row for each of the parameters.
+    pub one: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -139,11 +159,14 @@ impl Plan {
     /// About how many rows are read and made for it in all.
     pub fn reads(&self) -> f64 {
         let below: f64 = match &self.node {
-            Node::Join { left, right } | Node::Anti { left, right } => left.reads() + right.reads(),
+            Node::Join { left, right, .. } | Node::Anti { left, right } => {
+                left.reads() + right.reads()
+            }
             Node::Filter { input, .. }
             | Node::Extend { input, .. }
             | Node::Each { input, .. }
-            | Node::Distinct { input } => input.reads(),
+            | Node::Distinct { input }
+            | Node::Nested { input, .. } => input.reads(),
             Node::Union { inputs } => inputs.iter().map(Plan::reads).sum(),
             Node::Rule { fixpoint, .. } => {
                 let branches = fixpoint.rules.iter().flat_map(|r| &r.branches);

@@ -95,7 +95,7 @@ impl Planner<'_> {
         Ok(same(plan, twice))
     }
 
-    fn datoms(&mut self, pattern: &Pattern, types: &Types) -> Result<Plan> {
+    pub(super) fn datoms(&mut self, pattern: &Pattern, types: &Types) -> Result<Plan> {
         let db = Arc::clone(self.database(pattern.source)?);
         let wanted: Vec<Attr> = match &pattern.a {
             AttrSlot::Attr(a) => vec![a.clone()],

@@ -28,8 +28,8 @@ impl Plan {
             Node::Datoms(d) => {
                 write!(f, "Datoms: {} of {} attributes", d.pattern, d.attributes.len())
             }
-            Node::Join { left, right } => {
-                f.write_str("Join on")?;
+            Node::Join { left, right, outer } => {
+                f.write_str(if *outer { "Join, where there are any, on" } else { "Join on" })?;
                 super::estimate::shared(left, right).iter().try_for_each(|v| write!(f, " {v}"))
             }
             Node::Anti { left, right } => {
@@ -41,6 +41,10 @@ impl Plan {
             Node::Each { of, .. } => write!(f, "Each of {of}"),
             Node::Union { .. } => f.write_str("Or"),
             Node::Distinct { .. } => f.write_str("Distinct"),
+            Node::Nested { query, .. } => {
+                f.write_str("Query for each")?;
+                query.params.iter().try_for_each(|v| write!(f, " {v}"))
+            }
             Node::Rule { fixpoint, rule } => {
                 write!(f, "Fixpoint of {}", fixpoint.name(*rule))
             }
@@ -56,14 +60,15 @@ impl Plan {
         }
         writeln!(f, "] about {:.0} rows", self.rows)?;
         match &self.node {
-            Node::Join { left, right } | Node::Anti { left, right } => {
+            Node::Join { left, right, .. } | Node::Anti { left, right } => {
                 left.tree(f, depth + 1)?;
                 right.tree(f, depth + 1)
             }
             Node::Filter { input, .. }
             | Node::Extend { input, .. }
             | Node::Each { input, .. }
-            | Node::Distinct { input } => input.tree(f, depth + 1),
+            | Node::Distinct { input }
+            | Node::Nested { input, .. } => input.tree(f, depth + 1),
             Node::Union { inputs } => inputs.iter().try_for_each(|p| p.tree(f, depth + 1)),
             _ => Ok(()),
         }

@@ -92,7 +92,7 @@ impl Planner<'_> {
     }
 
     /// The rules that depend on this one and that it depends on.
-    fn cycle(&self, rule: usize) -> Vec<usize> {
+    pub(super) fn cycle(&self, rule: usize) -> Vec<usize> {
         let calls: Vec<BTreeSet<usize>> = self
             .program
             .iter()
@@ -109,7 +109,8 @@ impl Planner<'_> {
             }
             seen
         };
-        reach(rule).into_iter().filter(|other| reach(*other).contains(&rule)).collect()
+        let around = reach(rule).into_iter().filter(|other| reach(*other).contains(&rule));
+        around.chain([rule]).collect::<BTreeSet<usize>>().into_iter().collect()
     }
 
     fn fixpoint(&mut self, cycle: &[usize]) -> Result<Fixpoint> {
@@ -117,7 +118,7 @@ impl Planner<'_> {
             cycle.iter().enumerate().map(|(i, rule)| (*rule, i)).collect();
         let mut rules = Vec::with_capacity(cycle.len());
         for rule in cycle {
-            let def = &self.program[*rule];
+            let def = self.program[*rule].clone();
             let mut branches = Vec::new();
             for branch in &def.branches {
                 for goals in written_out(branch, &places)? {
@@ -194,19 +195,20 @@ fn same(x: &Goal, y: &Goal) -> bool {
     x.to_string() == y.to_string()
 }
 
-fn called(goal: &Goal, out: &mut BTreeSet<usize>) {
+pub fn called(goal: &Goal, out: &mut BTreeSet<usize>) {
     match goal {
         Goal::Rule { rule, .. } => {
             out.insert(*rule);
         }
         Goal::Not { goals, .. } => goals.iter().for_each(|g| called(g, out)),
+        Goal::Query(query) => query.goals.iter().for_each(|g| called(g, out)),
         Goal::Or { branches, .. } => branches.iter().flatten().for_each(|g| called(g, out)),
         _ => {}
     }
 }
 
 /// An `or` with a call of the cycle in it becomes several bodies.
-fn written_out(goals: &[Goal], places: &BTreeMap<usize, usize>) -> Result<Vec<Vec<Goal>>> {
+pub fn written_out(goals: &[Goal], places: &BTreeMap<usize, usize>) -> Result<Vec<Vec<Goal>>> {
     let mut bodies: Vec<Vec<Goal>> = vec![vec![]];
     for goal in goals {
         let mut calls = BTreeSet::new();
@@ -246,6 +248,7 @@ fn grouped(goals: Vec<Goal>, bindable: &BTreeSet<Var>) -> (Vec<Vec<Goal>>, Vec<G
             Goal::Test(_) | Goal::Not { .. } | Goal::First { .. } => false,
             Goal::Bind(apply, _) => apply.vars().next().is_none(),
             Goal::Or { required, .. } => required.is_empty(),
+            Goal::Query(query) => query.params.is_empty(),
             _ => true,
         };
         if !starts {

@@ -149,7 +149,7 @@ fn aggregated(
             Element::Aggregate(call) => {
                 let of = kind(v, resolved, rows).unwrap_or(Kind::Any);
                 let label = format!("#a{i}");
-                calls.push(aggregate(call, i, column(v), of).alias(&label));
+                calls.push(aggregate(&call.name, count_of(call), i, column(v), of).alias(&label));
                 out.push(column(&Var(label.into())).alias(name));
             }
         }
@@ -158,12 +158,16 @@ fn aggregated(
     input.aggregate(keys, calls)?.filter(column(&Var("#rows".into())).gt(lit(0i64)))?.project(out)
 }
 
+/// The kind of what an aggregate gives.
+pub fn aggregate_kind(name: &str, n: Option<usize>, of: Kind) -> Kind {
+    Aggregate::new(name, 0, n, of).kind()
+}
+
 /// The engine's own where they mean the same.
-fn aggregate(call: &crate::query::Call, place: usize, arg: Expr, of: Kind) -> Expr {
+pub fn aggregate(name: &str, n: Option<usize>, place: usize, arg: Expr, of: Kind) -> Expr {
     use daodb_storage::ValueType::{Instant, Keyword, Long, String};
-    let n = count_of(call);
     let plain = matches!(of, Kind::Typed(Long | Instant | String | Keyword));
-    match (call.name.as_ref(), n, of) {
+    match (name, n, of) {
         ("count", ..) => expr_fn::count(arg),
         ("min", None, _) if plain => expr_fn::min(arg),
         ("max", None, _) if plain => expr_fn::max(arg),
@@ -176,7 +180,7 @@ fn aggregate(call: &crate::query::Call, place: usize, arg: Expr, of: Kind) -> Ex
 }
 
 /// The n of `(min n ?x)`.
-fn count_of(call: &crate::query::Call) -> Option<usize> {
+pub fn count_of(call: &crate::query::Call) -> Option<usize> {
     match call.args.as_slice() {
         [n, _] => match &n.kind {
             TermKind::Const(node) => match of_form(node) {

@@ -2,15 +2,15 @@
 
 use super::rows::Rows;
 use super::run::Run;
-use super::words::Words;
+use super::words::{Words, of_long, to_long};
 use crate::algebra::Plan;
 use crate::algebra::rules::Fixpoint;
 use crate::lower::lower;
 use crate::source::Source;
 use crate::value::{Cell, Kind, array, cells};
 use async_trait::async_trait;
-use datafusion::arrow::array::{ArrayRef, RecordBatch};
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
+use datafusion::arrow::datatypes::{Field, Int64Type, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
@@ -215,15 +215,40 @@ async fn read(
 }
 
 fn insert(rows: &mut Rows, batch: &RecordBatch, kinds: &[Kind], words: &mut Words) -> Result<()> {
-    let columns = kinds.iter().zip(batch.columns());
-    let columns = columns.map(|(k, c)| cells(*k, c)).collect::<Result<Vec<Vec<Cell>>>>()?;
+    let mut columns = Vec::with_capacity(kinds.len());
+    for (kind, column) in kinds.iter().zip(batch.columns()) {
+        columns.push(of_column(*kind, column, words)?);
+    }
     let mut row = Vec::with_capacity(kinds.len());
     for i in 0..batch.num_rows() {
         row.clear();
-        row.extend(columns.iter().map(|c| words.word(&c[i])));
+        row.extend(columns.iter().map(|c: &Vec<u64>| c[i]));
         rows.insert(&row);
     }
     Ok(())
+}
+
+fn of_column(kind: Kind, column: &ArrayRef, words: &mut Words) -> Result<Vec<u64>> {
+    if kind == Kind::LONG && column.null_count() == 0 {
+        let longs = column.as_primitive::<Int64Type>().values().iter();
+        let all: Option<Vec<u64>> = longs.map(|n| of_long(*n)).collect();
+        if let Some(all) = all {
+            return Ok(all);
+        }
+    }
+    Ok(cells(kind, column)?.iter().map(|c| words.word(c)).collect())
+}
+
+/// The words of a column as values.
+fn to_column(kind: Kind, column: &[u64], words: &Words) -> ArrayRef {
+    if kind == Kind::LONG {
+        let all: Option<Vec<i64>> = column.iter().map(|w| to_long(*w)).collect();
+        if let Some(all) = all {
+            return Arc::new(Int64Array::from(all));
+        }
+    }
+    let cells: Vec<Cell> = column.iter().map(|w| words.cell(*w)).collect();
+    array(kind, cells.iter().map(Option::as_ref))
 }
 
 /// The rows of a rule as batches.
@@ -243,9 +268,8 @@ fn chunks(
         .map(move |start| {
             let rows = start..(start + batch_rows).min(total);
             let column = |c: &usize| -> ArrayRef {
-                let cells: Vec<Cell> =
-                    rows.clone().map(|i| run.words.cell(run.rules[rule].row(i)[*c])).collect();
-                array(kinds[*c], cells.iter().map(Option::as_ref))
+                let words: Vec<u64> = rows.clone().map(|i| run.rules[rule].row(i)[*c]).collect();
+                to_column(kinds[*c], &words, &run.words)
             };
             let columns: Vec<ArrayRef> = projection.iter().map(column).collect();
             let options = datafusion::arrow::array::RecordBatchOptions::new()

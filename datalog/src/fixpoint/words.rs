@@ -16,12 +16,22 @@ pub struct Words {
 /// Longs within are their own words.
 const SMALL: std::ops::Range<i64> = -(1 << 62)..(1 << 62);
 
+/// The word of a long, where it is its own.
+pub fn of_long(n: i64) -> Option<u64> {
+    SMALL.contains(&n).then_some(((n as u64) << 1) | 1)
+}
+
+/// The long that a word is.
+pub fn to_long(word: u64) -> Option<i64> {
+    (word & 1 == 1).then_some(word as i64 >> 1)
+}
+
 impl Words {
     pub fn word(&mut self, cell: &Cell) -> u64 {
         if let Some(Value::Long(n)) = cell
-            && SMALL.contains(n)
+            && let Some(word) = of_long(*n)
         {
-            return ((*n as u64) << 1) | 1;
+            return word;
         }
         let bytes = encoded(cell.as_ref()).into_boxed_slice();
         if let Some(word) = self.known.get(&bytes) {
@@ -35,9 +45,9 @@ impl Words {
     }
 
     pub fn cell(&self, word: u64) -> Cell {
-        match word & 1 {
-            1 => Some(Value::Long(word as i64 >> 1)),
-            _ => self.cells.get((word >> 1) as usize).cloned().flatten(),
+        match to_long(word) {
+            Some(n) => Some(Value::Long(n)),
+            None => self.cells.get((word >> 1) as usize).cloned().flatten(),
         }
     }
 

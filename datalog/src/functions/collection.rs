@@ -68,8 +68,29 @@ pub const INTERNAL: &[Function] = &[
     function("first-value", 1..=MANY, Gives::Any, |a| {
         Ok(chosen(a).map_or_else(|| a.last().cloned().flatten(), |p| p[1].clone()))
     }),
+    function("text-score", 2..=2, Gives::Double, |a| match (&a[0], &a[1]) {
+        (Some(Value::String(text)), Some(Value::String(wanted))) => {
+            Ok(Some(Value::Double(score(text, wanted))))
+        }
+        (Some(Value::String(_)), other) => Err(format!("{} is no text", to_form(other))),
+        _ => Ok(Some(Value::Double(0.0))),
+    }),
     function("first-name", 1..=MANY, Gives::Any, |a| Ok(chosen(a).and_then(|p| p[0].clone()))),
 ];
+
+/// The share of the wanted words that a text has; `pre*` stands for all words that begin so.
+fn score(text: &str, wanted: &str) -> f64 {
+    let words = |text: &str| -> Vec<String> {
+        let apart = |c: char| !c.is_alphanumeric() && c != '*' && c != '_';
+        text.split(apart).filter(|w| !w.is_empty()).map(str::to_lowercase).collect()
+    };
+    let (has, wanted) = (words(text), words(wanted));
+    let found = wanted.iter().filter(|w| match w.strip_suffix('*') {
+        Some(start) => has.iter().any(|h| h.starts_with(start)),
+        None => has.contains(w),
+    });
+    found.count() as f64 / wanted.len().max(1) as f64
+}
 
 fn chosen(args: &[Cell]) -> Option<&[Cell]> {
     args.chunks_exact(2).find(|pair| pair[1].is_some())

@@ -1,11 +1,12 @@
 //! The functions that clauses call, of clojure.core and clojure.string, over values.
 //!
-//! One file a subject: [`compare`], [`math`], [`text`], [`collection`]. What needs a database (`get-else`, `missing?`) is no
+//! One file a subject: [`compare`], [`math`], [`text`], [`patterns`], [`collection`]. What needs a database (`get-else`, `missing?`) is no
 //! function of values and stands with the clauses.
 
 mod collection;
 mod compare;
 mod math;
+mod patterns;
 mod text;
 
 pub use compare::{number_order, to_double, truth};
@@ -83,7 +84,12 @@ const fn function(
 }
 
 fn all() -> impl Iterator<Item = &'static Function> {
-    [compare::ALL, math::ALL, text::ALL, collection::ALL].into_iter().flatten()
+    [compare::ALL, math::ALL, text::ALL, patterns::ALL, collection::ALL].into_iter().flatten()
+}
+
+/// The names of all that clauses may call.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    all().map(|f| f.name)
 }
 
 /// A function by its name; `clojure.core/` before it changes nothing.

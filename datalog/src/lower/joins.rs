@@ -1,7 +1,7 @@
 //! Joins on the variables that both sides have; a side whose variable may be of any type is narrowed to the other's.
 
 use super::{ONE, all, column, converted, lower, project};
-use crate::algebra::{Node, Plan};
+use crate::algebra::Plan;
 use crate::query::Var;
 use crate::source::Source;
 use crate::value::Kind;
@@ -22,7 +22,13 @@ fn kind(plan: &Plan, v: &Var) -> Kind {
     plan.column(v).map_or(Kind::Any, |c| c.kind)
 }
 
-pub fn join(plan: &Plan, left: &Plan, right: &Plan, sources: &[Source]) -> Result<LogicalPlan> {
+pub fn join(
+    plan: &Plan,
+    left: &Plan,
+    right: &Plan,
+    outer: bool,
+    sources: &[Source],
+) -> Result<LogicalPlan> {
     let on = shared(left, right);
     let of_left = left.columns.iter().map(|c| match on.contains(&&c.var) {
         true => converted(column(&c.var), c.kind, kind(plan, &c.var)).alias(c.var.0.as_ref()),
@@ -42,9 +48,7 @@ pub fn join(plan: &Plan, left: &Plan, right: &Plan, sources: &[Source]) -> Resul
     let joined = match on.is_empty() {
         true => left_plan.cross_join(right_plan)?,
         false => {
-            let optional =
-                matches!(&right.node, Node::Star(s) if s.places.iter().any(|p| p.optional));
-            let how = if optional { JoinType::Left } else { JoinType::Inner };
+            let how = if outer { JoinType::Left } else { JoinType::Inner };
             left_plan.join(right_plan, how, keys(&on), None)?
         }
     };

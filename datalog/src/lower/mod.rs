@@ -5,6 +5,7 @@
 mod each;
 pub mod expressions;
 mod joins;
+mod nested;
 mod scans;
 
 use crate::algebra::{Column, Node, Plan, Test};
@@ -30,7 +31,7 @@ pub fn lower(plan: &Plan, sources: &[Source]) -> Result<LogicalPlan> {
         Node::Values { rows } => values(&plan.columns, rows),
         Node::Star(star) => scans::star(star, &plan.columns, sources),
         Node::Datoms(datoms) => scans::datoms(datoms, &plan.columns, sources),
-        Node::Join { left, right } => joins::join(plan, left, right, sources),
+        Node::Join { left, right, outer } => joins::join(plan, left, right, *outer, sources),
         Node::Anti { left, right } => joins::anti(left, right, sources),
         Node::Filter { input, test } => filter(input, test, sources),
         Node::Extend { input, apply } => extend(plan, input, apply, sources),
@@ -41,6 +42,7 @@ pub fn lower(plan: &Plan, sources: &[Source]) -> Result<LogicalPlan> {
             project(input, plan.columns.iter().map(|c| column(&c.var)).collect())
                 .and_then(|p| LogicalPlanBuilder::from(p).distinct()?.build())
         }
+        Node::Nested { input, query } => nested::nested(input, query, sources),
         Node::Rule { fixpoint, rule } => {
             let table = fixpoint::FixpointTable::new(fixpoint, *rule, sources)?;
             let scan = LogicalPlanBuilder::scan("r", provider_as_source(Arc::new(table)), None)?;

@@ -13,8 +13,17 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 /// Functions that read a database, with the numbers of their arguments.
-pub const OF_DATABASES: [(&str, RangeInclusive<usize>); 3] =
-    [("get-else", 4..=4), ("get-some", 3..=usize::MAX), ("missing?", 3..=3)];
+pub const OF_DATABASES: [(&str, RangeInclusive<usize>); 6] = [
+    ("get-else", 4..=4),
+    ("get-some", 3..=usize::MAX),
+    ("missing?", 3..=3),
+    ("tx-ids", 3..=3),
+    ("tx-data", 2..=2),
+    ("fulltext", 3..=3),
+];
+
+/// A query within a query.
+pub const NESTED: &str = "q";
 
 /// Aggregates, with the numbers of their arguments.
 pub const AGGREGATES: [(&str, RangeInclusive<usize>); 12] = [
@@ -220,7 +229,21 @@ fn same_vars(vars: Option<&super::Heads>, branches: &[Vec<Clause>], span: Span) 
     }
 }
 
+/// The query that `[(q [:find ...] $ ?x) ...]` asks.
+pub fn nested(call: &Call) -> Result<Query> {
+    match call.args.first().map(|a| &a.kind) {
+        Some(TermKind::Const(node)) => super::query(node),
+        _ => Err(Fault::new(call.span, "q asks a query").hint("[(q [:find ...] $ ?x) [[?y]]]")),
+    }
+}
+
 fn function(call: &Call, scope: &Scope) -> Result<()> {
+    if call.name.as_ref() == NESTED {
+        let query = nested(call)?;
+        check(&query)?;
+        let n = query.inputs.len();
+        return takes(call, &(n + 1..=n + 1));
+    }
     let of_database = OF_DATABASES.iter().find(|(name, _)| *name == call.name.as_ref());
     let arity = match (of_database, find(&call.name)) {
         (Some((_, arity)), _) => {
@@ -237,7 +260,7 @@ fn function(call: &Call, scope: &Scope) -> Result<()> {
         (None, None) => {
             let fault = Fault::new(call.span, format!("the function {} is not known", call.name))
                 .state(SqlState::UNDEFINED_FUNCTION);
-            let more = OF_DATABASES.iter().map(|(name, _)| *name);
+            let more = OF_DATABASES.iter().map(|(name, _)| *name).chain([NESTED]);
             return Err(match nearest_name(&call.name, more) {
                 Some(near) => fault.hint(format!("perhaps {near} is meant")),
                 None => fault.hint("docs/datalog.md lists those that are"),

@@ -3,6 +3,7 @@
 use super::{Apply, AttrSlot, Env, Goal, Out, Pattern, Resolver, Slot};
 use crate::edn::Span;
 use crate::functions::find;
+use crate::query::check::NESTED;
 use crate::query::{Binding, Call, Clause, Fault, Name, Result, Term, TermKind, Var};
 use crate::source::{DbSource, Source};
 use crate::value::{Cell, of_form};
@@ -74,7 +75,8 @@ impl Resolver<'_> {
             slots.insert(v.clone(), self.slot(v, env));
         }
         let outer = slots.values().filter_map(Slot::var).cloned().collect();
-        (Env { slots, closed: true, source: env.source }, outer)
+        let names = Arc::clone(&env.names);
+        (Env { slots, closed: true, source: env.source, names }, outer)
     }
 
     /// The same scope with another default source.
@@ -92,13 +94,18 @@ impl Resolver<'_> {
         out
     }
 
-    fn source(&self, name: Option<&Name>, span: Span, env: &Env) -> Result<Option<usize>> {
+    pub(super) fn source(
+        &self,
+        name: Option<&Name>,
+        span: Span,
+        env: &Env,
+    ) -> Result<Option<usize>> {
         let Some(name) = name else { return Ok(env.source) };
         // `$` within a rule or a form with a source is that source.
         if name.as_ref() == "$" && env.source.is_some() {
             return Ok(env.source);
         }
-        match self.inputs.names.get(name) {
+        match env.names.get(name) {
             Some(i) => Ok(Some(*i)),
             None => Err(Fault::new(span, format!("the source {name} is no input"))),
         }
@@ -112,7 +119,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn database(&self, call: &Call, env: &Env) -> Result<(usize, Arc<DbSource>)> {
+    pub(super) fn database(&self, call: &Call, env: &Env) -> Result<(usize, Arc<DbSource>)> {
         let name = match call.args.first().map(|a| &a.kind) {
             Some(TermKind::Source(name)) => Some(name),
             _ => None,
@@ -178,7 +185,12 @@ impl Resolver<'_> {
     }
 
     /// An error says why no datom is of that form.
-    fn datom(&self, source: usize, db: &DbSource, slots: &[Slot]) -> Result<Pattern, String> {
+    pub(super) fn datom(
+        &self,
+        source: usize,
+        db: &DbSource,
+        slots: &[Slot],
+    ) -> Result<Pattern, String> {
         let [e, a, v, t, m, added] = slots else { return Err("a pattern has six places".into()) };
         let a = match a {
             Slot::Const(cell) => AttrSlot::Attr(attribute(db, cell)?),
@@ -199,7 +211,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn entity(&self, source: usize, slot: &Slot) -> Result<Slot, String> {
+    pub(super) fn entity(&self, source: usize, slot: &Slot) -> Result<Slot, String> {
         let Slot::Const(cell) = slot else { return Ok(slot.clone()) };
         match self.found.entity(self.inputs, source, cell) {
             Some(e) => Ok(Slot::Const(Some(Value::Long(e)))),
@@ -242,6 +254,10 @@ impl Resolver<'_> {
         match call.name.as_ref() {
             "get-else" => self.get_else(call, binding, env),
             "get-some" => self.get_some(call, binding, env),
+            "tx-ids" => self.tx_ids(call, binding, env),
+            "tx-data" => self.tx_data(call, binding, env),
+            "fulltext" => self.fulltext(call, binding, env),
+            NESTED => self.nested(call, binding, env),
             "missing?" => {
                 Err(Fault::new(call.span, "missing? binds nothing").hint("[(missing? $ ?e :a)]"))
             }
@@ -253,7 +269,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn out(&mut self, binding: &Binding, env: &mut Env) -> Out {
+    pub(super) fn out(&mut self, binding: &Binding, env: &mut Env) -> Out {
         match binding {
             Binding::Var(v) => Out::Slot(self.slot(v, env)),
             Binding::Blank => Out::Slot(Slot::Blank),
@@ -262,7 +278,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn attribute_argument(&mut self, term: &Term, env: &mut Env) -> Result<Attr> {
+    pub(super) fn attribute_argument(&mut self, term: &Term, env: &mut Env) -> Result<Attr> {
         match self.argument(term, env)? {
             Slot::Const(Some(Value::Keyword(k))) => Ok(Attr::new(k)),
             other => Err(Fault::new(term.span, format!("{other} is no attribute"))),

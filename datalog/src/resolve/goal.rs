@@ -101,11 +101,50 @@ pub enum Goal {
         rule: usize,
         args: Vec<Slot>,
     },
+    /// A query of its own for each of the rows of its parameters.
+    Query(Box<Nested>),
     /// It cannot hold, and why.
     Never {
         vars: Vec<Var>,
         why: String,
     },
+}
+
+#[derive(Debug, Clone)]
+pub struct Nested {
+    /// Variables around it that it is asked with.
+    pub params: BTreeSet<Var>,
+    pub goals: Vec<Goal>,
+    pub find: Vec<NestedElement>,
+    pub with: Vec<Slot>,
+    /// At most one row for each of the parameters.
+    pub one: bool,
+    /// One for each column of `find`.
+    pub outs: Vec<Out>,
+    /// Takes a whole row.
+    pub row: Option<Out>,
+}
+
+#[derive(Debug, Clone)]
+pub enum NestedElement {
+    Slot(Slot),
+    /// With the n of `(min n ?x)`.
+    Aggregate(Arc<str>, Option<usize>, Slot),
+}
+
+impl NestedElement {
+    pub fn slot(&self) -> &Slot {
+        match self {
+            NestedElement::Slot(slot) | NestedElement::Aggregate(_, _, slot) => slot,
+        }
+    }
+}
+
+impl Nested {
+    /// What it gives to the clauses around it.
+    fn outs(&self) -> impl Iterator<Item = &Out> {
+        self.outs.iter().chain(&self.row)
+    }
 }
 
 impl Apply {
@@ -147,6 +186,7 @@ impl Goal {
             }
             Goal::Values { vars, .. } | Goal::Never { vars, .. } => out.extend(vars),
             Goal::Bind(_, to) => to.vars(&mut out),
+            Goal::Query(query) => query.outs().for_each(|o| o.vars(&mut out)),
             Goal::First { which, out: to, .. } => {
                 which.vars(&mut out);
                 to.vars(&mut out);
@@ -168,6 +208,7 @@ impl Goal {
             Goal::Not { vars: Some(vars), .. } => out.extend(vars),
             Goal::Not { vars: None, goals } => goals.iter().for_each(|g| out.extend(g.mentions())),
             Goal::Or { vars, .. } => out.extend(vars),
+            Goal::Query(query) => out.extend(&query.params),
             _ => {}
         }
         out
@@ -290,6 +331,15 @@ impl Display for Goal {
             Goal::Rule { rule, args } => {
                 write!(f, "(rule{rule} ")?;
                 list(f, args)?;
+                f.write_str(")")
+            }
+            Goal::Query(query) => {
+                f.write_str("(q [")?;
+                list(f, &query.params)?;
+                f.write_str("]")?;
+                query.goals.iter().try_for_each(|g| write!(f, " {g}"))?;
+                f.write_str(" -> ")?;
+                list(f, query.outs())?;
                 f.write_str(")")
             }
             Goal::Never { why, .. } => write!(f, "(never {why:?})"),

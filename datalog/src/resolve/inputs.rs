@@ -90,7 +90,7 @@ impl Inputs {
         Ok(())
     }
 
-    fn bind(&mut self, binding: &Binding, cell: &Cell, span: Span) -> Result<()> {
+    pub(super) fn bind(&mut self, binding: &Binding, cell: &Cell, span: Span) -> Result<()> {
         match (binding, cell) {
             (Binding::Blank, _) => Ok(()),
             (Binding::Var(v), None) => Err(wrong(span, format!("the input {v} is nil"))),

@@ -4,7 +4,7 @@ use super::Var;
 use super::inputs::Inputs;
 use super::places::Place;
 use crate::edn::{Form, Node};
-use crate::query::{Clause, Query, TermKind};
+use crate::query::{Clause, Query, TermKind, check};
 use crate::source::{DbSource, Source};
 use crate::value::{Cell, of_form};
 use daodb_catalog::Result;
@@ -150,6 +150,13 @@ fn of_clauses(clauses: &[Clause], out: &mut BTreeSet<Pair>) {
     for clause in clauses {
         let terms = match clause {
             Clause::Pattern { terms, .. } => terms,
+            Clause::Function(call, _) if call.name.as_ref() == check::NESTED => {
+                // What is no query is told of when it is resolved.
+                if let Ok(query) = check::nested(call) {
+                    of_clauses(&query.clauses, out);
+                }
+                &call.args
+            }
             Clause::Predicate(call) | Clause::Function(call, _) | Clause::Rule { call, .. } => {
                 &call.args
             }

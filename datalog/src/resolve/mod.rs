@@ -2,20 +2,23 @@
 //! rules that do not recur are written out where they are called.
 //!
 //! In the order data flows: [`inputs`] takes the arguments apart; [`lookup`] finds the entities that are named by values;
-//! [`clauses`] and [`rules`] make [`goal`]s of clauses; [`places`] finds which variables stand for entities, so that names in
+//! [`clauses`] and [`rules`] make [`goal`]s of clauses, [`log`] of questions to the log, [`nested`] of queries in queries; [`places`] finds which variables stand for entities, so that names in
 //! rows and in calls of rules can be replaced by what they name.
 
 mod clauses;
 pub mod goal;
 pub mod inputs;
+mod log;
 pub mod lookup;
+mod nested;
 mod places;
+pub mod rename;
 mod rules;
 
-pub use goal::{Apply, AttrSlot, Goal, Out, Pattern, Slot};
+pub use goal::{Apply, AttrSlot, Goal, Nested, NestedElement, Out, Pattern, Slot};
 pub use inputs::Inputs;
 
-use crate::query::{Element, Fault, Query, Result, RuleSet, Var, check};
+use crate::query::{Element, Fault, Name, Query, Result, RuleSet, Var, check};
 use crate::source::Source;
 use crate::value::Cell;
 use lookup::Found;
@@ -24,7 +27,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A rule that recurs; several branches mean "or".
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RuleDef {
     pub name: Arc<str>,
     pub heads: Vec<Var>,
@@ -60,6 +63,10 @@ struct Resolver<'a> {
     fresh: usize,
     goals: usize,
     warnings: BTreeSet<String>,
+    names: Arc<BTreeMap<Name, usize>>,
+    /// Sources beside those of the inputs: their histories.
+    more: Vec<Source>,
+    histories: HashMap<usize, usize>,
 }
 
 /// What the variables of a scope mean.
@@ -69,6 +76,8 @@ struct Env {
     closed: bool,
     /// The source of clauses that name none.
     source: Option<usize>,
+    /// What sources are called here.
+    names: Arc<BTreeMap<Name, usize>>,
 }
 
 pub async fn resolve(query: &Query, inputs: &Inputs) -> daodb_catalog::Result<Result<Resolved>> {
@@ -92,12 +101,16 @@ fn resolve_with(query: &Query, inputs: &Inputs, found: Found) -> Result<Resolved
         fresh: 0,
         goals: 0,
         warnings: BTreeSet::new(),
+        names: Arc::new(inputs.names.clone()),
+        more: Vec::new(),
+        histories: HashMap::new(),
     };
     let constants = inputs.constants.iter();
     let mut env = Env {
         slots: constants.map(|(v, cell)| (v.clone(), Slot::Const(cell.clone()))).collect(),
         closed: false,
         source: inputs.names.get("$").copied(),
+        names: Arc::clone(&resolver.names),
     };
     let mut goals = resolver.clauses(&query.clauses, &mut env)?;
     let mut program: Vec<RuleDef> = resolver.program.into_iter().flatten().collect();
@@ -122,7 +135,7 @@ fn resolve_with(query: &Query, inputs: &Inputs, found: Found) -> Result<Resolved
         constants: inputs.constants.clone(),
         given,
         pulled,
-        sources: inputs.sources.clone(),
+        sources: inputs.sources.iter().cloned().chain(resolver.more).collect(),
         warnings: resolver.warnings.into_iter().collect(),
     })
 }

@@ -3,7 +3,7 @@
 
 use super::inputs::Inputs;
 use super::lookup::Found;
-use super::{AttrSlot, Goal, Pattern, RuleDef, Slot};
+use super::{AttrSlot, Goal, Nested, Pattern, RuleDef, Slot};
 use crate::query::Var;
 use crate::source::Source;
 use daodb_storage::{Value, ValueType};
@@ -60,6 +60,7 @@ impl<'a> Places<'a> {
                     }
                 }
                 Goal::Not { goals, .. } => rest.extend(goals),
+                Goal::Query(query) => rest.extend(&query.goals),
                 Goal::Or { branches, .. } => rest.extend(branches.iter().flatten()),
                 _ => {}
             }
@@ -111,6 +112,10 @@ impl<'a> Places<'a> {
             }
             Goal::Not { vars, goals } => {
                 Goal::Not { vars: vars.clone(), goals: self.named(goals, inputs, found) }
+            }
+            Goal::Query(query) => {
+                let goals = self.named(&query.goals, inputs, found);
+                Goal::Query(Box::new(Nested { goals, ..query.as_ref().clone() }))
             }
             Goal::Or { vars, required, branches } => Goal::Or {
                 vars: vars.clone(),

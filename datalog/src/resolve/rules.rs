@@ -1,11 +1,12 @@
 //! Which rules recur, and whether negation stands outside of every cycle.
 
 use super::{Env, Resolver, RuleDef, Slot};
-use crate::query::{Call, Clause, Fault, Name, Result, RuleSet, Var};
+use crate::query::{Call, Clause, Fault, Name, Result, RuleSet, Var, check};
 use crate::resolve::Goal;
 use daodb_catalog::SqlState;
 use daodb_catalog::nearest::nearest;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// Which rules each rule calls, directly or by way of others.
 pub struct Reach {
@@ -73,6 +74,12 @@ fn called(clauses: &[Clause], under_not: bool, out: &mut BTreeSet<Name>, negated
                 }
             }
             Clause::Not { clauses, .. } => called(clauses, true, out, negated),
+            // Its rows are counted and compared: all must be there first.
+            Clause::Function(call, _) if call.name.as_ref() == check::NESTED => {
+                if let Ok(query) = check::nested(call) {
+                    called(&query.clauses, true, out, negated);
+                }
+            }
             Clause::Or { branches, .. } => {
                 branches.iter().for_each(|b| called(b, under_not, out, negated));
             }
@@ -145,7 +152,7 @@ impl Resolver<'_> {
             };
             slots.insert(head, slot);
         }
-        let mut env = Env { slots, closed: true, source };
+        let mut env = Env { slots, closed: true, source, names: Arc::clone(&self.names) };
         self.clauses(clauses, &mut env)
     }
 

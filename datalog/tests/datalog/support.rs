@@ -28,7 +28,12 @@ pub fn options(tail_datoms: usize, memory_bytes: usize) -> CatalogOptions {
 
 impl World {
     pub async fn new(tail_datoms: usize) -> World {
-        let catalog = Catalog::open_memory(options(tail_datoms, 256 << 20)).await.unwrap();
+        World::with_memory(tail_datoms, 256 << 20).await
+    }
+
+    /// `memory`: what all queries together may take, in bytes.
+    pub async fn with_memory(tail_datoms: usize, memory: usize) -> World {
+        let catalog = Catalog::open_memory(options(tail_datoms, memory)).await.unwrap();
         let database = catalog.create("test").await.unwrap();
         World { catalog, database }
     }
@@ -92,4 +97,16 @@ pub fn parse(text: &str) -> Node {
 /// What was wrong, in one line.
 pub fn told(e: &Error) -> String {
     format!("{} {e}", e.state.as_str())
+}
+
+/// Rows in the order of their text, where the query has none.
+pub fn settled(query: &Node, shape: Shape, form: Form) -> Form {
+    let many = matches!(shape, Shape::Relation | Shape::Collection);
+    match form {
+        Form::Vector(mut rows) if many && !query.to_string().contains(":order-by") => {
+            rows.sort_by_cached_key(Node::to_string);
+            Form::Vector(rows)
+        }
+        form => form,
+    }
 }

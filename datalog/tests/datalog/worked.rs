@@ -9,9 +9,8 @@
 //! A file is one database after the other; a case asks the last one. `:on` and `:args` may be left out. Relations and collections are compared as bags (in the order of their text), unless the query has
 //! an order. `DAODB_COMPLETE=write` writes the answers of now into the files: read what changed.
 
-use crate::support::{World, parse, told};
+use crate::support::{World, parse, settled, told};
 use daodb_datalog::edn::{Form, Node, read_all};
-use daodb_datalog::query::Shape;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -136,18 +135,6 @@ async fn answer(world: &World, case: &Case<'_>) -> (&'static str, Node) {
             (":answer", Node { form: settled(case.query, shape, form), span: Default::default() })
         }
         Err(e) => (":error", parse(&format!("{:?}", told(&e)))),
-    }
-}
-
-/// Rows in the order of their text, where the query has none.
-fn settled(query: &Node, shape: Shape, form: Form) -> Form {
-    let many = matches!(shape, Shape::Relation | Shape::Collection);
-    match form {
-        Form::Vector(mut rows) if many && !query.to_string().contains(":order-by") => {
-            rows.sort_by_cached_key(Node::to_string);
-            Form::Vector(rows)
-        }
-        form => form,
     }
 }
 

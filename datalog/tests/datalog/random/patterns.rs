@@ -188,7 +188,7 @@ impl Maker<'_> {
             }
             2 if !self.history => {
                 let e = self.known(Ty::Entity)?;
-                let a = self.attribute(|a| !a.many && a.ty != Ty::Mixed)?;
+                let a = self.attribute(|a| !a.many)?;
                 let ty = if self.chance(0.8) { a.ty } else { Ty::String };
                 let default = self.constant(ty);
                 // A default of another type makes values of several types.
@@ -197,8 +197,8 @@ impl Maker<'_> {
             }
             3 if !self.history => {
                 let e = self.known(Ty::Entity)?;
-                let a = self.attribute(|a| !a.many && a.ty != Ty::Mixed)?;
-                let b = self.attribute(|b| !b.many && b.ty != Ty::Mixed)?;
+                let a = self.attribute(|a| !a.many)?;
+                let b = self.attribute(|b| !b.many)?;
                 let (which, out) = (self.new_var(Ty::Attribute), self.new_var(Ty::Mixed));
                 Some(format!("[(get-some $ {e} {} {}) [{which} {out}]]", a.name, b.name))
             }
