@@ -60,7 +60,7 @@ async fn load(world: &World, people: &[Person]) {
             ];
             Op::Map { id: Some(EntityRef::Temp(format!("{i:05}").into())), attrs }
         };
-        let ops = some.iter().enumerate().map(op).collect();
+        let ops: Vec<Op> = some.iter().enumerate().map(op).collect();
         let report = world.database.transact(ops).await.unwrap();
         ids.extend(report.tempids.values().copied());
     }

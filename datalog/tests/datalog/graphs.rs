@@ -21,7 +21,7 @@ async fn load(edges: &[(usize, usize)], n: usize) -> World {
         a: ":g/n".into(),
         v: TxValue::Value(Value::Long(i as i64)),
     };
-    let report = world.database.transact((0..n).map(node).collect()).await.unwrap();
+    let report = world.database.transact((0..n).map(node).collect::<Vec<_>>()).await.unwrap();
     let ids: Vec<i64> = report.tempids.values().copied().collect();
     for some in edges.chunks(20_000) {
         let edge = |(x, y): &(usize, usize)| Op::Add {

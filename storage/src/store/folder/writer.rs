@@ -28,6 +28,8 @@ pub(super) struct Writer {
     journal: Mutex<Journal>,
     /// A file under `.tmp` that is made already: making one can take as long as a sync.
     spare: Mutex<Option<Unfinished>>,
+    /// Second names under `.tmp` of objects that have theirs.
+    leftovers: Mutex<Vec<PathBuf>>,
     /// Somebody is about to look what there is to be done in the background.
     is_tended: AtomicBool,
     /// Set once a sync has failed: what the disk holds is then unknown, and a second sync would wrongly succeed.
@@ -45,6 +47,7 @@ impl Writer {
             next_tmp: AtomicU64::new(0),
             durable: Mutex::default(),
             spare: Mutex::default(),
+            leftovers: Mutex::default(),
             is_tended: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             _lock: lock,
@@ -98,7 +101,11 @@ impl Writer {
             }
             _ => write_all(out, payload).and_then(|()| self.publish(&tmp, file, mode)),
         };
-        let _ = self.disk.remove(&tmp);
+        match done {
+            // Not now: the folder may be locked for as long as it takes to make the next spare.
+            Ok(()) => self.leftovers.lock().push(tmp),
+            Err(_) => drop(self.disk.remove(&tmp)),
+        }
         done
     }
 
@@ -155,6 +162,7 @@ impl Writer {
         if self.broken.load(Ordering::Relaxed) {
             return Ok(false);
         }
+        self.remove_leftovers();
         if self.spare.lock().is_none() {
             // A put that needs one tells why there is none.
             let spare = self.tmp_file().ok();
@@ -165,6 +173,12 @@ impl Writer {
             Some(some) => self.settle(&some).map(|()| true),
             None => self.journal.lock().remove_oldest(&*self.disk),
         }
+    }
+
+    fn remove_leftovers(&self) {
+        let leftovers = std::mem::take(&mut *self.leftovers.lock());
+        // What was renamed is gone already; what stays is swept away by the next opening.
+        leftovers.iter().for_each(|tmp| drop(self.disk.remove(tmp)));
     }
 
     /// Makes the files of objects durable. Those that were removed meanwhile are no concern.
@@ -183,9 +197,8 @@ impl Writer {
 
     /// Leaves nothing to the next opening.
     fn close(&self) -> io::Result<()> {
-        if let Some((tmp, _)) = self.spare.lock().take() {
-            self.disk.remove(&tmp)?;
-        }
+        self.leftovers.lock().extend(self.take_spare().map(|(tmp, _)| tmp));
+        self.remove_leftovers();
         self.refuse_if_broken()?;
         let mut journal = self.journal.lock();
         self.settle(&journal.all_unsynced())?;
