@@ -29,7 +29,7 @@ async fn load(edges: &[(usize, usize)], n: usize) -> World {
             a: ":g/to".into(),
             v: TxValue::Entity(EntityRef::Id(ids[*y])),
         };
-        world.database.transact(some.iter().map(edge).collect()).await.unwrap();
+        world.database.transact(some.iter().map(edge).collect::<Vec<_>>()).await.unwrap();
     }
     world.database.stream().index_now().await.unwrap();
     world
