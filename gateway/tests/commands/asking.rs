@@ -142,7 +142,7 @@ fn transactions_go_into_a_folder_and_through_a_server() {
     let url = server.http();
     let (said, status) = transact("[{:p/name \"Mira\"}]", &["--url", &url]);
     assert!(status.success() && said.starts_with("{:t 1002,"), "{said}");
-    let (said, status) = transact("[[:db/retractEntity 4300000000]]", &["--url", &url]);
+    let (said, status) = transact("[[:db/add 4300000000 :p/a 1]]", &["--url", &url]);
     assert_eq!(status.code(), Some(1));
     assert!(said.contains("error: transaction refused: op 1 of 1"), "{said}");
     assert!(server.signal("-TERM").success());
