@@ -20,6 +20,8 @@ impl SqlState {
     pub const CARDINALITY_VIOLATION: Self = Self::Code("21000");
     /// An entity that is referred to and is not there.
     pub const FOREIGN_KEY_VIOLATION: Self = Self::Code("23503");
+    /// `:db/cas` found another value than it expected.
+    pub const COMPARE_FAILED: Self = Self::Code("40001");
     pub const INVALID_NAME: Self = Self::Code("42602");
     pub const RESERVED_NAME: Self = Self::Code("42939");
     pub const SHUTTING_DOWN: Self = Self::Code("57P01");
@@ -61,7 +63,7 @@ pub struct Error {
     /// 1-based character position in the statement's text.
     pub position: Option<usize>,
     /// The op of a transaction that is at fault, from 0.
-    pub op: Option<usize>,
+    pub op: Option<u32>,
 }
 
 impl Error {

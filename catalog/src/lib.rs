@@ -18,4 +18,4 @@ pub use database::{Catalog, Database};
 pub use error::{Error, Result, SqlState};
 pub use schema::Schema;
 pub use session::{Outcome, Session};
-pub use transact::{EntityRef, Op, TxReport, TxValue};
+pub use transact::{EntityRef, Op, Provenance, Transaction, TxReport, TxValue};

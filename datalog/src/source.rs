@@ -75,11 +75,13 @@ impl DbSource {
     /// The inverse of [`DbSource::attribute_cell`], which also takes names of declared attributes.
     pub fn attribute_of(&self, cell: &Cell) -> Option<Attr> {
         use daodb_storage::Value;
-        match cell {
+        let a = match cell {
             Some(Value::Long(e)) => self.schema.ident_of(*e).cloned(),
             Some(Value::Keyword(k)) => Some(Attr::new(k)),
             _ => None,
-        }
+        };
+        // One that was renamed is found by all its names; its datoms have the first.
+        a.map(|a| self.schema.stored(&a).clone())
     }
 
     /// The facts of an attribute that a scan would go through.

@@ -1,5 +1,5 @@
 //! The wires and the `daodb` command: the Postgres protocol in [`pg`], HTTP in [`http`], importers in [`import`], commands in
-//! [`cli`]. [`forms`] writes rows as EDN for both of the latter.
+//! [`cli`]. Of both of the latter, [`forms`] writes rows as EDN, and [`provenance`] says who writes.
 //!
 //! **Invariant:** only this crate knows pgwire and HTTP.
 
@@ -9,3 +9,4 @@ mod forms;
 pub mod http;
 pub mod import;
 pub mod pg;
+mod provenance;

@@ -7,6 +7,7 @@ mod measure;
 mod people;
 mod scale;
 mod storage;
+mod transact;
 mod writers;
 
 use daodb_catalog::database::CatalogOptions;
@@ -19,7 +20,9 @@ const USAGE: &str = "\
 bench people [--n 1000000] [--runs 7]        ingest, updates, queries now and as of the middle against a wide Parquet file
 bench history [--commits 40000]              import of a generated git history
 bench storage [--n 100000] [--seconds 3]     durable transactions beside PostgreSQL, open time, long histories, requests
+bench commits [--seconds 3]                  the first part of storage alone: durable transactions beside PostgreSQL
 bench scale [--datoms 10000000]              loading, memory, the time to open and queries as the number of datoms grows
+bench transact [--seconds 3]                 entities a second in batches of 1, 10 and 1,000, in process, over HTTP, beside Datomic
 bench writers PLACE [--go-on]                concurrent writers that say what was acknowledged, until they are killed
 Options: --data DIR   keep the database there (default: a temporary folder)";
 
@@ -61,6 +64,10 @@ fn main() -> ExitCode {
             Some("history") => history::run(&arguments).await,
             Some("scale") => scale::run(&arguments).await,
             Some("storage") => storage::run(&arguments).await,
+            Some("commits") => storage::commits(&arguments).await.map(|commits| {
+                println!("{:#}", serde_json::json!({ "bench": "commits", "commits": commits }));
+            }),
+            Some("transact") => transact::run(&arguments).await,
             Some("writers") => writers::run(&arguments).await,
             _ => Err(USAGE.to_owned()),
         }

@@ -109,7 +109,7 @@ async fn load(database: &Arc<Database>, people: &People) -> Result<Json, String>
     let written = futures::stream::iter(starts)
         .map(|first| {
             let last = people.len().min(first + PER_TRANSACTION);
-            database.transact((first..last).map(op).collect())
+            database.transact((first..last).map(op).collect::<Vec<_>>())
         })
         .buffered(IN_FLIGHT)
         .map_ok(|report| report.datoms.len())
@@ -138,7 +138,7 @@ async fn update(
             a: salary.clone(),
             v: TxValue::Value(Value::Long(*new)),
         });
-        let report = database.transact(ops.collect()).await.map_err(|e| e.to_string())?;
+        let report = database.transact(ops.collect::<Vec<_>>()).await.map_err(|e| e.to_string())?;
         update.iter().for_each(|(row, new)| people.salary[*row] = *new);
         if i + 1 == UPDATES / 2 {
             (middle, middle_t) = (people.salary.clone(), report.t);

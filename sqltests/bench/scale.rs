@@ -85,7 +85,7 @@ async fn load(database: &Arc<Database>, entities: usize) -> Result<(), String> {
     futures::stream::iter((0..entities).step_by(PER_TRANSACTION))
         .map(|first| {
             let rows = first..entities.min(first + PER_TRANSACTION);
-            database.transact(rows.map(|row| entity(&attrs, row)).collect())
+            database.transact(rows.map(|row| entity(&attrs, row)).collect::<Vec<_>>())
         })
         .buffered(IN_FLIGHT)
         .try_for_each(|_| std::future::ready(Ok(())))

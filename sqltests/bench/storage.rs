@@ -31,18 +31,7 @@ const QUERIES: [(&str, &str); 3] = [
 
 pub async fn run(arguments: &Arguments) -> Result<(), String> {
     let n = arguments.number("--n", 100_000)?.max(1000);
-    let seconds = Duration::from_secs(arguments.number("--seconds", 3)?.max(1) as u64);
-    let mut commits = Vec::new();
-    for clients in CLIENTS {
-        let ours = ours(clients, seconds).await?;
-        let theirs = theirs(clients, seconds).await?;
-        let ratio = theirs.map(|theirs| round(ours / theirs));
-        let line = json!({
-            "clients": clients, "daodb_per_s": ours.round(), "postgresql_per_s": theirs.map(f64::round), "ratio": ratio,
-        });
-        eprintln!("commits {line}");
-        commits.push(line);
-    }
+    let commits = commits(arguments).await?;
     let mut lengths = Vec::new();
     for length in LENGTHS {
         let line = history(n, length).await?;
@@ -60,6 +49,23 @@ pub async fn run(arguments: &Arguments) -> Result<(), String> {
     });
     println!("{report:#}");
     Ok(())
+}
+
+/// Durable transactions a second by so many clients, beside PostgreSQL on the same disk.
+pub async fn commits(arguments: &Arguments) -> Result<Vec<Json>, String> {
+    let seconds = Duration::from_secs(arguments.number("--seconds", 3)?.max(1) as u64);
+    let mut commits = Vec::new();
+    for clients in CLIENTS {
+        let ours = ours(clients, seconds).await?;
+        let theirs = theirs(clients, seconds).await?;
+        let ratio = theirs.map(|theirs| round(ours / theirs));
+        let line = json!({
+            "clients": clients, "daodb_per_s": ours.round(), "postgresql_per_s": theirs.map(f64::round), "ratio": ratio,
+        });
+        eprintln!("commits {line}");
+        commits.push(line);
+    }
+    Ok(commits)
 }
 
 fn long(n: i64) -> TxValue {
@@ -160,7 +166,7 @@ async fn fill(database: &Arc<Database>, n: usize, length: usize) -> Result<(), S
                     v: long(row as i64 + offset),
                 },
             };
-            database.transact(rows.map(op).collect()).await.map_err(failed)?;
+            database.transact(rows.map(op).collect::<Vec<_>>()).await.map_err(failed)?;
         }
     }
     Ok(())

@@ -79,7 +79,7 @@ async fn transact(database: &Database, writer: i64, sequence: i64) -> Result<TxR
             ],
         }
     });
-    database.transact(ops.collect()).await
+    database.transact(ops.collect::<Vec<_>>()).await
 }
 
 async fn read(catalog: Arc<Catalog>) -> Result<(), String> {

@@ -27,6 +27,14 @@ fn people() {
 }
 
 #[test]
+fn transact() {
+    check(
+        &["transact", "--seconds", "0"],
+        &[("/cases/0/batch", 1), ("/cases/5/batch", 1000), ("/seconds", 0)],
+    );
+}
+
+#[test]
 fn history() {
     if daodb_sqltests::git::program("bench of a git history") {
         check(&["history", "--commits", "200"], &[("/commits", 200), ("/changes", 491)]);

@@ -5,6 +5,7 @@
 mod bench;
 mod corrupt;
 mod crash;
+mod datomic;
 mod duckdb;
 mod edn;
 mod export;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::schema::Schema;
 use crate::table::{self, TableDef};
 use crate::transact::writer::{Message, Writer};
-use crate::transact::{Op, TxReport, what_if};
+use crate::transact::{Transaction, TxReport, what_if};
 use daodb_storage::value::Clock;
 use daodb_storage::{Snapshot, Stream};
 use futures::future::BoxFuture;
@@ -125,7 +125,13 @@ impl Database {
     }
     /// Durable when it returns. Calls that wait at the same time share one log object; their order is that in which they
     /// were first polled. A call that is dropped goes on.
-    pub fn transact<'a>(&'a self, ops: Vec<Op>) -> BoxFuture<'a, Result<TxReport>> {
+    pub fn transact<'a>(
+        &'a self,
+        transaction: impl Into<Transaction>,
+    ) -> BoxFuture<'a, Result<TxReport>> {
+        self.call(transaction.into())
+    }
+    fn call(&self, transaction: Transaction) -> BoxFuture<'_, Result<TxReport>> {
         Box::pin(async move {
             let Some(calls) = &self.calls else {
                 let text = format!("database {} is only read by this server", self.name);
@@ -133,7 +139,7 @@ impl Database {
                     .hint("write through the server that was started without --read-only"));
             };
             let (reply, report) = oneshot::channel();
-            let sent = calls.send(Message::Transact { ops, reply });
+            let sent = calls.send(Message::Transact { transaction, reply });
             let stopped = || {
                 let text = format!("database {} is closed for writing", self.name);
                 Error::new(SqlState::SHUTTING_DOWN, text).hint("start the server again")
@@ -147,11 +153,18 @@ impl Database {
     pub fn with<'a>(
         &'a self,
         snapshot: &'a Snapshot,
-        ops: Vec<Op>,
+        transaction: impl Into<Transaction>,
+    ) -> BoxFuture<'a, Result<TxReport>> {
+        self.imagined_call(snapshot, transaction.into())
+    }
+    fn imagined_call<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        transaction: Transaction,
     ) -> BoxFuture<'a, Result<TxReport>> {
         Box::pin(async move {
             let schema = self.schema(snapshot).await?;
-            what_if(snapshot, &schema, ops, self.now()).await
+            what_if(snapshot, &schema, &transaction, self.now()).await
         })
     }
     /// Writes what waits, and ends background work.

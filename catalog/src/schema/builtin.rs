@@ -14,19 +14,52 @@ pub const INDEX: &str = ":db/index";
 pub const NO_HISTORY: &str = ":db/noHistory";
 pub const DOC: &str = ":db/doc";
 pub const TX_INSTANT: &str = ":db/txInstant";
+pub const TUPLE_ATTRS: &str = ":db/tupleAttrs";
+pub const TUPLE_TYPES: &str = ":db/tupleTypes";
+pub const TUPLE_TYPE: &str = ":db/tupleType";
+pub const ATTR_PREDS: &str = ":db.attr/preds";
+/// What an entity with `:db/ensure` must have.
+pub const ENTITY_ATTRS: &str = ":db.entity/attrs";
+/// Said of an entity, it asks what its spec requires. Never a datom itself.
+pub const ENSURE: &str = ":db/ensure";
+/// Metadata of an op, or of all ops of a transaction: the fifth part of their datoms. Never a datom itself.
+pub const META: &str = ":dao/m";
+/// Who wrote a transaction, from where and why.
+pub const TX_AUTHOR: &str = ":tx/author";
+pub const TX_CLIENT: &str = ":tx/client";
+pub const TX_REASON: &str = ":tx/reason";
+/// The key of a call: what repeats it is the same transaction.
+pub const TX_KEY: &str = ":dao.tx/key";
+/// What the tempids of a transaction with a key became: name, entity, name, entity, ...
+pub const TX_TEMPIDS: &str = ":dao.tx/tempids";
+/// The transaction's entity, within its ops.
+pub const CURRENT_TX: &str = ":db/current-tx";
 /// A view's name; the entity's `:dao.view/sql` is its query.
 pub const VIEW_NAME: &str = ":dao.view/name";
 pub const VIEW_SQL: &str = ":dao.view/sql";
 
 /// Attributes whose datoms make the schema. `:db/doc` is said of other entities too.
-pub const SCHEMA_ATTRIBUTES: [&str; 8] =
-    [IDENT, VALUE_TYPE, CARDINALITY, UNIQUE, IS_COMPONENT, INDEX, NO_HISTORY, DOC];
+pub const SCHEMA_ATTRIBUTES: [&str; 12] = [
+    IDENT,
+    VALUE_TYPE,
+    CARDINALITY,
+    UNIQUE,
+    IS_COMPONENT,
+    INDEX,
+    NO_HISTORY,
+    DOC,
+    TUPLE_ATTRS,
+    TUPLE_TYPES,
+    TUPLE_TYPE,
+    ATTR_PREDS,
+];
 
 struct BuiltIn {
     entity: i64,
     name: &'static str,
     value_type: ValueType,
     unique: Option<Unique>,
+    cardinality: Cardinality,
     doc: &'static str,
 }
 
@@ -36,7 +69,16 @@ const fn plain(
     value_type: ValueType,
     doc: &'static str,
 ) -> BuiltIn {
-    BuiltIn { entity, name, value_type, unique: None, doc }
+    BuiltIn { entity, name, value_type, unique: None, cardinality: Cardinality::One, doc }
+}
+
+const fn many(
+    entity: i64,
+    name: &'static str,
+    value_type: ValueType,
+    doc: &'static str,
+) -> BuiltIn {
+    BuiltIn { entity, name, value_type, unique: None, cardinality: Cardinality::Many, doc }
 }
 
 const fn identity(
@@ -45,10 +87,11 @@ const fn identity(
     value_type: ValueType,
     doc: &'static str,
 ) -> BuiltIn {
-    BuiltIn { entity, name, value_type, unique: Some(Unique::Identity), doc }
+    let (unique, cardinality) = (Some(Unique::Identity), Cardinality::One);
+    BuiltIn { entity, name, value_type, unique, cardinality, doc }
 }
 
-const ATTRIBUTES: [BuiltIn; 11] = [
+const ATTRIBUTES: [BuiltIn; 21] = [
     identity(16, IDENT, ValueType::Keyword, "The name of an attribute or of another entity"),
     plain(17, VALUE_TYPE, ValueType::Ref, "The type that values must have: :db.type/string, ..."),
     plain(18, CARDINALITY, ValueType::Ref, ":db.cardinality/one or :db.cardinality/many"),
@@ -58,21 +101,37 @@ const ATTRIBUTES: [BuiltIn; 11] = [
     plain(22, NO_HISTORY, ValueType::Boolean, "Whether superseded values may be forgotten"),
     plain(23, DOC, ValueType::String, "What an entity is for"),
     plain(24, TX_INSTANT, ValueType::Instant, "When a transaction was made"),
+    plain(25, TUPLE_ATTRS, ValueType::Tuple, "The attributes whose values the tuple is made of"),
+    plain(26, TUPLE_TYPES, ValueType::Tuple, "The types of the tuple's parts"),
+    plain(27, TUPLE_TYPE, ValueType::Keyword, "The type of each of the tuple's parts"),
+    many(28, ATTR_PREDS, ValueType::Symbol, "Predicates that values must pass"),
+    many(29, ENTITY_ATTRS, ValueType::Keyword, "What an entity with this :db/ensure must have"),
     identity(40, VIEW_NAME, ValueType::String, "The name of a view"),
     plain(41, VIEW_SQL, ValueType::String, "The query of a view"),
+    plain(42, TX_AUTHOR, ValueType::String, "Who made a transaction"),
+    plain(43, TX_CLIENT, ValueType::String, "From where a transaction came"),
+    plain(44, TX_REASON, ValueType::String, "Why a transaction was made"),
+    identity(45, TX_KEY, ValueType::String, "The key by which a call that is repeated is known"),
+    plain(46, TX_TEMPIDS, ValueType::Tuple, "Names and entities of a transaction with a key"),
 ];
 
 /// Type idents have this number plus that of the type.
 const FIRST_TYPE: i64 = 100;
+/// `:db.type/float`: kept as doubles that a float holds.
+const FLOAT: i64 = 115;
 const ONE: i64 = 130;
 const MANY: i64 = 131;
 const IDENTITY: i64 = 140;
 const VALUE: i64 = 141;
 
-const NAMES: [(i64, &str); 7] = [
+const NAMES: [(i64, &str); 11] = [
     (64, ":db/add"),
     (65, ":db/retract"),
     (66, ":db/retractEntity"),
+    (67, ":db/cas"),
+    (68, CURRENT_TX),
+    (69, ENSURE),
+    (FLOAT, ":db.type/float"),
     (ONE, ":db.cardinality/one"),
     (MANY, ":db.cardinality/many"),
     (IDENTITY, ":db.unique/identity"),
@@ -81,16 +140,12 @@ const NAMES: [(i64, &str); 7] = [
 
 pub fn attributes() -> impl Iterator<Item = Attribute> {
     ATTRIBUTES.iter().map(|b| Attribute {
-        ident: b.name.into(),
         entity: Some(b.entity),
         value_type: Some(b.value_type),
-        cardinality: Cardinality::One,
+        cardinality: b.cardinality,
         unique: b.unique,
-        is_component: false,
-        index: false,
-        no_history: false,
         doc: Some(b.doc.to_owned()),
-        observed: Vec::new(),
+        ..Attribute::undeclared(b.name.into())
     })
 }
 
@@ -108,7 +163,14 @@ fn id(ty: ValueType) -> i64 {
 }
 
 pub fn value_type(entity: i64) -> Option<ValueType> {
-    ValueType::ALL.into_iter().find(|t| id(*t) == entity)
+    match entity {
+        FLOAT => Some(ValueType::Double),
+        _ => ValueType::ALL.into_iter().find(|t| id(*t) == entity),
+    }
+}
+
+pub fn is_float(entity: i64) -> bool {
+    entity == FLOAT
 }
 
 pub fn cardinality(entity: i64) -> Option<Cardinality> {
@@ -146,7 +208,7 @@ mod tests {
         let names: BTreeSet<_> = all.iter().map(|(name, _)| name.clone()).collect();
         assert_eq!((numbers.len(), names.len()), (all.len(), all.len()));
         assert!(numbers.iter().all(|n| (16..1000).contains(n)));
-        assert!(names.iter().all(is_reserved));
+        assert!(names.iter().all(|name| is_reserved(name) || name.namespace() == Some("tx")));
     }
 
     #[test]
@@ -154,5 +216,7 @@ mod tests {
         assert_eq!(value_type(102), Some(ValueType::Long));
         assert_eq!(value_type(108), Some(ValueType::String));
         assert_eq!(value_type(100), None);
+        assert_eq!((value_type(FLOAT), is_float(FLOAT)), (Some(ValueType::Double), true));
+        assert!(ValueType::ALL.into_iter().all(|t| id(t) != FLOAT));
     }
 }

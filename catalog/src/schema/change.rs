@@ -1,9 +1,7 @@
 //! A transaction's schema datoms applied to a schema, and the rules that a declaration must keep.
 
-use super::builtin::{
-    self, CARDINALITY, DOC, IDENT, INDEX, IS_COMPONENT, NO_HISTORY, UNIQUE, VALUE_TYPE,
-};
-use super::{Attribute, Cardinality, Declaration, Schema};
+use super::builtin::{self, DOC, IDENT};
+use super::{Attribute, Declaration, Schema, alter};
 use crate::error::{Error, Result, SqlState};
 use daodb_storage::{Attr, Value, ValueType};
 use std::collections::{BTreeMap, HashMap};
@@ -22,74 +20,6 @@ pub fn declares(a: &Attr) -> bool {
     builtin::SCHEMA_ATTRIBUTES.contains(&a.as_str()) && a.as_str() != DOC
 }
 
-impl Declaration {
-    pub(super) fn set(&mut self, a: &Attr, v: &Value, added: bool) {
-        let text = || v.as_str().filter(|_| added);
-        let entity = v.as_i64().filter(|_| added);
-        let flag = match v {
-            Value::Boolean(b) if added => Some(*b),
-            _ => None,
-        };
-        match a.as_str() {
-            IDENT => self.ident = text().map(Attr::new),
-            VALUE_TYPE => self.value_type = entity,
-            CARDINALITY => self.cardinality = entity,
-            UNIQUE => self.unique = entity,
-            IS_COMPONENT => self.is_component = flag,
-            INDEX => self.index = flag,
-            NO_HISTORY => self.no_history = flag,
-            DOC => self.doc = text().map(str::to_owned),
-            _ => {}
-        }
-    }
-
-    /// Whether it declares an attribute, and does not only name an entity.
-    fn is_attribute(&self) -> bool {
-        let refs = [self.value_type, self.cardinality, self.unique];
-        let flags = [self.is_component, self.index, self.no_history];
-        refs.iter().any(Option::is_some) || flags.iter().any(Option::is_some)
-    }
-
-    /// Puts what it says into the attribute that it names.
-    fn describe(&self, entity: i64, into: &mut Attribute) -> Result<()> {
-        into.entity = Some(entity);
-        into.doc.clone_from(&self.doc);
-        into.is_component = self.is_component.unwrap_or(false);
-        into.index = self.index.unwrap_or(false);
-        into.no_history = self.no_history.unwrap_or(false);
-        let name = into.ident.clone();
-        into.value_type = known(self.value_type, builtin::value_type, || {
-            wrong(&name, VALUE_TYPE, ":db.type/string, :db.type/long, :db.type/ref and so on")
-        })?;
-        into.unique = known(self.unique, builtin::unique, || {
-            wrong(&name, UNIQUE, ":db.unique/identity and :db.unique/value")
-        })?;
-        let cardinality = known(self.cardinality, builtin::cardinality, || {
-            wrong(&name, CARDINALITY, ":db.cardinality/one and :db.cardinality/many")
-        })?;
-        into.cardinality = cardinality.unwrap_or(Cardinality::One);
-        if into.is_component && into.value_type != Some(ValueType::Ref) {
-            let text = format!("{name} is declared a component, so it must be declared a ref");
-            return Err(Error::new(SqlState::CHECK_VIOLATION, text)
-                .hint(format!("declare {VALUE_TYPE} :db.type/ref too")));
-        }
-        Ok(())
-    }
-}
-
-fn known<T>(
-    entity: Option<i64>,
-    read: fn(i64) -> Option<T>,
-    wrong: impl FnOnce() -> Error,
-) -> Result<Option<T>> {
-    entity.map(|e| read(e).ok_or_else(wrong)).transpose()
-}
-
-fn wrong(name: &Attr, what: &str, accepted: &str) -> Error {
-    let text = format!("the {what} of {name} is none that there is");
-    Error::new(SqlState::INVALID_PARAMETER_VALUE, text).hint(format!("accepted are {accepted}"))
-}
-
 impl Schema {
     /// The schema of these declarations and observations, with what is built in.
     pub(super) fn build(
@@ -99,6 +29,7 @@ impl Schema {
         let mut attributes: BTreeMap<Attr, Attribute> =
             builtin::attributes().map(|a| (a.ident.clone(), a)).collect();
         let mut idents: HashMap<Attr, i64> = builtin::idents().collect();
+        let (mut renamed, mut composites) = (HashMap::new(), Vec::new());
         for (a, types) in observed {
             let entry = attributes.entry(a.clone());
             entry.or_insert_with(|| Attribute::undeclared(a)).observed = types;
@@ -114,16 +45,28 @@ impl Schema {
             };
             idents.insert(ident.clone(), *entity);
             if declaration.is_attribute() {
-                let entry = attributes.entry(ident.clone());
-                let attribute = entry.or_insert_with(|| Attribute::undeclared(ident.clone()));
+                let stored = declaration.stored().unwrap_or(ident).clone();
+                let others = declaration.names.iter().filter(|name| **name != stored);
+                renamed.extend(others.map(|name| (name.clone(), stored.clone())));
+                let entry = attributes.entry(stored.clone());
+                let attribute = entry.or_insert_with(|| Attribute::undeclared(stored.clone()));
                 declaration.describe(*entity, attribute)?;
+                if attribute.tuple.as_ref().is_some_and(|tuple| !tuple.attrs().is_empty()) {
+                    composites.push(stored);
+                }
             } else if let Some(attribute) = attributes.get_mut(ident) {
                 attribute.doc.clone_from(&declaration.doc);
                 attribute.entity = Some(*entity);
             }
         }
         let names = idents.iter().map(|(ident, entity)| (*entity, ident.clone())).collect();
-        Ok(Schema { attributes, idents, names, declared })
+        // As in Datomic a former name still finds its entity, unless another one has it now.
+        for (entity, declaration) in declared.iter().rev() {
+            for name in &declaration.former {
+                idents.entry(name.clone()).or_insert(*entity);
+            }
+        }
+        Ok(Schema { attributes, renamed, composites, idents, names, declared })
     }
 
     /// This schema after a transaction's schema datoms.
@@ -135,13 +78,17 @@ impl Schema {
                 declared.entry(said.e).or_default().set(said.a, said.v, added);
             }
         }
+        declared.values_mut().for_each(Declaration::settle);
         declared.retain(|_, declaration| {
-            // What is left of a name that was retracted is a plain entity's doc.
-            declaration.ident.is_some() || declaration.is_attribute()
+            // What is left else is a plain entity's doc.
+            !declaration.former.is_empty() || declaration.is_attribute()
         });
         let observed = self.attributes.values();
         let observed = observed.filter(|a| !a.observed.is_empty());
-        Schema::build(declared, observed.map(|a| (a.ident.clone(), a.observed.clone())).collect())
+        let observed = observed.map(|a| (a.ident.clone(), a.observed.clone())).collect();
+        let after = Schema::build(declared, observed)?;
+        alter::check(self, &after)?;
+        Ok(after)
     }
 
     /// Notes that a value of this type was seen.
@@ -163,6 +110,8 @@ impl Schema {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::builtin::*;
+    use super::super::{Cardinality, Tuple};
     use super::*;
 
     fn schema(said: &[(i64, &str, Value)]) -> Result<Schema> {
@@ -203,6 +152,82 @@ mod tests {
         check(&[name.clone(), (E, VALUE_TYPE, Value::Ref(131))], "accepted are :db.type/string");
         check(&[name.clone(), (E, UNIQUE, Value::Ref(1))], ":db.unique/identity");
         check(&[name, (E, IS_COMPONENT, Value::Boolean(true))], "declared a ref");
+    }
+
+    #[test]
+    fn a_declared_type_stays() {
+        let name = (E, IDENT, Value::keyword("p/n"));
+        let typed = schema(&[name, (E, VALUE_TYPE, Value::Ref(102))]).unwrap();
+        let again = apply(&typed, &[(E, VALUE_TYPE, Value::Ref(102))], true).unwrap();
+        assert_eq!(again.get(&":p/n".into()).unwrap().value_type, Some(ValueType::Long));
+        let e = apply(&typed, &[(E, VALUE_TYPE, Value::Ref(108))], true).unwrap_err();
+        assert!(e.to_string().contains("is declared long"), "{e}");
+    }
+
+    #[test]
+    fn a_renamed_attribute_keeps_its_datoms_name() {
+        let [name, new, newer] = ["p/n", "p/m", "p/o"].map(Value::keyword);
+        let declared =
+            schema(&[(E, IDENT, name.clone()), (E, VALUE_TYPE, Value::Ref(102))]).unwrap();
+        let rename = |schema: &Schema, from: &Value, to: &Value| {
+            let ident = Attr::new(IDENT);
+            let said = [(from, false), (to, true)];
+            let said = said.map(|(v, added)| Said { e: E, a: &ident, v, added });
+            schema.after(said.into_iter())
+        };
+        let once = rename(&declared, &name, &new).unwrap();
+        let twice = rename(&once, &new, &newer).unwrap();
+        for a in [":p/n", ":p/m", ":p/o"] {
+            let attribute = twice.get(&a.into()).unwrap();
+            assert_eq!((attribute.ident.as_str(), attribute.name.as_str()), (":p/n", ":p/o"));
+            assert_eq!(twice.entity_of(&a.into()), Some(E));
+        }
+        assert_eq!(twice.ident_of(E).unwrap().as_str(), ":p/o");
+        assert_eq!(twice.name_of(&":p/n".into()).as_str(), ":p/o");
+        let back = rename(&twice, &newer, &name).unwrap();
+        assert_eq!(back.get(&":p/o".into()).unwrap().name.as_str(), ":p/n");
+        let e = apply(&twice, &[(E + 1, IDENT, new)], true).unwrap_err();
+        assert!(e.to_string().contains(":p/m is a former name of :p/o"), "{e}");
+        let mut other = once.clone();
+        other.observe(&":p/o".into(), ValueType::Long);
+        let e = rename(&other, &Value::keyword("p/m"), &newer).unwrap_err();
+        assert!(e.to_string().contains("datoms of another attribute :p/o"), "{e}");
+    }
+
+    #[test]
+    fn tuples_floats_and_predicates() {
+        let [f, s, c] = [E, E + 1, E + 2];
+        let parts =
+            |names: &[&str]| Value::Tuple(names.iter().map(|n| Some(Value::keyword(n))).collect());
+        let declared = schema(&[
+            (f, IDENT, Value::keyword("p/f")),
+            (f, VALUE_TYPE, Value::Ref(115)),
+            (s, IDENT, Value::keyword("p/s")),
+            (s, VALUE_TYPE, Value::Ref(108)),
+            (s, ATTR_PREDS, Value::Symbol("dao.preds/trimmed?".into())),
+            (c, IDENT, Value::keyword("p/c")),
+            (c, VALUE_TYPE, Value::Ref(114)),
+            (c, TUPLE_ATTRS, parts(&["p/f", "p/s"])),
+        ])
+        .unwrap();
+        let float = declared.get(&":p/f".into()).unwrap();
+        assert_eq!((float.value_type, float.float), (Some(ValueType::Double), true));
+        assert_eq!(declared.get(&":p/s".into()).unwrap().predicates[0].name, "dao.preds/trimmed?");
+        let composite: Vec<&Attribute> = declared.composites().collect();
+        let attrs = [":p/f", ":p/s"].map(Attr::new);
+        assert_eq!(composite[0].tuple, Some(Tuple::Composite(attrs.into())));
+        assert_eq!(composite.len(), 1);
+        let refused = |said: (i64, &str, Value), expect: &str| {
+            let e = apply(&declared, &[said], true).unwrap_err().to_string();
+            assert!(e.contains(expect), "{e}");
+        };
+        refused((s, CARDINALITY, Value::Ref(131)), "made of :p/s, which must have one value");
+        refused((c, CARDINALITY, Value::Ref(131)), "so it has one value");
+        refused((f, VALUE_TYPE, Value::Ref(104)), ":p/f is declared float");
+        refused((c, TUPLE_ATTRS, parts(&["p/s", "p/f"])), "are made of does not change");
+        refused((s, TUPLE_TYPE, Value::keyword("db.type/long")), "and no tuple");
+        refused((s, ATTR_PREDS, Value::Symbol("my/pred".into())), "there is no such predicate");
+        assert_eq!(declared.get(&":p/f".into()).unwrap().cardinality, Cardinality::One);
     }
 
     #[test]

@@ -12,12 +12,47 @@ impl Schema {
         let t = snapshot.t();
         let mut declared: BTreeMap<i64, Declaration> = BTreeMap::new();
         for (a, facts) in schema_facts(snapshot).await? {
+            if a.as_str() == IDENT {
+                read_names(snapshot, &a, &mut declared).await?;
+                continue;
+            }
             for fact in facts.iter().filter(|f| f.holds_at(t)) {
                 declared.entry(fact.e).or_default().set(&a, &fact.v, true);
             }
         }
         Schema::build(declared, observed(snapshot))
     }
+}
+
+/// The names of entities, with those that they had before: an attribute's datoms have the first one.
+async fn read_names(
+    snapshot: &Snapshot,
+    a: &Attr,
+    declared: &mut BTreeMap<i64, Declaration>,
+) -> Result<()> {
+    let mut facts = snapshot.history().all(a).await?;
+    facts.retain(|fact| fact.t_from <= snapshot.t());
+    facts.sort_by_key(|fact| (fact.e, fact.t_from));
+    for names in facts.chunk_by(|x, y| x.e == y.e) {
+        let mut declaration = Declaration::default();
+        let mut until = None;
+        for fact in names {
+            // Where there was no name for a while, the next one is a first one.
+            if until.is_some_and(|until| until != fact.t_from) {
+                declaration.names.clear();
+            }
+            declaration.set(a, &fact.v, true);
+            until = Some(fact.t_to);
+        }
+        if until.is_some_and(|until| until <= snapshot.t()) {
+            declaration.ident = None;
+            declaration.settle();
+        }
+        let into = declared.entry(names[0].e).or_default();
+        (into.ident, into.names) = (declaration.ident, declaration.names);
+        into.former = declaration.former;
+    }
+    Ok(())
 }
 
 /// The types that values of each attribute had.

@@ -4,6 +4,7 @@ mod dao;
 mod history;
 mod instants;
 mod names;
+mod provenance;
 pub mod scan;
 pub mod star;
 mod types;

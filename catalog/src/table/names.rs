@@ -2,7 +2,7 @@
 
 use super::{ColumnDef, TableDef, types};
 use crate::schema::{Attribute, Cardinality, Schema, Unique};
-use daodb_storage::{Attr, Snapshot};
+use daodb_storage::{Attr, FIRST_T, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -19,6 +19,11 @@ pub fn hidden(a: &Attr) -> bool {
     ns == "db" || ns.starts_with("db.") || ns == "dao" || ns.starts_with("dao.")
 }
 
+/// A built-in attribute that no transaction used: `:tx/author` makes a table only where somebody is named.
+fn is_unsaid(a: &Attribute) -> bool {
+    a.observed.is_empty() && a.entity.is_some_and(|e| e < FIRST_T)
+}
+
 /// The tables of a snapshot, sorted by name, by the schema at its basis.
 pub fn tables(snapshot: &Snapshot, schema: &Schema) -> Vec<Arc<TableDef>> {
     let mut open: BTreeMap<Attr, u64> = BTreeMap::new();
@@ -26,9 +31,11 @@ pub fn tables(snapshot: &Snapshot, schema: &Schema) -> Vec<Arc<TableDef>> {
         *open.entry(stat.a).or_default() += stat.open;
     }
     let mut groups: BTreeMap<Option<&str>, Vec<&Attribute>> = BTreeMap::new();
-    for attribute in schema.attributes.values().filter(|a| !hidden(&a.ident)) {
-        groups.entry(attribute.ident.namespace()).or_default().push(attribute);
+    for attribute in schema.attributes.values().filter(|a| !hidden(&a.ident) && !is_unsaid(a)) {
+        groups.entry(attribute.name.namespace()).or_default().push(attribute);
     }
+    // By the names that they have now.
+    groups.values_mut().for_each(|group| group.sort_by(|x, y| x.name.cmp(&y.name)));
     let wanted: Vec<&str> = groups.keys().map(|ns| ns.unwrap_or(NO_NAMESPACE)).collect();
     let names = table_names(&wanted);
     let mut tables: Vec<_> = names
@@ -41,7 +48,7 @@ pub fn tables(snapshot: &Snapshot, schema: &Schema) -> Vec<Arc<TableDef>> {
 }
 
 fn table(name: String, attributes: &[&Attribute], open: &BTreeMap<Attr, u64>) -> TableDef {
-    let wanted: Vec<&str> = attributes.iter().map(|a| a.ident.name()).collect();
+    let wanted: Vec<&str> = attributes.iter().map(|a| a.name.name()).collect();
     let names = sql_names(&wanted, &RESERVED_COLUMNS);
     let mut columns: Vec<_> =
         names.into_iter().zip(attributes).map(|(n, a)| column(n, a)).collect();

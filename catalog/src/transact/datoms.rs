@@ -1,8 +1,8 @@
 //! A column compared with what is known: what is new is kept, what is replaced is retracted, what contradicts is refused.
 
-use super::op::{Column, Row, refused};
+use super::op::{Column, Row, Swap, refused};
 use super::pending::Db;
-use super::{Op, resolve};
+use super::{Op, lookups};
 use crate::error::{Error, Result, SqlState};
 use crate::schema::{Attribute, Cardinality};
 use daodb_storage::{Attr, Value};
@@ -27,6 +27,7 @@ struct Said<'a> {
     adds: &'a [Row],
     retracts: &'a [Row],
     cleared: Option<u32>,
+    swaps: &'a [Swap],
     known: &'a [(i64, Value)],
 }
 
@@ -40,7 +41,8 @@ pub async fn compare(
     column: Column,
     old: impl Fn(i64) -> bool,
 ) -> Result<Change> {
-    let Column { attribute, mut adds, mut retracts, mut clears, free } = column;
+    let Column { attribute, mut adds, mut retracts, mut clears, mut swaps, free } = column;
+    swaps.sort_by_key(|swap| swap.e);
     adds.sort_by(|x, y| x.e.cmp(&y.e).then_with(|| x.v.cmp(&y.v)));
     retracts.sort_by(|x, y| x.e.cmp(&y.e).then_with(|| x.v.cmp(&y.v)));
     clears.sort_by_key(|(op, e)| (*e, *op));
@@ -56,12 +58,14 @@ pub async fn compare(
     let mut events = Vec::with_capacity(adds.len());
     let (mut adds, mut retracts) = (adds.as_slice(), retracts.as_slice());
     let (mut clears, mut known) = (clears.as_slice(), known.as_slice());
+    let mut swaps = swaps.as_slice();
     for e in entities {
         let cleared = clears.iter().take_while(|(_, x)| *x == e).count();
         let said = Said {
             adds: take(&mut adds, |row| row.e == e),
             retracts: take(&mut retracts, |row| row.e == e),
             cleared: clears.get(..cleared).and_then(|all| all.first()).map(|(op, _)| *op),
+            swaps: take(&mut swaps, |swap| swap.e == e),
             known: take(&mut known, |fact| fact.0 == e),
         };
         clears = &clears[cleared..];
@@ -92,6 +96,10 @@ impl Said<'_> {
     }
 
     fn events(&self, attribute: &Attribute, out: &mut Vec<Event>) -> AtOp<()> {
+        let held = self.known.first().map(|(_, v)| v);
+        if let Some(swap) = self.swaps.iter().find(|swap| swap.old.as_ref().cmp(&held).is_ne()) {
+            return Err((swap.op, not_held(attribute, swap, held)));
+        }
         let one = attribute.cardinality == Cardinality::One;
         let start = out.len();
         let mut replaced_by = None;
@@ -126,22 +134,31 @@ impl Said<'_> {
 }
 
 fn contradiction(attribute: &Attribute, row: &Row, other: u32) -> Error {
-    let (e, a, v) = (row.e, &attribute.ident, &row.v);
+    let (e, a, v) = (row.e, &attribute.name, &row.v);
     let text = format!("[{e} {a} {v}] is added and retracted, the other by op {}", other + 1);
     Error::new(SqlState::INVALID_PARAMETER_VALUE, text)
         .hint("a transaction has no order within: say one of the two, or use two transactions")
 }
 
+fn not_held(attribute: &Attribute, swap: &Swap, held: Option<&Value>) -> Error {
+    let shown = |v: Option<&Value>| v.map_or_else(|| "nil".to_owned(), Value::to_string);
+    let (e, a) = (swap.e, &attribute.name);
+    let (held, old) = (shown(held), shown(swap.old.as_ref()));
+    Error::new(SqlState::COMPARE_FAILED, format!("{a} of entity {e} is {held}, not {old}"))
+        .hint("read it again and decide anew: somebody else changed it")
+}
+
 fn two_values(attribute: &Attribute, x: &Row, y: &Row) -> Error {
-    let (e, a) = (x.e, &attribute.ident);
+    let (e, a) = (x.e, &attribute.name);
     let other = x.op.min(y.op) + 1;
     let text = format!("{a} has one value, entity {e} gets {} and {} (see op {other})", x.v, y.v);
     Error::new(SqlState::CARDINALITY_VIOLATION, text)
         .hint(format!("give one value, or declare {a} :db.cardinality/many first"))
 }
 
-/// No other entity may have a value that is added, after this transaction.
-async fn check_unique(
+/// No other entity may have a value that is added, after this transaction. `events` are sorted by (e, v); nobody has the values
+/// that are `free`.
+pub async fn check_unique(
     db: &mut Db,
     ops: &[Op],
     attribute: &Attribute,
@@ -179,7 +196,7 @@ async fn check_unique(
     }
     let found = db.lookup(a, &asked).await?;
     for event in added {
-        let Some(holder) = resolve::holder(&found, &event.v).filter(|e| *e != event.e) else {
+        let Some(holder) = lookups::holder(&found, &event.v).filter(|e| *e != event.e) else {
             continue;
         };
         let given_up = events
@@ -206,7 +223,7 @@ mod tests {
         let (adds, retracts) = (rows(0, adds), rows(1, retracts));
         let known: Vec<(i64, Value)> = known.iter().map(|v| (7, Value::Long(*v))).collect();
         let cleared = cleared.then_some(1);
-        let said = Said { adds: &adds, retracts: &retracts, cleared, known: &known };
+        let said = Said { adds: &adds, retracts: &retracts, cleared, swaps: &[], known: &known };
         let mut out = Vec::new();
         match said.events(&attribute, &mut out) {
             Ok(()) => {
@@ -230,6 +247,28 @@ mod tests {
         assert_eq!(check(false, &[], &[], true, &[2]), "-2");
         assert_eq!(check(false, &[2], &[], true, &[2]), "22023");
         assert_eq!(check(false, &[1], &[], true, &[2]), "+1 -2");
+    }
+
+    #[test]
+    fn a_swap_asks_what_holds() {
+        let check = |old: Option<i64>, known: Option<i64>, expect: &str| {
+            let attribute = Attribute::undeclared(":a/b".into());
+            let adds = [Row { op: 0, e: 7, v: Value::Long(9) }];
+            let swaps = [Swap { op: 0, e: 7, old: old.map(Value::Long) }];
+            let known: Vec<(i64, Value)> = known.into_iter().map(|v| (7, Value::Long(v))).collect();
+            let (retracts, cleared) = (&[][..], None);
+            let said = Said { adds: &adds, retracts, cleared, swaps: &swaps, known: &known };
+            let mut out = Vec::new();
+            let done = said.events(&attribute, &mut out).map(|()| out.len());
+            let shown = done.map_or_else(|(_, e)| e.state.as_str().to_owned(), |n| n.to_string());
+            assert_eq!(shown, expect, "{old:?} {known:?}");
+        };
+        check(None, None, "1");
+        check(Some(1), Some(1), "2");
+        check(Some(9), Some(9), "0");
+        check(None, Some(1), "40001");
+        check(Some(1), None, "40001");
+        check(Some(1), Some(2), "40001");
     }
 
     #[test]

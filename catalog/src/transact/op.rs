@@ -3,7 +3,7 @@
 use super::resolve::Names;
 use super::{EntityRef, Op, TxValue, validate};
 use crate::error::{Error, Result, SqlState};
-use crate::schema::{Attribute, Schema};
+use crate::schema::{Attribute, Cardinality, Schema};
 use daodb_storage::{Attr, Value};
 use std::collections::HashMap;
 use std::fmt;
@@ -17,6 +17,14 @@ pub struct Row {
     pub v: Value,
 }
 
+/// A value that replaces another one only where that one holds (None: where there is none).
+#[derive(Debug, Clone)]
+pub struct Swap {
+    pub op: u32,
+    pub e: i64,
+    pub old: Option<Value>,
+}
+
 /// Everything said of one attribute.
 #[derive(Debug)]
 pub struct Column {
@@ -25,6 +33,8 @@ pub struct Column {
     pub retracts: Vec<Row>,
     /// All values of these entities are retracted: (op, e).
     pub clears: Vec<(u32, i64)>,
+    /// What must hold for what is added.
+    pub swaps: Vec<Swap>,
     /// Values that were looked up and found nowhere; sorted.
     pub free: Vec<Value>,
 }
@@ -58,10 +68,23 @@ impl Columns {
                 Attribute::undeclared(a.clone())
             }
         };
-        let (adds, retracts) = (Vec::new(), Vec::new());
-        self.all.push(Column { attribute, adds, retracts, clears: Vec::new(), free: Vec::new() });
-        self.by_name.insert(a.clone(), self.all.len() - 1);
-        Ok(self.all.len() - 1)
+        // One attribute under two of its names is one column.
+        if let Some(at) = self.by_name.get(&attribute.ident).copied() {
+            self.by_name.insert(a.clone(), at);
+            return Ok(at);
+        }
+        self.by_name.insert(attribute.ident.clone(), self.all.len());
+        self.all.push(Column {
+            attribute,
+            adds: Vec::new(),
+            retracts: Vec::new(),
+            clears: Vec::new(),
+            swaps: Vec::new(),
+            free: Vec::new(),
+        });
+        let at = self.all.len() - 1;
+        self.by_name.insert(a.clone(), at);
+        Ok(at)
     }
 
     /// Adds retractions of facts that were read.
@@ -85,7 +108,8 @@ impl Columns {
         wanted: impl Fn(&Attr) -> bool,
     ) -> Result<()> {
         match op {
-            Op::RetractEntity { .. } => Ok(()),
+            // What it is about is put on the datoms; the op in it stands here by itself.
+            Op::RetractEntity { .. } | Op::About { .. } => Ok(()),
             Op::Add { a, v, .. } if wanted(a) => {
                 let column = self.index(a, schema, 0)?;
                 self.add(at, e, column, v, schema, names)
@@ -93,6 +117,7 @@ impl Columns {
             Op::Retract { a, v, .. } if wanted(a) => {
                 let column = self.index(a, schema, 0)?;
                 let column = &mut self.all[column];
+                names.is_said(e);
                 match v {
                     None => column.clears.push((at, e)),
                     Some(v) => {
@@ -101,6 +126,11 @@ impl Columns {
                     }
                 }
                 Ok(())
+            }
+            Op::Cas { a, old, new, .. } if wanted(a) => {
+                let column = self.index(a, schema, 0)?;
+                self.swap(at, e, column, old.as_ref(), schema, names)?;
+                self.add(at, e, column, new, schema, names)
             }
             Op::Map { attrs, .. } => {
                 for (guess, (a, v)) in attrs.iter().enumerate().filter(|(_, (a, _))| wanted(a)) {
@@ -118,6 +148,26 @@ impl Columns {
         }
     }
 
+    fn swap(
+        &mut self,
+        op: u32,
+        e: i64,
+        column: usize,
+        old: Option<&TxValue>,
+        schema: &Schema,
+        names: &mut Names,
+    ) -> Result<()> {
+        let column = &mut self.all[column];
+        if column.attribute.cardinality == Cardinality::Many {
+            let text = format!("{} has many values, :db/cas compares one", column.a());
+            return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, text)
+                .hint("use :db/add and :db/retract"));
+        }
+        let old = old.map(|v| validate::value(v, &column.attribute, schema, names)).transpose()?;
+        column.swaps.push(Swap { op, e, old });
+        Ok(())
+    }
+
     fn add(
         &mut self,
         op: u32,
@@ -130,20 +180,20 @@ impl Columns {
         names.is_said(e);
         let column = &mut self.all[column];
         let v = validate::value(v, &column.attribute, schema, names)?;
+        validate::predicates(&v, &column.attribute)?;
         column.adds.push(Row { op, e, v });
         Ok(())
     }
-}
 
-/// What an op must be whatever the database holds.
-pub fn check_form(op: &Op) -> Result<()> {
-    let nothing = matches!(op, Op::Map { attrs, .. } if attrs.is_empty());
-    if nothing {
-        let text = "a map without attributes says nothing";
-        return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, text)
-            .hint("give it an attribute, or leave it out"));
+    /// Values of composite tuples are made by the database: what is said of them only names entities.
+    pub fn drop_composites(&mut self) {
+        for column in self.all.iter_mut().filter(|c| c.attribute.is_composite()) {
+            column.adds.clear();
+            column.retracts.clear();
+            column.clears.clear();
+            column.swaps.clear();
+        }
     }
-    Ok(())
 }
 
 /// The error of a transaction, with the op that is at fault.
@@ -157,7 +207,7 @@ pub fn refused(ops: &[Op], at: u32, e: Error) -> Error {
     }
     let (number, all) = (at + 1, ops.len());
     let message = format!("transaction refused: op {number} of {all}, {text}: {}", e.message);
-    Error { message, op: Some(at as usize), ..e }
+    Error { message, op: Some(at), ..e }
 }
 
 impl fmt::Display for EntityRef {
@@ -168,6 +218,7 @@ impl fmt::Display for EntityRef {
             EntityRef::Lookup(a, v) => write!(f, "[{a} {v}]"),
             EntityRef::Ident(ident) => write!(f, "{ident}"),
             EntityRef::Tx => f.write_str("\"datomic.tx\""),
+            EntityRef::Inner(n) => write!(f, "(map {n})"),
         }
     }
 }
@@ -177,13 +228,19 @@ impl fmt::Display for TxValue {
         match self {
             TxValue::Value(v) => write!(f, "{v}"),
             TxValue::Entity(e) => write!(f, "{e}"),
-            TxValue::Many(all) => {
+            TxValue::Many(all) | TxValue::Vector(all) => {
                 f.write_str("[")?;
                 for (i, v) in all.iter().enumerate() {
                     write!(f, "{}{v}", if i == 0 { "" } else { " " })?;
                 }
                 f.write_str("]")
             }
+            TxValue::Map { id, attrs } => {
+                f.write_str("{")?;
+                pairs(f, id.as_ref(), attrs)?;
+                f.write_str("}")
+            }
+            TxValue::Nil => f.write_str("nil"),
         }
     }
 }
@@ -195,19 +252,41 @@ impl fmt::Display for Op {
             Op::Retract { e, a, v: Some(v) } => write!(f, "[:db/retract {e} {a} {v}]"),
             Op::Retract { e, a, v: None } => write!(f, "[:db/retract {e} {a}]"),
             Op::RetractEntity { e } => write!(f, "[:db/retractEntity {e}]"),
+            Op::Cas { e, a, old: Some(old), new } => write!(f, "[:db/cas {e} {a} {old} {new}]"),
+            Op::Cas { e, a, old: None, new } => write!(f, "[:db/cas {e} {a} nil {new}]"),
             Op::Map { id, attrs } => {
                 f.write_str("{")?;
-                if let Some(id) = id {
-                    write!(f, ":db/id {id}")?;
-                }
-                for (i, (a, v)) in attrs.iter().enumerate() {
-                    let comma = if i > 0 || id.is_some() { ", " } else { "" };
-                    write!(f, "{comma}{a} {v}")?;
-                }
+                pairs(f, id.as_ref(), attrs)?;
                 f.write_str("}")
+            }
+            Op::About { m, op } => {
+                // As it is written: within the form that it is about.
+                let form = op.to_string();
+                let (inner, end) = form.split_at(form.len() - 1);
+                match (end, inner) {
+                    ("}", "{") => write!(f, "{{:dao/m {m}}}"),
+                    ("}", inner) => write!(f, "{inner}, :dao/m {m}}}"),
+                    (end, inner) => write!(f, "{inner} {{:dao/m {m}}}{end}"),
+                }
             }
         }
     }
+}
+
+/// What stands within the braces of a map.
+fn pairs(
+    f: &mut fmt::Formatter<'_>,
+    id: Option<&EntityRef>,
+    attrs: &[(Attr, TxValue)],
+) -> fmt::Result {
+    if let Some(id) = id {
+        write!(f, ":db/id {id}")?;
+    }
+    for (i, (a, v)) in attrs.iter().enumerate() {
+        let comma = if i > 0 || id.is_some() { ", " } else { "" };
+        write!(f, "{comma}{a} {v}")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -230,7 +309,18 @@ mod tests {
             TxValue::Entity(EntityRef::Temp("t".into())),
         ]);
         let attrs = vec![(name(), two), (name(), TxValue::Value(Value::keyword("k")))];
-        check(Op::Map { id: None, attrs }, r#"{:p/name [1 "t"], :p/name :k}"#);
+        let two = Op::Map { id: None, attrs };
+        check(two.clone(), r#"{:p/name [1 "t"], :p/name :k}"#);
+        let about = |op| Op::About { m: EntityRef::Temp("why".into()), op: Box::new(op) };
+        check(about(two), r#"{:p/name [1 "t"], :p/name :k, :dao/m "why"}"#);
+        let e = EntityRef::Id(7);
+        let new = TxValue::Value(Value::Long(2));
+        let swap = Op::Cas { e, a: name(), old: None, new };
+        check(swap.clone(), "[:db/cas 7 :p/name nil 2]");
+        check(about(swap), r#"[:db/cas 7 :p/name nil 2 {:dao/m "why"}]"#);
+        let inner = TxValue::Map { id: None, attrs: vec![(name(), TxValue::Nil)] };
+        let attrs = vec![(name(), TxValue::Vector(vec![inner]))];
+        check(Op::Map { id: None, attrs }, "{:p/name [{:p/name nil}]}");
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! From ops to the datoms of one transaction.
 
 use super::datoms::{self, Change, Event};
-use super::op::{Columns, Row, check_form, refused};
+use super::expand::expand;
+use super::metas::Metas;
+use super::op::{Columns, Row, refused};
 use super::pending::Db;
-use super::resolve::Names;
+use super::resolve::{NOBODY, Names};
 use super::retract::{self, Target};
-use super::{Op, validate};
+use super::{Op, Transaction, ensure, lookups, tuples, validate};
 use crate::error::{Error, Result, SqlState};
 use crate::schema::change::{Said, declares};
 use crate::schema::fit::Checks;
 use crate::schema::{Attribute, Schema, builtin};
 use daodb_storage::value::instant_text;
-use daodb_storage::{Attr, Datom, META_ASSERTED, META_RETRACTED, Value, ValueType};
+use daodb_storage::{Attr, Datom, Value, ValueType};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -38,9 +41,12 @@ pub struct Prepared {
 }
 
 /// One transaction's way through the steps.
-struct Transaction<'a> {
+struct Way<'a> {
     db: &'a mut Db,
+    /// As the caller said them.
     ops: &'a [Op],
+    /// As they are done, each with the number of the caller's.
+    all: &'a [(u32, Cow<'a, Op>)],
     place: Place,
     first_fresh: i64,
     names: Names,
@@ -50,21 +56,33 @@ struct Transaction<'a> {
 }
 
 /// Ops to datoms. Nothing is changed but `db`'s indexes of what it holds.
-pub async fn prepare(db: &mut Db, schema: &Schema, ops: &[Op], place: Place) -> Result<Prepared> {
-    let mut names = Names::read(db, schema, ops, place.t).await?;
-    let mut subjects = Vec::with_capacity(ops.len());
-    for (at, op) in (0u32..).zip(ops) {
-        names.op = at;
-        let subject = check_form(op).and_then(|()| names.subject(op, schema));
-        subjects.push(subject.map_err(|e| refused(ops, at, e))?);
+pub async fn prepare(
+    db: &mut Db,
+    schema: &Schema,
+    transaction: &Transaction,
+    place: Place,
+) -> Result<Prepared> {
+    let ops = transaction.ops.as_slice();
+    let of_it = transaction.said_of_it();
+    let expanded = expand(ops, of_it.as_ref(), schema)?;
+    let lookups = lookups::find(db, schema, ops, &expanded).await?;
+    let mut names = Names::new(db, lookups, place.t);
+    let mut subjects = Vec::with_capacity(expanded.ops.len());
+    for (at, op) in &expanded.ops {
+        names.op = *at;
+        let subject = names.subject(op, schema);
+        subjects.push(subject.map_err(|e| refused(ops, *at, e))?);
     }
+    let metas = Metas::read(&mut names, &expanded, ops, schema)?;
+    let specs = ensure::read(&mut names, &expanded.ensured, ops, schema)?;
     let first_fresh = db.next_entity;
-    let changes = Vec::new();
-    let mut tx = Transaction { db, ops, place, first_fresh, names, subjects, changes };
+    let (all, changes) = (expanded.ops.as_slice(), Vec::new());
+    let mut tx = Way { db, ops, all, place, first_fresh, names, subjects, changes };
     let retracted = tx.retracted(schema).await?;
     let (declaring, plain): (Vec<_>, Vec<_>) =
         retracted.into_iter().partition(|(a, row)| is_declaration(a, row.e, schema));
-    let (after, checks) = match declaring.is_empty() && !ops.iter().any(declares_something) {
+    let declares = expanded.ops.iter().any(|(_, op)| declares_something(op));
+    let (after, checks) = match declaring.is_empty() && !declares {
         true => (None, Vec::new()),
         false => {
             let after = tx.declare(schema, declaring).await?;
@@ -72,20 +90,26 @@ pub async fn prepare(db: &mut Db, schema: &Schema, ops: &[Op], place: Place) -> 
             (Some(after), checks)
         }
     };
-    let instant = tx.say(schema, after.as_ref().unwrap_or(schema), plain).await?;
-    Ok(tx.finish(schema, after, checks, instant))
+    let then = after.as_ref().unwrap_or(schema);
+    for nested in &expanded.nested {
+        nested.check(then).map_err(|e| refused(ops, nested.op, e))?;
+    }
+    let instant = tx.say(schema, then, plain).await?;
+    ensure::check(tx.db, ops, then, &mut tx.names, &specs, &tx.changes).await?;
+    let keyed = transaction.key.is_some();
+    Ok(tx.finish(schema, after, checks, instant, metas, keyed))
 }
 
 fn declares_something(op: &Op) -> bool {
     match op {
-        Op::Add { a, .. } | Op::Retract { a, .. } => is_schema_attribute(a),
+        Op::Add { a, .. } | Op::Retract { a, .. } | Op::Cas { a, .. } => is_schema_attribute(a),
         Op::Map { attrs, .. } => attrs.iter().any(|(a, _)| is_schema_attribute(a)),
-        Op::RetractEntity { .. } => false,
+        Op::RetractEntity { .. } | Op::About { .. } => false,
     }
 }
 
 fn is_schema_attribute(a: &Attr) -> bool {
-    a.as_str().starts_with(":db/") && builtin::SCHEMA_ATTRIBUTES.contains(&a.as_str())
+    a.as_str().starts_with(":db") && builtin::SCHEMA_ATTRIBUTES.contains(&a.as_str())
 }
 
 /// Whether a claim belongs to the declaration of `e`. `:db/doc` is said of other entities too.
@@ -109,15 +133,14 @@ fn checks(before: &Schema, after: &Schema) -> Vec<(Attribute, Checks)> {
     changed.collect()
 }
 
-impl Transaction<'_> {
+impl Way<'_> {
     /// The facts that retracted entities take with them.
     async fn retracted(&mut self, schema: &Schema) -> Result<Vec<(Attr, Row)>> {
         let mut targets: Vec<Target> = Vec::new();
-        for (at, op) in (0u32..).zip(self.ops) {
-            let e = self.subjects[at as usize];
-            if matches!(op, Op::RetractEntity { .. }) && e >= 0 {
-                retract::check(e).map_err(|e| refused(self.ops, at, e))?;
-                targets.push((at, e));
+        for ((at, op), e) in self.all.iter().zip(&self.subjects) {
+            if matches!(**op, Op::RetractEntity { .. }) && *e >= 0 && *e != NOBODY {
+                retract::check(*e).map_err(|e| refused(self.ops, *at, e))?;
+                targets.push((*at, *e));
             }
         }
         retract::expand(self.db, schema, targets).await
@@ -130,11 +153,10 @@ impl Transaction<'_> {
         retracted: Vec<(Attr, Row)>,
     ) -> Result<Columns> {
         let mut columns = Columns::default();
-        for (at, op) in (0u32..).zip(self.ops) {
-            self.names.op = at;
-            let e = self.subjects[at as usize];
-            let taken = columns.take(at, op, e, schema, &mut self.names, |a| wanted(a, e));
-            taken.map_err(|e| refused(self.ops, at, e))?;
+        for ((at, op), e) in self.all.iter().zip(&self.subjects) {
+            self.names.op = *at;
+            let taken = columns.take(*at, op, *e, schema, &mut self.names, |a| wanted(a, *e));
+            taken.map_err(|e| refused(self.ops, *at, e))?;
         }
         columns.retract(retracted, schema)?;
         Ok(columns)
@@ -166,14 +188,16 @@ impl Transaction<'_> {
 
     /// The tempids that declare something; their `:db/doc` belongs to it.
     fn declared_tempids(&self) -> Vec<i64> {
-        let ops = self.ops.iter().zip(&self.subjects);
+        let ops = self.all.iter().map(|(_, op)| &**op).zip(&self.subjects);
         let mut declared: Vec<i64> = ops
             .filter(|(op, e)| {
                 **e < 0
                     && match op {
-                        Op::Add { a, .. } | Op::Retract { a, .. } => declares(a),
+                        Op::Add { a, .. } | Op::Retract { a, .. } | Op::Cas { a, .. } => {
+                            declares(a)
+                        }
                         Op::Map { attrs, .. } => attrs.iter().any(|(a, _)| declares(a)),
-                        Op::RetractEntity { .. } => false,
+                        Op::RetractEntity { .. } | Op::About { .. } => false,
                     }
             })
             .map(|(_, e)| *e)
@@ -202,19 +226,27 @@ impl Transaction<'_> {
         let late = retract::expand(self.db, schema, late).await?;
         columns.retract(late, schema)?;
         let instant = self.instant(&mut columns)?;
+        columns.drop_composites();
+        let touched = tuples::touched(&columns, schema);
         self.compare(columns).await?;
+        if !touched.is_empty() {
+            let (fresh, t) = (self.first_fresh, self.place.t);
+            let old = |e| e < fresh && e != t;
+            let made =
+                tuples::composites(self.db, self.ops, schema, touched, &self.changes, old).await?;
+            self.changes.extend(made);
+        }
         Ok(instant)
     }
 
     /// Tempids that are retracted: found by an identity that another op says.
     fn retracted_tempids(&mut self, schema: &Schema) -> Result<Vec<Target>> {
         let mut targets = Vec::new();
-        for (at, op) in (0u32..).zip(self.ops) {
-            let e = self.subjects[at as usize];
-            if !matches!(op, Op::RetractEntity { .. }) || e >= 0 {
+        for ((at, op), e) in self.all.iter().zip(&self.subjects) {
+            if !matches!(**op, Op::RetractEntity { .. }) || *e >= 0 {
                 continue;
             }
-            let e = self.names.settled(e).unwrap_or(e);
+            let (at, e) = (*at, self.names.settled(*e).unwrap_or(*e));
             if schema.ident_of(e).is_some() {
                 let text = format!("entity {e} has a name, and a tempid does not retract it");
                 let error = Error::new(SqlState::INVALID_PARAMETER_VALUE, text);
@@ -276,18 +308,27 @@ impl Transaction<'_> {
     }
 
     fn finish(
-        self,
+        mut self,
         before: &Schema,
         mut after: Option<Schema>,
         checks: Vec<(Attribute, Checks)>,
         instant: i64,
+        mut metas: Metas,
+        keyed: bool,
     ) -> Prepared {
         let t = self.place.t;
         let a = Attr::new(builtin::TX_INSTANT);
         let v = Value::Instant(instant);
         let (op, e, added) = (0, t, true);
+        metas.settle(&mut self.names);
+        let (tempids, next_entity) = self.names.finish();
         let mut changes = self.changes;
         changes.push(Change { a, events: vec![Event { op, e, v, added }] });
+        if keyed && !tempids.is_empty() {
+            let a = Attr::new(builtin::TX_TEMPIDS);
+            let v = tempids_value(&tempids);
+            changes.push(Change { a, events: vec![Event { op, e, v, added }] });
+        }
         // Stable: of `:db/doc`, what declarations say stands first.
         changes.sort_by(|x, y| x.a.cmp(&y.a));
         for change in &changes {
@@ -297,14 +338,29 @@ impl Transaction<'_> {
         }
         let mut datoms = Vec::with_capacity(changes.iter().map(|c| c.events.len()).sum());
         for Change { a, events } in changes {
-            datoms.extend(events.into_iter().map(|Event { e, v, added, .. }| {
-                let m = if added { META_ASSERTED } else { META_RETRACTED };
+            datoms.extend(events.into_iter().map(|Event { op, e, v, added }| {
+                let m = metas.m(op, e, t, added);
                 Datom { e, a: a.clone(), v, t, m, added }
             }));
         }
-        let (tempids, next_entity) = self.names.finish();
         Prepared { instant, datoms, tempids, next_entity, schema: after, checks }
     }
+}
+
+/// What tempids became, as the transaction's entity keeps it: see [`tempids_of`].
+fn tempids_value(tempids: &BTreeMap<Arc<str>, i64>) -> Value {
+    let parts = tempids.iter().flat_map(|(name, e)| [Value::String(name.clone()), Value::Ref(*e)]);
+    Value::Tuple(parts.map(Some).collect())
+}
+
+/// The tempids of a transaction that kept them.
+pub fn tempids_of(kept: &Value) -> BTreeMap<Arc<str>, i64> {
+    let Value::Tuple(parts) = kept else { return BTreeMap::new() };
+    let pairs = parts.chunks(2).filter_map(|pair| match pair {
+        [Some(Value::String(name)), Some(Value::Ref(e))] => Some((Arc::clone(name), *e)),
+        _ => None,
+    });
+    pairs.collect()
 }
 
 /// The types that an attribute has values of for the first time.

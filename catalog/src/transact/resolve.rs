@@ -1,16 +1,17 @@
 //! Whom ops speak of: look-ups, idents, and tempids by what identifies them.
 
+use super::lookups::{Lookups, holder};
 use super::op::{Column, Row, refused};
 use super::pending::Db;
-use super::{EntityRef, Op, TxValue, validate};
+use super::{EntityRef, Op};
 use crate::error::{Error, Result, SqlState};
-use crate::schema::{Schema, Unique};
-use daodb_storage::{Attr, FIRST_ENTITY, FIRST_T, Value};
+use crate::schema::{Schema, Unique, builtin};
+use daodb_storage::{FIRST_ENTITY, FIRST_T, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The tempid that names the transaction, as in Datomic.
-const TX_TEMPID: &str = "datomic.tx";
+pub const TX_TEMPID: &str = "datomic.tx";
 
 /// A tempid, or a map without an id.
 struct Temp {
@@ -21,9 +22,14 @@ struct Temp {
     same_as: u32,
     /// The entity, once known; at the root.
     id: Option<i64>,
-    /// Whether any op adds something to it.
+    /// Whether any op says something of it.
     said: bool,
+    /// Whether any op refers to it.
+    used: bool,
 }
+
+/// Who is retracted where nobody has that id or name: an entity without facts.
+pub const NOBODY: i64 = i64::MAX;
 
 /// The names of one transaction. While an entity is not known it is a negative number: `!i` for the tempid i.
 pub struct Names {
@@ -31,55 +37,47 @@ pub struct Names {
     /// Entity ids below were given by earlier transactions.
     first_fresh: i64,
     next_entity: i64,
-    lookups: BTreeMap<(Attr, Value), i64>,
+    lookups: Lookups,
     temps: Vec<Temp>,
     by_name: HashMap<Arc<str>, u32>,
+    /// Those of maps within maps.
+    inner: HashMap<u32, i64>,
     /// The op that is read.
     pub op: u32,
 }
 
 impl Names {
-    /// Finds all look-ups of the transaction, an attribute at a time.
-    pub async fn read(db: &mut Db, schema: &Schema, ops: &[Op], t: i64) -> Result<Names> {
-        let mut names = Names {
+    /// `lookups` are all of the transaction's.
+    pub fn new(db: &Db, lookups: Lookups, t: i64) -> Names {
+        Names {
             t,
             first_fresh: db.next_entity,
             next_entity: db.next_entity,
-            lookups: BTreeMap::new(),
+            lookups,
             temps: Vec::new(),
             by_name: HashMap::new(),
+            inner: HashMap::new(),
             op: 0,
-        };
-        let mut asked: BTreeMap<Attr, Vec<(u32, &Value, Value)>> = BTreeMap::new();
-        for (at, op) in (0u32..).zip(ops) {
-            each_lookup(op, &mut |a, v| {
-                let wanted = lookup_value(a, v, schema).map_err(|e| refused(ops, at, e))?;
-                asked.entry(a.clone()).or_default().push((at, v, wanted));
-                Ok(())
-            })?;
         }
-        for (a, asked) in asked {
-            let mut wanted: Vec<Value> = asked.iter().map(|(_, _, v)| v.clone()).collect();
-            wanted.sort();
-            wanted.dedup();
-            let found = db.lookup(&a, &wanted).await?;
-            for (at, written, v) in asked {
-                let Some(e) = holder(&found, &v) else {
-                    return Err(refused(ops, at, nobody(&format!("[{a} {v}]"))));
-                };
-                names.lookups.insert((a.clone(), written.clone()), e);
-            }
-        }
-        Ok(names)
     }
 
-    /// The entity of a reference, or its tempid's number.
+    /// The entity that is referred to, or its tempid's number.
     pub fn entity(&mut self, entity: &EntityRef, schema: &Schema) -> Result<i64> {
+        let e = self.who(entity, schema)?;
+        if e < 0 {
+            self.temps[!e as usize].used = true;
+        }
+        Ok(e)
+    }
+
+    fn who(&mut self, entity: &EntityRef, schema: &Schema) -> Result<i64> {
         match entity {
             EntityRef::Id(id) => self.known_id(*id, schema),
             EntityRef::Tx => Ok(self.t),
             EntityRef::Temp(name) if &**name == TX_TEMPID => Ok(self.t),
             EntityRef::Temp(name) => Ok(self.temp(name)),
+            EntityRef::Inner(n) => Ok(self.inner(*n)),
+            EntityRef::Ident(ident) if ident.as_str() == builtin::CURRENT_TX => Ok(self.t),
             EntityRef::Lookup(a, v) => {
                 let key = (a.clone(), v.clone());
                 self.lookups.get(&key).copied().ok_or_else(|| nobody(&format!("[{a} {v}]")))
@@ -93,16 +91,38 @@ impl Names {
     /// The entity that an op is about: a new one for a map without an id.
     pub fn subject(&mut self, op: &Op, schema: &Schema) -> Result<i64> {
         let e = match op {
-            Op::Add { e, .. } | Op::Retract { e, .. } | Op::RetractEntity { e } => e,
+            Op::RetractEntity { e } if self.is_nobody(e) => return Ok(NOBODY),
+            Op::RetractEntity { e } => {
+                // It must be somebody by what else is said of it.
+                self.entity(e, schema)?;
+                e
+            }
+            Op::Add { e, .. } | Op::Retract { e, .. } => e,
+            Op::Cas { e, .. } => e,
             Op::Map { id: Some(id), .. } => id,
             Op::Map { id: None, .. } => return Ok(self.push(None)),
+            Op::About { op, .. } => return self.subject(op, schema),
         };
-        let e = self.entity(e, schema)?;
+        self.said_of(e, schema)
+    }
+
+    /// An entity of which something is said.
+    pub fn said_of(&mut self, e: &EntityRef, schema: &Schema) -> Result<i64> {
+        let e = self.who(e, schema)?;
         if (0..FIRST_T).contains(&e) {
             let text = format!("entity {e} is built in and cannot be changed");
             return Err(Error::new(SqlState::RESERVED_NAME, text));
         }
         Ok(e)
+    }
+
+    /// Whether there is nobody of this id, or nobody was found.
+    fn is_nobody(&self, e: &EntityRef) -> bool {
+        match e {
+            EntityRef::Id(id) => *id >= self.first_fresh,
+            EntityRef::Lookup(a, v) => !self.lookups.contains_key(&(a.clone(), v.clone())),
+            _ => false,
+        }
     }
 
     fn temp(&mut self, name: &Arc<str>) -> i64 {
@@ -112,12 +132,22 @@ impl Names {
         }
     }
 
+    fn inner(&mut self, n: u32) -> i64 {
+        if let Some(e) = self.inner.get(&n) {
+            return *e;
+        }
+        let e = self.push(None);
+        self.inner.insert(n, e);
+        e
+    }
+
     fn push(&mut self, name: Option<Arc<str>>) -> i64 {
         let i = self.temps.len() as u32;
         if let Some(name) = &name {
             self.by_name.insert(Arc::clone(name), i);
         }
-        self.temps.push(Temp { name, op: self.op, same_as: i, id: None, said: false });
+        let (op, same_as) = (self.op, i);
+        self.temps.push(Temp { name, op, same_as, id: None, said: false, used: false });
         !i64::from(i)
     }
 
@@ -173,6 +203,7 @@ impl Names {
         }
         self.temps[other].same_as = first as u32;
         self.temps[first].said |= self.temps[other].said;
+        self.temps[first].used |= self.temps[other].used;
         Ok(())
     }
 
@@ -223,18 +254,33 @@ impl Names {
         }
         self.give_ids(ops, all)?;
         for column in columns {
-            let Column { adds, retracts, clears, .. } = column;
+            let Column { adds, retracts, clears, swaps, .. } = column;
             for row in adds.iter_mut().chain(retracts) {
                 row.e = self.known(row.e).unwrap_or(row.e);
-                if let Value::Ref(r) = &mut row.v {
-                    *r = self.known(*r).unwrap_or(*r);
-                }
+                self.settle(&mut row.v);
             }
             for (_, e) in clears {
                 *e = self.known(*e).unwrap_or(*e);
             }
+            for swap in swaps {
+                swap.e = self.known(swap.e).unwrap_or(swap.e);
+                swap.old.iter_mut().for_each(|old| self.settle(old));
+            }
         }
         Ok(())
+    }
+
+    /// Puts the entities of tempids into a value.
+    fn settle(&mut self, v: &mut Value) {
+        match v {
+            Value::Ref(r) => *r = self.known(*r).unwrap_or(*r),
+            Value::Tuple(parts) if parts.iter().any(is_temp) => {
+                let mut all = parts.to_vec();
+                all.iter_mut().flatten().for_each(|part| self.settle(part));
+                *parts = all.into();
+            }
+            _ => {}
+        }
     }
 
     /// Tempids that a column of identities names. True where anything new was found.
@@ -287,11 +333,15 @@ impl Names {
                 continue;
             }
             if !temp.said {
-                if !all {
+                // A map that says nothing is no entity, and nobody misses it.
+                if !all || !temp.used {
                     continue;
                 }
-                let name = temp.name.clone().unwrap_or_default();
-                let text = format!("nothing is said of the tempid \"{name}\", so it is no entity");
+                let who = match &temp.name {
+                    Some(name) => format!("the tempid \"{name}\""),
+                    None => "the map".to_owned(),
+                };
+                let text = format!("nothing is said of {who}, so it is no entity");
                 let e = Error::new(SqlState::FOREIGN_KEY_VIOLATION, text)
                     .hint("add an attribute to it, or name an entity that is there");
                 return Err(refused(ops, temp.op, e));
@@ -320,51 +370,11 @@ impl Names {
     }
 }
 
-/// Who has `v`, of what a look-up found.
-pub fn holder(found: &[(Value, i64)], v: &Value) -> Option<i64> {
-    found.binary_search_by(|(held, _)| held.cmp(v)).ok().map(|i| found[i].1)
+/// Whether a part of a tuple is a tempid's number.
+fn is_temp(part: &Option<Value>) -> bool {
+    matches!(part, Some(Value::Ref(r)) if *r < 0)
 }
 
-fn nobody(who: &str) -> Error {
+pub fn nobody(who: &str) -> Error {
     Error::new(SqlState::FOREIGN_KEY_VIOLATION, format!("there is no entity {who}"))
-}
-
-fn lookup_value(a: &Attr, v: &Value, schema: &Schema) -> Result<Value> {
-    let attribute = schema.get(a).filter(|attribute| attribute.unique.is_some());
-    let Some(attribute) = attribute else {
-        let text = format!("{a} is not declared unique, so [{a} {v}] names no entity");
-        return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, text)
-            .hint(format!("declare :db/unique of {a} in an earlier transaction")));
-    };
-    validate::looked_up(v, attribute, schema)
-}
-
-fn each_lookup<'a>(
-    op: &'a Op,
-    visit: &mut impl FnMut(&'a Attr, &'a Value) -> Result<()>,
-) -> Result<()> {
-    let (e, v) = match op {
-        Op::Add { e, v, .. } => (Some(e), Some(v)),
-        Op::Retract { e, v, .. } => (Some(e), v.as_ref()),
-        Op::RetractEntity { e } => (Some(e), None),
-        Op::Map { id, attrs } => {
-            attrs.iter().try_for_each(|(_, v)| each_value_lookup(v, visit))?;
-            (id.as_ref(), None)
-        }
-    };
-    if let Some(EntityRef::Lookup(a, v)) = e {
-        visit(a, v)?;
-    }
-    v.map_or(Ok(()), |v| each_value_lookup(v, visit))
-}
-
-fn each_value_lookup<'a>(
-    v: &'a TxValue,
-    visit: &mut impl FnMut(&'a Attr, &'a Value) -> Result<()>,
-) -> Result<()> {
-    match v {
-        TxValue::Entity(EntityRef::Lookup(a, v)) => visit(a, v),
-        TxValue::Many(all) => all.iter().try_for_each(|v| each_value_lookup(v, visit)),
-        _ => Ok(()),
-    }
 }

@@ -1,7 +1,7 @@
 //! Values fitted to what is declared of their attribute, and names that attributes may have.
 
 use super::resolve::Names;
-use super::{EntityRef, TxValue};
+use super::{EntityRef, TxValue, lookups, tuples};
 use crate::error::{Error, Result, SqlState};
 use crate::schema::{Attribute, Schema, builtin};
 use bigdecimal::BigDecimal;
@@ -27,7 +27,7 @@ pub fn value(
     let v = match v {
         TxValue::Value(v) => v,
         TxValue::Entity(entity) => return reference(entity, attribute, schema, names),
-        TxValue::Many(_) => {
+        TxValue::Many(_) | TxValue::Vector(_) | TxValue::Map { .. } | TxValue::Nil => {
             return Err(Error::new(
                 SqlState::INVALID_PARAMETER_VALUE,
                 "a list of values stands only directly in a map form",
@@ -35,23 +35,57 @@ pub fn value(
             .hint("write one :db/add for each value"));
         }
     };
+    if let (Some(_), Value::Tuple(parts)) = (&attribute.tuple, v) {
+        return tuples::fit(parts, attribute, schema, |v| referred(v, attribute, schema, names));
+    }
     match (attribute.value_type, v) {
-        (Some(ValueType::Ref), Value::Keyword(name)) => {
-            let ident = EntityRef::Ident(Attr::new(name));
-            names.entity(&ident, schema).map(Value::Ref)
-        }
-        // As in Datomic: where an entity must stand, a text or a negative number is a tempid.
-        (Some(ValueType::Ref), Value::String(name)) => {
-            names.entity(&EntityRef::Temp(Arc::clone(name)), schema).map(Value::Ref)
-        }
-        (Some(ValueType::Ref), Value::Long(n)) if *n < 0 => {
-            names.entity(&EntityRef::Temp(n.to_string().into()), schema).map(Value::Ref)
-        }
-        (Some(ValueType::Ref), Value::Long(id) | Value::Ref(id)) | (None, Value::Ref(id)) => {
-            names.known_id(*id, schema).map(Value::Ref)
-        }
+        (Some(ValueType::Ref), v) => referred(v, attribute, schema, names),
+        (None, Value::Ref(id)) => names.known_id(*id, schema).map(Value::Ref),
         (Some(declared), v) if declared != v.value_type() => coerce(v, attribute, declared),
-        (_, v) => plain(v),
+        (_, v) => rounded(v, attribute),
+    }
+}
+
+/// What stands where an entity must.
+fn referred(v: &Value, attribute: &Attribute, schema: &Schema, names: &mut Names) -> Result<Value> {
+    let temp = |name: Arc<str>| EntityRef::Temp(name);
+    let entity = match v {
+        Value::Keyword(name) => EntityRef::Ident(Attr::new(name)),
+        // As in Datomic: where an entity must stand, a text or a negative number is a tempid.
+        Value::String(name) => temp(Arc::clone(name)),
+        Value::Long(n) if *n < 0 => temp(n.to_string().into()),
+        Value::Long(id) | Value::Ref(id) => return names.known_id(*id, schema).map(Value::Ref),
+        v => match lookups::as_ref(v) {
+            Some((a, v)) => EntityRef::Lookup(a, v.clone()),
+            None => return coerce(v, attribute, ValueType::Ref),
+        },
+    };
+    names.entity(&entity, schema).map(Value::Ref)
+}
+
+/// As a float holds it, where that is declared.
+pub fn rounded(v: &Value, attribute: &Attribute) -> Result<Value> {
+    match v {
+        Value::Double(d) if attribute.float && !d.is_nan() => {
+            let float = *d as f32;
+            match float.is_infinite() && d.is_finite() {
+                true => Err(mismatch(attribute, ValueType::Double, "beyond what a float holds")),
+                false => Ok(Value::Double(f64::from(float))),
+            }
+        }
+        v => plain(v),
+    }
+}
+
+/// What is added must pass what is declared.
+pub fn predicates(v: &Value, attribute: &Attribute) -> Result<()> {
+    match attribute.predicates.iter().find(|predicate| !predicate.passes(v)) {
+        None => Ok(()),
+        Some(predicate) => {
+            let text = format!("{v} does not pass {}", predicate.name);
+            Err(Error::new(SqlState::CHECK_VIOLATION, text)
+                .hint(format!("values of {} must pass it: :db.attr/preds says so", attribute.name)))
+        }
     }
 }
 
@@ -69,23 +103,34 @@ fn reference(
 
 /// A value that is looked up: as it would be stored; None where the attribute cannot hold it.
 pub fn looked_up(v: &Value, attribute: &Attribute, schema: &Schema) -> Result<Value> {
-    match (attribute.value_type, v) {
-        (Some(ValueType::Ref), Value::Keyword(name)) => {
+    let referred = |v: &Value| match v {
+        Value::Keyword(name) => {
             let ident = Attr::new(name);
             let unknown = || mismatch(attribute, ValueType::Ref, &format!("the unknown {ident}"));
             schema.entity_of(&ident).map(Value::Ref).ok_or_else(unknown)
         }
-        (Some(ValueType::Ref), Value::Long(id)) => Ok(Value::Ref(*id)),
+        Value::Long(id) | Value::Ref(id) => Ok(Value::Ref(*id)),
+        v => coerce(v, attribute, ValueType::Ref),
+    };
+    if let (Some(_), Value::Tuple(parts)) = (&attribute.tuple, v) {
+        return tuples::fit(parts, attribute, schema, referred);
+    }
+    match (attribute.value_type, v) {
+        (Some(ValueType::Ref), v) => referred(v),
         (Some(declared), v) if declared != v.value_type() => coerce(v, attribute, declared),
-        (_, v) => plain(v),
+        (_, v) => rounded(v, attribute),
     }
 }
 
-/// Numbers widen where nothing is lost; nothing else changes its type.
-fn coerce(v: &Value, attribute: &Attribute, declared: ValueType) -> Result<Value> {
+/// Numbers widen where nothing is lost, and as in Datomic a text that begins with a colon is a keyword where one must
+/// stand; nothing else changes its type.
+pub fn coerce(v: &Value, attribute: &Attribute, declared: ValueType) -> Result<Value> {
     match (v, declared) {
         (Value::Long(n), ValueType::Double) if n.abs() <= MAX_EXACT_LONG => {
-            Ok(Value::Double(*n as f64))
+            rounded(&Value::Double(*n as f64), attribute)
+        }
+        (Value::String(s), ValueType::Keyword) if s.starts_with(':') => {
+            plain(&Value::Keyword(Arc::clone(s)))
         }
         (Value::Long(n), ValueType::Bigint) => Ok(Value::Bigint(Arc::new(BigInt::from(*n)))),
         (Value::Long(n), ValueType::Bigdec) => Ok(Value::Bigdec(Arc::new(BigDecimal::from(*n)))),
@@ -97,12 +142,12 @@ fn coerce(v: &Value, attribute: &Attribute, declared: ValueType) -> Result<Value
 }
 
 fn mismatch(attribute: &Attribute, declared: ValueType, got: &str) -> Error {
-    let text = format!("{} is declared {}, this is {got}", attribute.ident, declared.name());
+    let text = format!("{} is declared {}, this is {got}", attribute.name, declared.name());
     Error::new(SqlState::DATATYPE_MISMATCH, text)
         .hint(format!("give it a value of :db.type/{}", declared.name()))
 }
 
-fn plain(v: &Value) -> Result<Value> {
+pub fn plain(v: &Value) -> Result<Value> {
     match v {
         Value::Double(d) if d.is_nan() => Ok(Value::Double(f64::NAN)),
         Value::String(s) | Value::Symbol(s) | Value::Uri(s) => sized(v, s.len()),
@@ -178,8 +223,8 @@ fn name(a: &Attr, what: &str) -> Result<()> {
 /// The names that `:db/ident` may give.
 pub fn ident(name_given: &Value) -> Result<()> {
     let ident = Attr::new(name_given.as_str().unwrap_or_default());
-    if builtin::is_reserved(&ident) {
-        let text = format!("{ident} is a name of the database's own (db and dao are)");
+    if builtin::is_reserved(&ident) || builtin::idents().any(|(known, _)| known == ident) {
+        let text = format!("{ident} is a name of the database's own (those in db and dao are)");
         return Err(Error::new(SqlState::RESERVED_NAME, text).hint("choose another namespace"));
     }
     name(&ident, "named entity")
@@ -208,6 +253,8 @@ mod tests {
         check(Value::Double(3.0), ValueType::Long, None);
         check(Value::string("3"), ValueType::Long, None);
         check(Value::string("a"), ValueType::Keyword, None);
+        check(Value::string(":a/b"), ValueType::Keyword, Some(Value::keyword("a/b")));
+        check(Value::string(":k"), ValueType::String, Some(Value::string(":k")));
         check(Value::Double(-f64::NAN), ValueType::Double, Some(Value::Double(f64::NAN)));
     }
 

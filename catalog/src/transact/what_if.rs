@@ -2,7 +2,7 @@
 
 use super::pending::Db;
 use super::prepare::{Place, prepare};
-use super::{Op, TxReport};
+use super::{Transaction, TxReport};
 use crate::error::{Error, Result};
 use crate::schema::Schema;
 use daodb_storage::{NewTransaction, Snapshot};
@@ -11,12 +11,12 @@ use daodb_storage::{NewTransaction, Snapshot};
 pub async fn what_if(
     snapshot: &Snapshot,
     schema: &Schema,
-    ops: Vec<Op>,
+    transaction: &Transaction,
     now: i64,
 ) -> Result<TxReport> {
     let newest = snapshot.newest();
     let place = Place { t: newest.t + 1, previous: newest.instant, now };
-    let prepared = prepare(&mut Db::new(snapshot.clone()), schema, &ops, place).await?;
+    let prepared = prepare(&mut Db::new(snapshot.clone()), schema, transaction, place).await?;
     for (attribute, checks) in &prepared.checks {
         checks
             .run(snapshot, attribute)

@@ -6,7 +6,7 @@
 
 use super::pending::Db;
 use super::prepare::{Place, Prepared, prepare};
-use super::{Op, TxReport};
+use super::{Transaction, TxReport, repeated};
 use crate::database::Schemas;
 use crate::error::{Error, Result, SqlState};
 use crate::schema::Schema;
@@ -27,7 +27,7 @@ const PATIENCE_PART: u32 = 8;
 
 pub enum Message {
     Transact {
-        ops: Vec<Op>,
+        transaction: Transaction,
         reply: Reply,
     },
     /// Writes what was taken before, and ends.
@@ -116,8 +116,8 @@ impl Writer {
                 biased;
                 written = written(&mut self.on_the_way) => self.written(written).await,
                 message = calls.recv(), if self.has_room() => match message {
-                    Some(Message::Transact { ops, reply }) => {
-                        self.take(ops, reply).await;
+                    Some(Message::Transact { transaction, reply }) => {
+                        self.take(transaction, reply).await;
                         if self.take_waiting(&mut calls).await {
                             break;
                         }
@@ -134,7 +134,7 @@ impl Writer {
     async fn take_waiting(&mut self, calls: &mut mpsc::UnboundedReceiver<Message>) -> bool {
         while self.has_room() {
             match calls.try_recv() {
-                Ok(Message::Transact { ops, reply }) => self.take(ops, reply).await,
+                Ok(Message::Transact { transaction, reply }) => self.take(transaction, reply).await,
                 Ok(Message::Close) => return true,
                 Err(_) => break,
             }
@@ -164,21 +164,43 @@ impl Writer {
         self.gathered_datoms < DATOMS_A_GROUP && self.gathered.len() < TRANSACTIONS_A_GROUP
     }
 
-    async fn take(&mut self, ops: Vec<Op>, reply: Reply) {
-        match self.prepare(&ops).await {
-            Ok(prepared) => self.gather(prepared, reply),
+    async fn take(&mut self, transaction: Transaction, reply: Reply) {
+        match self.repeated(&transaction).await {
+            Ok(None) => {}
             // Nobody waits any more where the caller gave up.
+            Ok(Some(report)) => return drop(reply.send(Ok(report))),
+            Err(e) => return drop(reply.send(Err(e))),
+        }
+        match self.prepare(&transaction).await {
+            Ok(prepared) => self.gather(prepared, reply),
             Err(e) => drop(reply.send(Err(e))),
         }
     }
 
-    async fn prepare(&mut self, ops: &[Op]) -> Result<Prepared> {
+    /// The report of the transaction that this one repeats.
+    async fn repeated(&mut self, transaction: &Transaction) -> Result<Option<TxReport>> {
+        let Some(key) = &transaction.key else { return Ok(None) };
+        if let Some(e) = &self.broken {
+            return Err(e.clone());
+        }
+        if repeated::find(&mut self.db, key).await?.is_none() {
+            return Ok(None);
+        }
+        // It may be on its way still, and may fail: then this one is the first.
+        self.flush().await;
+        match repeated::find(&mut self.db, key).await? {
+            Some(t) => repeated::report(&self.stream, self.db.base(), t).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn prepare(&mut self, transaction: &Transaction) -> Result<Prepared> {
         if let Some(e) = &self.broken {
             return Err(e.clone());
         }
         let place = Place { t: self.t + 1, previous: self.instant, now: (self.clock)() };
         let schema = Arc::clone(&self.schema);
-        let prepared = prepare(&mut self.db, &schema, ops, place).await?;
+        let prepared = prepare(&mut self.db, &schema, transaction, place).await?;
         if !prepared.checks.is_empty() {
             // The checks read a snapshot, which must hold all that was before.
             self.flush().await;

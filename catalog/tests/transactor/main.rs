@@ -2,11 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod catalogs;
+mod checks;
 mod declarations;
+mod forms;
 mod model;
+mod provenance;
 mod random;
+mod renames;
 mod rules;
 mod sessions;
+mod tuples;
 mod what_if;
 
 use daodb_catalog::database::CatalogOptions;

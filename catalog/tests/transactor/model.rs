@@ -55,11 +55,15 @@ struct Claims {
     adds: Vec<Claim>,
     retracts: Vec<Claim>,
     gone: Vec<Who>,
+    /// What must hold: entity, attribute, value (None: none).
+    swaps: Vec<Claim>,
     /// Tempids as subjects of ops, in order.
     subjects: Vec<String>,
 }
 
 type Refused = &'static str;
+const NOT_GIVEN: Refused = "id not given";
+const NOBODY: Refused = "nobody";
 
 impl Model {
     pub fn rule(&self, a: &str) -> Rule {
@@ -110,8 +114,20 @@ impl Model {
             }
             self.delete(id(who), &mut BTreeSet::new(), &mut retracts);
         }
+        for (who, a, old) in &claims.swaps {
+            let e = id(who);
+            let old = old.as_ref().map(value);
+            if let Some(old) = &old {
+                self.check_type(a, old)?;
+            }
+            let held = self.facts.iter().find(|f| f.0 == e && f.1 == *a).map(|f| f.2.clone());
+            if held != old {
+                return Err("another value");
+            }
+        }
         let outcome = self.compare(adds, retracts)?;
-        let tempids = classes.iter().map(|(name, class)| (name.clone(), ids[class]));
+        let tempids =
+            classes.iter().filter_map(|(name, class)| Some((name.clone(), *ids.get(class)?)));
         let named = tempids.filter(|(name, _)| !name.starts_with('#')).collect();
         self.facts.retain(|f| !outcome.retracted.contains(f));
         self.facts.extend(outcome.added.iter().cloned());
@@ -150,10 +166,22 @@ impl Model {
                     let v = v.as_ref().map(|v| self.what(v)).transpose()?;
                     claims.retracts.push((who, a.to_string(), v));
                 }
-                Op::RetractEntity { e } => {
+                Op::RetractEntity { e } => match subject(e) {
+                    Ok(who) => claims.gone.push(who),
+                    // Who is not there is gone already.
+                    Err(NOT_GIVEN | NOBODY) => {}
+                    Err(e) => return Err(e),
+                },
+                Op::Cas { e, a, old, new } => {
                     let who = subject(e)?;
-                    claims.gone.push(who);
+                    if self.rule(a.as_str()).many {
+                        return Err("swap of many");
+                    }
+                    let old = old.as_ref().map(|v| self.what(v)).transpose()?;
+                    claims.swaps.push((who.clone(), a.to_string(), old));
+                    claims.adds.push((who, a.to_string(), Some(self.what(new)?)));
                 }
+                Op::About { .. } => return Err("not in the model"),
                 Op::Map { id, attrs } => {
                     let anonymous = EntityRef::Temp(format!("#{i}").into());
                     let who = subject(id.as_ref().unwrap_or(&anonymous))?;
@@ -175,14 +203,14 @@ impl Model {
     fn who(&self, e: &EntityRef) -> Result<Who, Refused> {
         Ok(match e {
             EntityRef::Id(id) if *id >= FIRST_ENTITY && *id >= self.next_entity => {
-                return Err("id not given");
+                return Err(NOT_GIVEN);
             }
             EntityRef::Id(id) => Who::Id(*id),
             EntityRef::Temp(name) => Who::Temp(name.to_string()),
             EntityRef::Tx => Who::Id(self.t + 1),
-            EntityRef::Ident(_) => return Err("ident"),
+            EntityRef::Ident(_) | EntityRef::Inner(_) => return Err("ident"),
             EntityRef::Lookup(a, _) if !self.rule(a.as_str()).unique => return Err("not unique"),
-            EntityRef::Lookup(a, v) => Who::Id(self.with(a.as_str(), v).ok_or("nobody")?),
+            EntityRef::Lookup(a, v) => Who::Id(self.with(a.as_str(), v).ok_or(NOBODY)?),
         })
     }
 
@@ -190,7 +218,7 @@ impl Model {
         Ok(match v {
             TxValue::Value(v) => What::Value(v.clone()),
             TxValue::Entity(e) => What::Who(self.who(e)?),
-            TxValue::Many(_) => return Err("nested"),
+            _ => return Err("nested"),
         })
     }
 
@@ -279,27 +307,33 @@ impl Model {
         let identities: Vec<&Claim> =
             claims.adds.iter().filter(|(_, a, _)| self.rule(a).identity).collect();
         let mut ids = self.known(&identities, classes)?;
-        let said: BTreeSet<usize> = claims
-            .adds
-            .iter()
-            .filter_map(|(who, _, _)| match who {
-                Who::Temp(name) => Some(classes[name]),
-                Who::Id(_) => None,
-            })
-            .collect();
+        let class = |who: &Who| match who {
+            Who::Temp(name) => classes.get(name).copied(),
+            Who::Id(_) => None,
+        };
+        let said = claims.adds.iter().chain(&claims.retracts).filter_map(|claim| class(&claim.0));
+        let said: BTreeSet<usize> = said.collect();
+        let values = claims.adds.iter().chain(&claims.retracts).chain(&claims.swaps);
+        let referred = values.clone().filter_map(|claim| match &claim.2 {
+            Some(What::Who(who)) => Some(who),
+            _ => None,
+        });
+        let used: BTreeSet<usize> = referred.chain(&claims.gone).filter_map(class).collect();
         let mut next = self.next_entity;
         for name in &claims.subjects {
             let class = classes[name];
             if ids.contains_key(&class) {
                 continue;
             }
-            if !said.contains(&class) {
+            if !said.contains(&class) && used.contains(&class) {
                 return Err("nothing said");
+            }
+            if !said.contains(&class) {
+                continue;
             }
             ids.insert(class, next);
             next += 1;
         }
-        let values = claims.adds.iter().chain(&claims.retracts);
         for (_, _, v) in values {
             if let Some(What::Who(Who::Temp(name))) = v
                 && !classes.contains_key(name)

@@ -132,7 +132,15 @@ impl Life {
                 }
                 Op::Map { id, attrs: attrs.into_iter().map(|(a, v)| (a.into(), v)).collect() }
             }
-            7..14 => add(self.entity(), a, self.value(a)),
+            7..12 => add(self.entity(), a, self.value(a)),
+            12..14 => {
+                let e = self.entity();
+                let old = match self.known_value(&e, a) {
+                    Some(known) if self.rng.random_bool(0.9) => Some(known),
+                    _ => self.rng.random_bool(0.3).then(|| self.value(a)),
+                };
+                Op::Cas { e, a: a.into(), old, new: self.value(a) }
+            }
             14..16 => Op::RetractEntity { e: self.entity() },
             16 => retract(self.entity(), a, None),
             _ => {

@@ -101,8 +101,11 @@ impl Pull<'_> {
     fn all_asked(&self, pattern: &Pattern) -> Vec<Asked> {
         let mut out: Vec<Asked> = Vec::new();
         if pattern.wildcard {
-            let named = |a: &Attr| pattern.attributes.iter().any(|x| x.a == *a && !x.reverse);
-            out.extend(self.db.stats.keys().filter(|a| !named(a)).map(|a| plain(a, false)));
+            let schema = &self.db.schema;
+            let is = |x: &Asked, a: &Attr| !x.reverse && schema.stored(&x.a) == a;
+            let named = |a: &Attr| pattern.attributes.iter().any(|x| is(x, a));
+            let all = self.db.stats.keys().filter(|a| !named(a));
+            out.extend(all.map(|a| plain(schema.name_of(a), false)));
         }
         out.extend(pattern.attributes.iter().cloned());
         out
@@ -115,6 +118,7 @@ impl Pull<'_> {
 
     /// Reads the values of an attribute; gives the entities among them.
     async fn values_of(&mut self, a: &Attr, reverse: bool, es: &[i64]) -> Result<Vec<i64>> {
+        let a = &self.db.schema.stored(a).clone();
         let key = (a.clone(), reverse);
         let known = self.asked.entry(key.clone()).or_default();
         let missing: Vec<i64> = es.iter().copied().filter(|e| known.insert(*e)).collect();
@@ -151,7 +155,8 @@ impl Pull<'_> {
     }
 
     fn found(&self, a: &Attr, reverse: bool, e: i64) -> &[Value] {
-        let of = self.facts.get(&(a.clone(), reverse)).and_then(|of| of.get(&e));
+        let key = (self.db.schema.stored(a).clone(), reverse);
+        let of = self.facts.get(&key).and_then(|of| of.get(&e));
         of.map_or(&[], Vec::as_slice)
     }
 

@@ -60,7 +60,8 @@ impl Found {
             by_attribute.entry(a).or_default().push(v);
         }
         for (a, vs) in by_attribute {
-            for fact in db.snapshot.lookup(a, &vs).await?.iter().filter(|f| f.is_open()) {
+            let stored = db.schema.stored(a);
+            for fact in db.snapshot.lookup(stored, &vs).await?.iter().filter(|f| f.is_open()) {
                 let pair = (a.clone(), crate::value::plain(fact.v.clone()));
                 self.entities.insert((i, pair), fact.e);
             }

@@ -1,7 +1,7 @@
 //! Transaction data as Datomic writes it, `[[:db/add e a v] {:db/id e, a v}]`, to the ops of the transactor; one op a form.
 //!
-//! What only the schema knows is left to the transactor: a text is a tempid where the attribute is a reference, and a long an id.
-//! So is a pair `[:a/unique value]`: it is a look-up ref here, wherever an entity may stand.
+//! What only the schema knows is left to the transactor: a text is a tempid where the attribute is a reference, and a long an id;
+//! a vector is a look-up ref, a tuple or several values. So are maps within maps and references said backwards.
 
 use crate::edn::{Form, Node, Span};
 use daodb_catalog::{EntityRef, Op, TxValue};
@@ -19,7 +19,9 @@ pub struct TxDataError {
 type Result<T, E = TxDataError> = std::result::Result<T, E>;
 
 const FORMS: &str = "forms are [:db/add e a v], [:db/retract e a v], [:db/retract e a], \
-    [:db/retractEntity e] and {:db/id e, a v, ...}";
+    [:db/retractEntity e], [:db/cas e a old new] and {:db/id e, a v, ...}";
+/// An op's metadata entity: a key of a map form, and of a map at the end of a list form.
+const META: &str = ":dao/m";
 const ENTITIES: &str =
     "an entity is an id, a tempid (a text, or a negative number), a look-up ref [a v] or an ident";
 
@@ -38,7 +40,7 @@ pub fn read(node: &Node) -> Result<Vec<Op>> {
 
 fn op(node: &Node) -> Result<Op> {
     match &node.form {
-        Form::Map(pairs) => map(node, pairs),
+        Form::Map(pairs) => map(pairs),
         Form::Vector(parts) | Form::List(parts) => list(node, parts),
         _ => Err(wrong(node, format!("{} is no form of a transaction", node.kind()), FORMS)),
     }
@@ -48,59 +50,104 @@ fn list(node: &Node, parts: &[Node]) -> Result<Op> {
     let Some((name, rest)) = parts.split_first() else {
         return Err(wrong(node, "an empty form says nothing", FORMS));
     };
-    match (name.keyword(), rest) {
-        (Some(":db/add"), [e, a, v]) => {
-            Ok(Op::Add { e: entity(e)?, a: attribute(a)?, v: value(v)? })
+    let (rest, m) = match rest.split_last() {
+        Some((last, rest)) if !rest.is_empty() && last.get(META).is_some() => {
+            (rest, Some(meta(last)?))
         }
-        (Some(":db/retract"), [e, a]) => {
-            Ok(Op::Retract { e: entity(e)?, a: attribute(a)?, v: None })
-        }
+        _ => (rest, None),
+    };
+    let op = match (name.keyword(), rest) {
+        (Some(":db/add"), [e, a, v]) => Op::Add { e: entity(e)?, a: attribute(a)?, v: value(v)? },
+        (Some(":db/retract"), [e, a]) => Op::Retract { e: entity(e)?, a: attribute(a)?, v: None },
         (Some(":db/retract"), [e, a, v]) => {
-            Ok(Op::Retract { e: entity(e)?, a: attribute(a)?, v: Some(value(v)?) })
+            Op::Retract { e: entity(e)?, a: attribute(a)?, v: Some(value(v)?) }
         }
         (Some(":db/retractEntity" | ":db.fn/retractEntity"), [e]) => {
-            Ok(Op::RetractEntity { e: entity(e)? })
+            Op::RetractEntity { e: entity(e)? }
         }
-        (
-            Some(
-                known @ (":db/add" | ":db/retract" | ":db/retractEntity" | ":db.fn/retractEntity"),
-            ),
-            rest,
-        ) => Err(wrong(node, format!("{known} does not take {} arguments", rest.len()), FORMS)),
-        _ => Err(wrong(name, format!("there is no transaction function {name}"), FORMS)),
+        (Some(":db/cas" | ":db.fn/cas"), [e, a, old, new]) => {
+            let old = match &old.form {
+                Form::Nil => None,
+                _ => Some(value(old)?),
+            };
+            Op::Cas { e: entity(e)?, a: attribute(a)?, old, new: value(new)? }
+        }
+        (Some(known), rest) if LISTS.contains(&known) => {
+            let message = format!("{known} does not take {} arguments", rest.len());
+            return Err(wrong(node, message, FORMS));
+        }
+        _ => {
+            return Err(wrong(name, format!("there is no transaction function {name}"), FORMS));
+        }
+    };
+    Ok(about(m, op))
+}
+
+const LISTS: [&str; 6] = [
+    ":db/add",
+    ":db/retract",
+    ":db/retractEntity",
+    ":db.fn/retractEntity",
+    ":db/cas",
+    ":db.fn/cas",
+];
+
+/// `{:dao/m e}`, the end of a list form.
+fn meta(node: &Node) -> Result<EntityRef> {
+    match &node.form {
+        Form::Map(pairs) if pairs.len() == 1 => entity(&pairs[0].1),
+        _ => Err(wrong(node, "the map at the end of a form has one key, :dao/m", FORMS)),
     }
 }
 
-fn map(node: &Node, pairs: &[(Node, Node)]) -> Result<Op> {
-    let mut id = None;
-    let mut attrs = Vec::with_capacity(pairs.len());
+fn about(m: Option<EntityRef>, op: Op) -> Op {
+    match m {
+        Some(m) => Op::About { m, op: Box::new(op) },
+        None => op,
+    }
+}
+
+/// The parts of a map form.
+#[derive(Default)]
+struct Parts {
+    id: Option<EntityRef>,
+    m: Option<EntityRef>,
+    attrs: Vec<(Attr, TxValue)>,
+}
+
+fn parts(pairs: &[(Node, Node)]) -> Result<Parts> {
+    let mut parts = Parts::default();
     for (key, v) in pairs {
         match key.keyword() {
-            Some(":db/id") => id = Some(entity(v)?),
-            Some(_) => attrs.push((attribute(key)?, values(v)?)),
+            Some(":db/id") => parts.id = Some(entity(v)?),
+            Some(META) => parts.m = Some(entity(v)?),
+            Some(_) => parts.attrs.push((attribute(key)?, values(v)?)),
             None => {
                 return Err(wrong(key, format!("{key} is no attribute"), "keys are keywords"));
             }
         }
     }
-    if attrs.is_empty() {
-        let hint = "give it an attribute, or leave it out";
-        return Err(wrong(node, "a map without attributes says nothing", hint));
+    Ok(parts)
+}
+
+fn map(pairs: &[(Node, Node)]) -> Result<Op> {
+    let Parts { id, m, attrs } = parts(pairs)?;
+    Ok(about(m, Op::Map { id, attrs }))
+}
+
+/// A map within another one.
+fn inner(node: &Node, pairs: &[(Node, Node)]) -> Result<TxValue> {
+    let Parts { id, m, attrs } = parts(pairs)?;
+    match m {
+        None => Ok(TxValue::Map { id, attrs }),
+        Some(_) => Err(wrong(node, "a map within another one has its metadata", "say it there")),
     }
-    Ok(Op::Map { id, attrs })
 }
 
 fn attribute(node: &Node) -> Result<Attr> {
-    let Some(name) = node.keyword() else {
-        return Err(wrong(node, format!("{node} is no attribute"), "an attribute is a keyword"));
-    };
-    let a = Attr::new(name);
-    match a.name().starts_with('_') && a.namespace().is_some() {
-        false => Ok(a),
-        true => {
-            let hint = "say the reference from its other end";
-            Err(wrong(node, format!("{a} is an attribute read backwards"), hint))
-        }
+    match node.keyword() {
+        Some(name) => Ok(Attr::new(name)),
+        None => Err(wrong(node, format!("{node} is no attribute"), "an attribute is a keyword")),
     }
 }
 
@@ -117,8 +164,23 @@ fn entity(node: &Node) -> Result<EntityRef> {
 
 /// `[:person/email "a@b"]`; None: it is something else.
 fn lookup(node: &Node) -> Option<EntityRef> {
-    let [a, Node { form: Form::Value(v), .. }] = node.sequence()? else { return None };
-    Some(EntityRef::Lookup(Attr::new(a.keyword()?), v.clone()))
+    let [a, v] = node.sequence()? else { return None };
+    let v = match &v.form {
+        Form::Value(v) => v.clone(),
+        Form::Vector(parts) => tuple(parts)?,
+        _ => return None,
+    };
+    Some(EntityRef::Lookup(Attr::new(a.keyword()?), v))
+}
+
+fn tuple(parts: &[Node]) -> Option<Value> {
+    let part = |node: &Node| match &node.form {
+        Form::Nil => Some(None),
+        Form::Value(v) => Some(Some(v.clone())),
+        Form::Vector(parts) => tuple(parts).map(Some),
+        _ => None,
+    };
+    Some(Value::Tuple(parts.iter().map(part).collect::<Option<_>>()?))
 }
 
 /// One value.
@@ -126,17 +188,16 @@ fn value(node: &Node) -> Result<TxValue> {
     match &node.form {
         Form::Value(Value::Ref(id)) => Ok(TxValue::Entity(EntityRef::Id(*id))),
         Form::Value(v) => Ok(TxValue::Value(v.clone())),
-        Form::Vector(parts) | Form::List(parts) => match lookup(node) {
-            Some(entity) => Ok(TxValue::Entity(entity)),
-            None => tuple(parts).map(TxValue::Value),
-        },
+        Form::Vector(parts) | Form::List(parts) => {
+            parts.iter().map(part).collect::<Result<_>>().map(TxValue::Vector)
+        }
         Form::Nil => {
             let hint = "what is not there is not said; :db/retract takes a value away";
             Err(wrong(node, "nil is no value", hint))
         }
         Form::Map(_) => {
             let hint = "give it a tempid (:db/id \"new\") and a form of its own, and \"new\" here";
-            Err(wrong(node, "a map is no value", hint))
+            Err(wrong(node, "a map is a value only within a map", hint))
         }
         _ => {
             let hint =
@@ -146,25 +207,28 @@ fn value(node: &Node) -> Result<TxValue> {
     }
 }
 
-/// What a map has under an attribute: one value, or several in a vector or a set.
-fn values(node: &Node) -> Result<TxValue> {
+/// An element of a vector: nil is a part of a tuple that is not there.
+fn part(node: &Node) -> Result<TxValue> {
     match &node.form {
-        Form::Vector(all) | Form::List(all) if lookup(node).is_none() => {
-            all.iter().map(value).collect::<Result<_>>().map(TxValue::Many)
-        }
-        Form::Set(all) => all.iter().map(value).collect::<Result<_>>().map(TxValue::Many),
+        Form::Nil => Ok(TxValue::Nil),
         _ => value(node),
     }
 }
 
-fn tuple(parts: &[Node]) -> Result<Value> {
-    let part = |node: &Node| match &node.form {
-        Form::Nil => Ok(None),
-        Form::Value(v) => Ok(Some(v.clone())),
-        Form::Vector(parts) => tuple(parts).map(Some),
-        _ => Err(wrong(node, format!("{} is no part of a tuple", node.kind()), "parts are values")),
+/// What a map has under an attribute: one value, or several in a vector or a set, and maps among them.
+fn values(node: &Node) -> Result<TxValue> {
+    let element = |node: &Node| match &node.form {
+        Form::Map(pairs) => inner(node, pairs),
+        _ => part(node),
     };
-    Ok(Value::Tuple(parts.iter().map(part).collect::<Result<_>>()?))
+    match &node.form {
+        Form::Vector(all) | Form::List(all) => {
+            all.iter().map(element).collect::<Result<_>>().map(TxValue::Vector)
+        }
+        Form::Set(all) => all.iter().map(element).collect::<Result<_>>().map(TxValue::Many),
+        Form::Map(pairs) => inner(node, pairs),
+        _ => value(node),
+    }
 }
 
 #[cfg(test)]
@@ -192,6 +256,18 @@ mod tests {
             "{:db/id \"new\", :p/name \"Ada\", :p/tags [\"a\" \"b\"]}",
             "{:p/friend [:p/email \"a@b\"]}",
             "[:db/add 1 :p/pair [1 nil \"x\"]]",
+            "[:db/cas [:p/email \"a@b\"] :p/age nil 7]",
+            "[:db/cas 4294967296 :p/age 7 8]",
+            "{:db/id \"x\", :p/_friend 4294967296, :p/part [{:p/name \"y\"} {:db/id \"z\", :p/n 1}]}",
+            "{:p/one {:p/name \"y\"}}",
+            "[:db/add [:p/pair [1 nil]] :p/name \"x\"]",
+            "[:db/add 1 :p/name \"x\" {:dao/m \"why\"}]",
+            "[:db/retract 1 :p/name {:dao/m [:source/name \"a\"]}]",
+            "{:db/id \"datomic.tx\", :dao/m \"why\"}",
+            "{:p/name \"x\", :dao/m \"why\"}",
+            "[:db/add :db/current-tx :p/name \"x\"]",
+            "{:db/id \"x\"}",
+            "{}",
         ] {
             check(same, same);
         }
@@ -215,13 +291,14 @@ mod tests {
         refused("[1]", "a long is no form", "1");
         refused("[[]]", "an empty form", "[]");
         refused("[[:db/add 1 :a]]", ":db/add does not take 2 arguments", "[:db/add 1 :a]");
-        refused("[[:db/cas 1 :a 1 2]]", "no transaction function :db/cas", ":db/cas");
+        refused("[[:db/cas 1 :a 1]]", ":db/cas does not take 3 arguments", "[:db/cas 1 :a 1]");
+        refused("[[:my/fn 1]]", "no transaction function :my/fn", ":my/fn");
+        refused("[[:db/add 1 :a {:b 1}]]", "a map is a value only within a map", "{:b 1}");
+        refused("[[:db/add 1 :a 1 {:dao/m 1 :b 2}]]", "has one key", "{:dao/m 1 :b 2}");
+        refused("[{:a {:b 1 :dao/m 2}}]", "has its metadata", "{:b 1 :dao/m 2}");
         refused("[[:db/add true :a 1]]", "a boolean names no entity", "true");
         refused("[[:db/add 1 \"a\" 1]]", "\"a\" is no attribute", "\"a\"");
         refused("[[:db/add 1 :a nil]]", "nil is no value", "nil");
-        refused("[{:a {:b 1}}]", "a map is no value", "{:b 1}");
-        refused("[{:p/_friend 1}]", "read backwards", ":p/_friend");
-        refused("[{:db/id 1}]", "says nothing", "{:db/id 1}");
         refused("[{\"a\" 1}]", "\"a\" is no attribute", "\"a\"");
     }
 }

@@ -36,6 +36,11 @@ pub struct Diff {
 
 impl Diff {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
+        Format::check(self.format)?;
+        if let Some(server) = self.on.remote().await? {
+            let query = between(server.t(&self.from).await?, server.t(&self.to).await?);
+            return server.show(&query, None, self.format, stop).await;
+        }
         let opened = self.on.open(self.settings).await?;
         let query = async |database: &Database| {
             let from = t(database, &self.from).await?;

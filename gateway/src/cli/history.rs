@@ -1,8 +1,10 @@
 //! `daodb history`: one entity's life, change by change.
 
+use super::remote::Remote;
 use super::render::Format;
 use super::{Failure, sql};
 use crate::config::Settings;
+use crate::http::formats::{map, node, text, value};
 use clap::Args;
 use daodb_catalog::Database;
 use daodb_datalog::edn::{self, Form};
@@ -43,50 +45,107 @@ pub struct History {
 
 impl History {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
+        Format::check(self.format)?;
+        let named = Named::of(&self.entity)?;
+        let attribute = self.attribute.as_deref();
+        if let Some(server) = self.on.remote().await? {
+            let query = changes(named.at(&server).await?, attribute);
+            return server.show(&query, self.as_of.as_deref(), self.format, stop).await;
+        }
         let opened = self.on.open(self.settings).await?;
         let times = self.as_of.into_iter().map(|time| ("daodb.as_of".to_owned(), time)).collect();
-        let (entity, attribute) = (self.entity, self.attribute);
-        let query = async |database: &Database| {
-            let e = resolve(database, &entity).await?;
-            let only = attribute.as_ref().map(|a| {
-                format!(" AND attribute = '{}'", Attr::new(a).as_str().replace('\'', "''"))
-            });
-            Ok(format!(
-                "SELECT t, at, attribute, old_value, new_value FROM dao.changes WHERE entity = {e}{} \
-                 ORDER BY t, attribute, old_value, new_value",
-                only.unwrap_or_default()
-            ))
-        };
+        let query =
+            async |database: &Database| Ok(changes(named.within(database).await?, attribute));
         opened.show(query, times, self.format, stop).await
     }
 }
 
-/// The id that a text names.
-async fn resolve(database: &Database, text: &str) -> Result<i64, Failure> {
-    let accepted = "accepted are an id (4294967296), a look-up ref ('[:file/path \"README.md\"]') \
-        and an ident (:color/red)";
-    let wrong = |why: String| Failure::usage(format!("{text}: {why}")).hint(accepted);
-    let node = edn::read(text).map_err(|e| wrong(e.message))?;
-    let (a, v) = match &node.form {
-        Form::Value(Value::Long(e)) => return Ok(*e),
-        Form::Value(v @ Value::Keyword(_)) => (Attr::new(":db/ident"), v.clone()),
-        Form::Vector(pair) => match pair.as_slice() {
-            [a, edn::Node { form: Form::Value(v), .. }] => match a.keyword() {
-                Some(a) => (Attr::new(a), v.clone()),
-                None => return Err(wrong(format!("{a} is no attribute"))),
+fn changes(e: i64, attribute: Option<&str>) -> String {
+    let only = attribute
+        .map(|a| format!(" AND attribute = '{}'", Attr::new(a).as_str().replace('\'', "''")));
+    format!(
+        "SELECT t, at, attribute, old_value, new_value FROM dao.changes WHERE entity = {e}{} \
+         ORDER BY t, attribute, old_value, new_value",
+        only.unwrap_or_default()
+    )
+}
+
+/// Whom a text names.
+enum Named {
+    Id(i64),
+    /// Who has this value, or had it last.
+    Value(Attr, Value),
+}
+
+impl Named {
+    fn of(text: &str) -> Result<Named, Failure> {
+        let accepted = "accepted are an id (4294967296), a look-up ref ('[:file/path \"README.md\"]') \
+            and an ident (:color/red)";
+        let wrong = |why: String| Failure::usage(format!("{text}: {why}")).hint(accepted);
+        let node = edn::read(text).map_err(|e| wrong(e.message))?;
+        match &node.form {
+            Form::Value(Value::Long(e)) => Ok(Named::Id(*e)),
+            Form::Value(v @ Value::Keyword(_)) => {
+                Ok(Named::Value(Attr::new(":db/ident"), v.clone()))
+            }
+            Form::Vector(pair) => match pair.as_slice() {
+                [a, edn::Node { form: Form::Value(v), .. }] => match a.keyword() {
+                    Some(a) => Ok(Named::Value(Attr::new(a), v.clone())),
+                    None => Err(wrong(format!("{a} is no attribute"))),
+                },
+                _ => Err(wrong("this is no look-up ref".to_owned())),
             },
-            _ => return Err(wrong("this is no look-up ref".to_owned())),
-        },
-        _ => return Err(wrong(format!("{} names no entity", node.kind()))),
-    };
-    // One that has it no more is found by what it had.
-    let ever = database.snapshot().history();
-    let facts = ever.lookup(&a, std::slice::from_ref(&v)).await?;
-    let of = |facts: &mut dyn Iterator<Item = &Fact>| facts.map(|f| f.e).collect::<BTreeSet<i64>>();
-    let mut found = of(&mut facts.iter().filter(|f| f.t_to == OPEN));
-    if found.is_empty() {
-        found = of(&mut facts.iter());
+            _ => Err(wrong(format!("{} names no entity", node.kind()))),
+        }
     }
+
+    /// In a folder.
+    async fn within(&self, database: &Database) -> Result<i64, Failure> {
+        let (a, v) = match self {
+            Named::Id(e) => return Ok(*e),
+            Named::Value(a, v) => (a, v),
+        };
+        // One that has it no more is found by what it had.
+        let ever = database.snapshot().history();
+        let facts = ever.lookup(a, std::slice::from_ref(v)).await?;
+        let of =
+            |facts: &mut dyn Iterator<Item = &Fact>| facts.map(|f| f.e).collect::<BTreeSet<i64>>();
+        let mut found = of(&mut facts.iter().filter(|f| f.t_to == OPEN));
+        if found.is_empty() {
+            found = of(&mut facts.iter());
+        }
+        only(found, a, v)
+    }
+
+    /// Of a server.
+    async fn at(&self, server: &Remote) -> Result<i64, Failure> {
+        let (a, v) = match self {
+            Named::Id(e) => return Ok(*e),
+            Named::Value(a, v) => (a, v),
+        };
+        let query = "[:find [?e ...] :in $ ?a ?v :where [?e ?a ?v]]";
+        let args = vec![value(Value::keyword(a.as_str())), value(v.clone())];
+        for history in [false, true] {
+            let body = map([
+                ("query", text(query)),
+                ("args", node(Form::Vector(args.clone()))),
+                ("history", value(Value::Boolean(history))),
+            ]);
+            let Form::Vector(all) = server.query(&body).await? else { continue };
+            let id = |node: &edn::Node| match &node.form {
+                Form::Value(Value::Long(e)) => Some(*e),
+                _ => None,
+            };
+            let found: BTreeSet<i64> = all.iter().filter_map(id).collect();
+            if !found.is_empty() || history {
+                return only(found, a, v);
+            }
+        }
+        only(BTreeSet::new(), a, v)
+    }
+}
+
+fn only(mut found: BTreeSet<i64>, a: &Attr, v: &Value) -> Result<i64, Failure> {
     match (found.pop_first(), found.pop_first()) {
         (Some(e), None) => Ok(e),
         (None, _) => Err(Failure::failed(format!("no entity ever had {a} {v}"))),

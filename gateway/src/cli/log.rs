@@ -1,13 +1,16 @@
 //! `daodb log`: the transactions, as the log has them.
 
+use super::remote::{Remote, number};
 use super::render::{Broken, Format};
 use super::{Failure, sql};
 use crate::config::Settings;
+use crate::http::formats::field;
 use crate::http::report;
 use clap::Args;
 use daodb_catalog::Database;
+use daodb_datalog::edn::{Form, Node};
 use daodb_storage::log::Transaction;
-use daodb_storage::{FIRST_T, Stream};
+use daodb_storage::{FIRST_T, Stream, Value};
 use datafusion::arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
 use futures::TryStreamExt;
 use std::io::Write;
@@ -49,9 +52,16 @@ pub struct Log {
 
 impl Log {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
+        Format::check(self.format)?;
+        if let Some(server) = self.on.remote().await? {
+            return match self.write_from(&server).await {
+                Ok(()) | Err(Broken::Closed) => Ok(()),
+                Err(Broken::Failed(failure)) => Err(failure),
+            };
+        }
         let on = self.on.clone();
         let opened = on.open(self.settings.clone()).await?;
-        let read = async |database: &Database| {
+        let read = async |database: &Arc<Database>| {
             tokio::select! {
                 written = self.write(database) => written,
                 () = stop.cancelled() => Err(Failure::failed("stopped before the end").into()),
@@ -60,11 +70,15 @@ impl Log {
         opened.look(read).await
     }
 
-    async fn write(&self, database: &Database) -> Result<(), Broken> {
-        let newest = database.snapshot().newest().t;
+    /// From which t, and up to which, where `newest` is the last.
+    fn range(&self, newest: i64) -> (i64, i64) {
         let end = self.to.unwrap_or(i64::MAX).min(newest + 1);
         let from = self.from.unwrap_or(end.saturating_sub(self.limit)).max(FIRST_T);
-        let end = end.min(from.saturating_add(self.limit));
+        (from, end.min(from.saturating_add(self.limit)))
+    }
+
+    async fn write(&self, database: &Database) -> Result<(), Broken> {
+        let (from, end) = self.range(database.snapshot().newest().t);
         let mut out = std::io::BufWriter::new(std::io::stdout());
         if self.datoms {
             datoms(database.stream(), from, end, &mut out).await?;
@@ -75,6 +89,33 @@ impl Log {
                 Ok(())
             })
             .await?;
+            rows.reverse();
+            table(&rows, Format::or_default(self.format), &mut out)?;
+        }
+        Ok(out.flush()?)
+    }
+
+    /// Of a server, page by page.
+    async fn write_from(&self, server: &Remote) -> Result<(), Broken> {
+        let newest = number(&server.get("/basis").await?, "t")?;
+        let (mut from, end) = self.range(newest);
+        let mut out = std::io::BufWriter::new(std::io::stdout());
+        let mut rows = Vec::new();
+        while from < end {
+            let page = server.get(&format!("/log?from={from}&to={end}")).await?;
+            let all = field(&page, "transactions").and_then(Node::sequence).unwrap_or_default();
+            for transaction in all {
+                match self.datoms {
+                    true => writeln!(out, "{transaction}")?,
+                    false => rows.push(Row::told(transaction)?),
+                }
+            }
+            match number(&page, "next")? {
+                next if next > from => from = next,
+                _ => break,
+            }
+        }
+        if !self.datoms {
             rows.reverse();
             table(&rows, Format::or_default(self.format), &mut out)?;
         }
@@ -123,6 +164,20 @@ impl Row {
         let datoms = i64::try_from(transaction.datoms.len()).unwrap_or(i64::MAX);
         let hash = report::hash_text(&header.hash);
         Row { t: header.t, instant: header.instant, datoms, hash }
+    }
+}
+
+impl Row {
+    /// As a server tells it.
+    fn told(transaction: &Node) -> Result<Row, Failure> {
+        let instant = match field(transaction, "instant").map(|node| &node.form) {
+            Some(Form::Value(Value::Instant(us))) => *us,
+            _ => return Err(Failure::failed("the answer has no :instant")),
+        };
+        let datoms = field(transaction, "tx-data").and_then(Node::sequence).unwrap_or_default();
+        let datoms = i64::try_from(datoms.len()).unwrap_or(i64::MAX);
+        let hash = field(transaction, "hash").and_then(Node::string).unwrap_or_default();
+        Ok(Row { t: number(transaction, "t")?, instant, datoms, hash: hash.to_owned() })
     }
 }
 

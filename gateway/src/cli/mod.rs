@@ -11,8 +11,12 @@ mod import;
 mod info;
 mod listen;
 mod log;
+mod pages;
 mod progress;
+mod prompt;
+mod query;
 mod rebuild_index;
+mod remote;
 pub mod render;
 mod restore;
 mod serve;
@@ -20,12 +24,14 @@ mod signals;
 pub mod sql;
 mod transact;
 mod verify;
+mod who;
 
 pub use failure::Failure;
 
 use clap::{Parser, Subcommand};
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 const EXAMPLES: &str = "\
@@ -33,8 +39,10 @@ Examples:
   daodb demo                              the history of the repository you stand in, served to psql
   daodb demo --git ~/src/other            of another one
   daodb import git ~/src/other            into a database named after the folder; again: what is new
+  daodb import csv x.csv --table t --key id  rows of a file; again: what differs
   daodb serve --data ./daodb-data         then: psql -h 127.0.0.1 -p 5433 demo
   daodb sql 'SELECT count(*) FROM file'   without a server
+  daodb query '[:find ?p :where [_ :file/path ?p]]'  the same in Datalog
   daodb transact data.edn --database d    facts of yours; --url: through a server
   daodb info                              what a folder holds
   daodb log                               its last transactions
@@ -63,6 +71,7 @@ enum Command {
     #[command(subcommand)]
     Import(import::Import),
     Sql(sql::Sql),
+    Query(query::Query),
     Transact(transact::Transact),
     Info(info::Info),
     Log(log::Log),
@@ -73,6 +82,8 @@ enum Command {
     RebuildIndex(rebuild_index::RebuildIndex),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Completions(pages::Completions),
+    Man(pages::Man),
 }
 
 /// Runs the command that the arguments name. Exit status: 0 done, 1 failed, 2 asked wrongly.
@@ -90,12 +101,17 @@ fn run(cli: Cli) -> Result<(), Failure> {
         .build()
         .map_err(|e| Failure::failed(format!("cannot start: {e}")))?;
     let result = runtime.block_on(async {
-        let stop = signals::watch();
+        let stop = match &cli.command {
+            // There Ctrl-C forgets a line, or stops one statement.
+            Command::Sql(command) if command.is_prompt() => CancellationToken::new(),
+            _ => signals::watch(),
+        };
         match cli.command {
             Command::Demo(command) => command.run(stop).await,
             Command::Serve(command) => command.run(stop).await,
-            Command::Import(import::Import::Git(command)) => command.run(stop).await,
+            Command::Import(command) => command.run(stop).await,
             Command::Sql(command) => command.run(stop).await,
+            Command::Query(command) => command.run(stop).await,
             Command::Transact(command) => command.run().await,
             Command::Info(command) => command.run().await,
             Command::Log(command) => command.run(stop).await,
@@ -106,6 +122,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::RebuildIndex(command) => command.run(stop).await,
             Command::Backup(command) => command.run(stop).await,
             Command::Restore(command) => command.run(stop).await,
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         }
     });
     runtime.shutdown_background();

@@ -73,6 +73,8 @@ pub enum Unit {
     Transactions,
     Datoms,
     Rows,
+    /// Rows, of which it is known how many there are.
+    RowsOf,
 }
 
 impl Unit {
@@ -86,6 +88,7 @@ impl Unit {
             }
             Unit::Datoms => "{prefix} {pos} datoms, {elapsed}",
             Unit::Rows => "{prefix} {pos} rows, {elapsed}",
+            Unit::RowsOf => "{prefix} {bar:30} {pos}/{len} rows, {elapsed}, {eta} left",
         }
     }
 
@@ -95,6 +98,7 @@ impl Unit {
             Unit::Transactions => format!("{done}/{of} transactions"),
             Unit::Datoms => format!("{done} datoms"),
             Unit::Rows => format!("{done} rows"),
+            Unit::RowsOf => format!("{done}/{of} rows"),
         }
     }
 }

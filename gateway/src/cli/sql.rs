@@ -1,7 +1,8 @@
-//! `daodb sql`: statements on a folder, without a server.
+//! `daodb sql`: statements on a folder, without a server; or through one.
 
+use super::remote::Remote;
 use super::render::{Broken, Format};
-use super::{Failure, folder};
+use super::{Failure, folder, prompt, who};
 use crate::config::{Config, Settings, Wire};
 use crate::pg::{self, catalog::PgCatalog};
 use clap::Args;
@@ -19,14 +20,16 @@ Examples:
   daodb sql 'SELECT * FROM file VERSION AS OF 1042' --format csv > tree.csv
   daodb sql -f report.sql
   echo 'SELECT * FROM dao.transactions' | daodb sql --format jsonl
+  daodb sql                                a prompt: SQL and Datalog, completion by Tab, what was typed by the arrows
 
-A table on a terminal, CSV in a pipe. Only one process opens a folder: while a server has it, ask by psql.";
+A table on a terminal, CSV in a pipe. Only one process opens a folder: while a server has it, ask by psql or --url.
+What is typed is kept in ~/.local/state/daodb/history; DAODB_HISTORY names another file, and none where it is empty.";
 
-/// Run SQL on a folder without a server
+/// Run SQL, on a folder without a server or (--url) through one
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Sql {
-    /// One or more statements; without any, and without --file, they are read from stdin
+    /// One or more statements; without any, and without --file, they are read from stdin, or typed on a terminal
     #[arg(conflicts_with = "file")]
     query: Option<String>,
     /// A file with statements; - is stdin
@@ -45,8 +48,34 @@ pub struct Sql {
 }
 
 impl Sql {
+    /// Whether a person types statements.
+    pub fn is_prompt(&self) -> bool {
+        let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        terminal && self.query.is_none() && self.file.is_none() && self.on.url.is_none()
+    }
+
+    async fn prompt(self) -> Result<(), Failure> {
+        let opened = self.on.open(self.settings).await?;
+        let options = self.as_of.into_iter().map(|time| ("daodb.as_of".to_owned(), time)).collect();
+        let (catalog, name) = (Arc::clone(&opened.catalog), opened.name.clone());
+        let format = self.format.unwrap_or(Format::Table);
+        let look = async |database: &Arc<Database>| {
+            let session = session(&catalog, &name, options).await?;
+            Ok(prompt::run(&catalog, database, session, format).await?)
+        };
+        opened.look(look).await
+    }
+
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
-        let text = text(self.query.as_deref(), self.file.as_deref())?;
+        Format::check(self.format)?;
+        if self.is_prompt() {
+            return self.prompt().await;
+        }
+        let example = "daodb sql 'SELECT ...', or -f FILE, or a pipe; -f - reads the terminal";
+        let text = text(self.query.as_deref(), self.file.as_deref(), example)?;
+        if let Some(server) = self.on.remote().await? {
+            return server.show(&text, self.as_of.as_deref(), self.format, stop).await;
+        }
         let opened = self.on.open(self.settings).await?;
         let options = self.as_of.into_iter().map(|time| ("daodb.as_of".to_owned(), time)).collect();
         opened.show(async |_: &Database| Ok(text), options, self.format, stop).await
@@ -56,9 +85,12 @@ impl Sql {
 /// Which database a command reads.
 #[derive(Args, Debug, Clone)]
 pub struct On {
-    /// The database [default: the only one of the folder]
+    /// The database [default: the only one]
     #[arg(short, long, value_name = "NAME")]
     database: Option<String>,
+    /// The HTTP address of a server, in place of a folder
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
 }
 
 /// A database that is open to be read, and closed again.
@@ -68,6 +100,14 @@ pub struct Opened {
 }
 
 impl On {
+    /// The server that has it; None: it is in a folder.
+    pub async fn remote(&self) -> Result<Option<Remote>, Failure> {
+        match &self.url {
+            Some(url) => Remote::at(url, self.database.clone()).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     pub async fn open(self, settings: Settings) -> Result<Opened, Failure> {
         let config = Config::resolve(settings, Wire::default())?.to_look();
         super::log(&config.log)?;
@@ -78,10 +118,14 @@ impl On {
 }
 
 impl Opened {
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog)
+    }
+
     /// Looks at it; then closes it, however that ended.
     pub async fn look(
         self,
-        look: impl AsyncFnOnce(&Database) -> Result<(), Broken>,
+        look: impl AsyncFnOnce(&Arc<Database>) -> Result<(), Broken>,
     ) -> Result<(), Failure> {
         let looked = async {
             let database = self.catalog.database(&self.name).await?;
@@ -104,7 +148,7 @@ impl Opened {
         stop: CancellationToken,
     ) -> Result<(), Failure> {
         let (catalog, name) = (Arc::clone(&self.catalog), self.name.clone());
-        let look = async |database: &Database| {
+        let look = async |database: &Arc<Database>| {
             let text = query(database).await?;
             let mut session = session(&catalog, &name, options).await?;
             let mut out = std::io::BufWriter::new(std::io::stdout().lock());
@@ -124,21 +168,20 @@ pub async fn session(
     database: &str,
     options: Vec<(String, String)>,
 ) -> Result<Session, Failure> {
-    let user = std::env::var("USER").unwrap_or_else(|_| "daodb".to_owned());
+    let user = who::user().unwrap_or_else(|| "daodb".to_owned());
     let extension = Arc::new(PgCatalog::new());
     Ok(Session::open(Arc::clone(catalog), database, &user, options, extension).await?)
 }
 
-fn text(query: Option<&str>, file: Option<&Path>) -> Result<String, Failure> {
+/// What is to be run: as it is given, or of a file, or from stdin.
+pub fn text(query: Option<&str>, file: Option<&Path>, example: &str) -> Result<String, Failure> {
     match (query, file) {
         (Some(query), _) => Ok(query.to_owned()),
         (None, Some(path)) if path != Path::new("-") => std::fs::read_to_string(path)
             .map_err(|e| Failure::usage(format!("cannot read {}: {e}", path.display()))),
         (None, file) => {
             if file.is_none() && std::io::stdin().is_terminal() {
-                return Err(Failure::usage("no statement is given").hint(
-                    "daodb sql 'SELECT ...', or -f FILE, or a pipe; -f - reads the terminal",
-                ));
+                return Err(Failure::usage("no statement is given").hint(example));
             }
             let mut text = String::new();
             std::io::stdin()

@@ -1,28 +1,34 @@
 //! `daodb transact`: transactions as EDN, into a folder or through a server.
 
+use super::remote::Remote;
+use super::who::{self, Who};
 use super::{Failure, folder};
 use crate::config::{Config, Settings, Wire};
-use crate::http::formats::field;
+use crate::http::formats::{field, map, node, text as form};
 use crate::http::report;
+use crate::provenance::{self, AUTHOR, KEY, REASON, TX_AUTHOR, TX_CLIENT};
 use clap::Args;
-use daodb_catalog::Database;
-use daodb_datalog::edn::{self, EdnError, Node, Span};
+use daodb_catalog::{Database, Provenance, Transaction};
+use daodb_datalog::edn::{self, EdnError, Form, Node, Span};
 use daodb_datalog::tx_data;
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const EXAMPLES: &str = "\
 Examples:
   daodb transact data.edn --database music              into a folder that no server has open
   daodb transact data.edn --url http://127.0.0.1:8765   through a server
   echo '[{:person/name \"Ada\"}]' | daodb transact --database people
+  daodb transact data.edn --reason 'names of 2025' --key names-2025
 
-A form is a transaction: [[:db/add \"new\" :person/name \"Ada\"] {:person/name \"Lin\"}], or {:tx-data [...]}. Several run one after
-the other, up to the first that is refused; of each a line says what it did: {:t 1000, :tempids {...}, :tx-data [...], ...}.
-Once a line is written, its transaction is durable. In a folder, a database that is missing is made.";
+A form is a transaction: [[:db/add \"new\" :person/name \"Ada\"] {:person/name \"Lin\"}], or {:tx-data [...] :author ... :reason ...
+:idempotency-key ...}, which goes before the flags. Several run one after the other, up to the first that is refused; of each
+a line says what it did: {:t 1000, :tempids {...}, :tx-data [...], ...}. Once a line is written, its transaction is durable. In
+a folder, a database that is missing is made.
 
-const EDN: &str = "application/edn";
+With --key a command may be run again when its end was not seen: what was done is told again, and not done again. The second
+transaction has the key KEY/2, and so on.";
 
 /// Run transactions
 #[derive(Args, Debug)]
@@ -37,17 +43,28 @@ pub struct Transact {
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     #[command(flatten)]
+    who: Who,
+    /// What the command is known by: run again, it does nothing twice
+    #[arg(long, value_name = "TEXT")]
+    key: Option<String>,
+    #[command(flatten)]
     settings: Settings,
+}
+
+/// One transaction: its data as forms, and what is said beside it.
+struct Call {
+    tx_data: Node,
+    transaction: Transaction,
 }
 
 impl Transact {
     pub async fn run(self) -> Result<(), Failure> {
         let text = text(self.file.as_deref())?;
-        let all = transactions(&text)?;
+        let all = calls(&text, &self.who.provenance()?, self.key.as_deref())?;
         if let Some(url) = &self.url {
-            let server = Server::at(url, self.database).await?;
-            for tx_data in all {
-                say(&server.transact(tx_data).await?)?;
+            let server = Remote::at(url, self.database).await?;
+            for call in all {
+                say(&server.post("transact", &body(call), None).await?)?;
             }
             return Ok(());
         }
@@ -59,8 +76,8 @@ impl Transact {
                 Some(name) => folder::open_or_create(&catalog, &name).await?,
                 None => catalog.database(&folder::choose(&catalog, None)?).await?,
             };
-            for tx_data in all {
-                say(&into(&database, tx_data, &text).await?)?;
+            for call in all {
+                say(&into(&database, call, &text).await?)?;
             }
             Ok(())
         };
@@ -86,26 +103,59 @@ fn text(file: Option<&Path>) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The data of each; all are read before the first is run.
-fn transactions(text: &str) -> Result<Vec<Node>, Failure> {
+/// All are read before the first is run.
+fn calls(text: &str, who: &Provenance, key: Option<&str>) -> Result<Vec<Call>, Failure> {
     let forms = edn::read_all(text).map_err(|e| unreadable(e, text))?;
     if forms.is_empty() {
         return Err(Failure::usage("there is no transaction").hint("write one, as [{:a/b 1}]"));
     }
-    let data = |form: Node| match field(&form, "tx-data") {
-        Some(data) => data.clone(),
-        None => form,
+    let key = |i: usize| match (key, i) {
+        (None, _) => Ok(None),
+        (Some(key), 0) => who::fits("--key", key).map(Some),
+        (Some(key), i) => who::fits("--key", &format!("{key}/{}", i + 1)).map(Some),
     };
-    let all: Vec<Node> = forms.into_iter().map(data).collect();
-    for tx_data in &all {
-        read(tx_data, text)?;
-    }
-    Ok(all)
+    let call = |(i, form): (usize, Node)| {
+        let mut call = call(form).map_err(|e| unreadable(e, text))?;
+        let Transaction { ops, provenance, key: own } = &mut call.transaction;
+        // What the data say goes before what is said where nobody says anything.
+        let default = |name: &str, text: &Option<Arc<str>>| {
+            text.clone().filter(|_| !provenance::tells(ops, name))
+        };
+        let author = default(TX_AUTHOR, &who.author);
+        provenance.author = provenance.author.take().or(author);
+        provenance.client = default(TX_CLIENT, &who.client);
+        provenance.reason = provenance.reason.take().or_else(|| who.reason.clone());
+        *own = own.take().map_or_else(|| key(i), |own| Ok(Some(own)))?;
+        Ok(call)
+    };
+    forms.into_iter().enumerate().map(call).collect()
 }
 
-fn read(tx_data: &Node, text: &str) -> Result<Vec<daodb_catalog::Op>, Failure> {
-    tx_data::read(tx_data)
-        .map_err(|e| unreadable(EdnError { message: e.message, hint: e.hint, span: e.span }, text))
+/// `[...]`, or `{:tx-data [...]}` with what stands beside it.
+fn call(form: Node) -> Result<Call, EdnError> {
+    let (tx_data, beside) = match (field(&form, "tx-data"), &form.form) {
+        (Some(data), Form::Map(pairs)) => {
+            let known = |k: &Node| {
+                let name = k.keyword().and_then(|k| k.strip_prefix(':'));
+                name.is_some_and(|name| ["tx-data", AUTHOR, REASON, KEY].contains(&name))
+            };
+            if let Some((key, _)) = pairs.iter().find(|(key, _)| !known(key)) {
+                return Err(EdnError {
+                    message: format!("unknown key {key}"),
+                    hint: Some(format!("known are :tx-data, :{AUTHOR}, :{REASON} and :{KEY}")),
+                    span: key.span,
+                });
+            }
+            (data.clone(), provenance::said_in(&form)?)
+        }
+        _ => (form, Transaction::default()),
+    };
+    let ops = tx_data::read(&tx_data).map_err(|e| EdnError {
+        message: e.message,
+        hint: e.hint,
+        span: e.span,
+    })?;
+    Ok(Call { tx_data, transaction: Transaction { ops, ..beside } })
 }
 
 fn unreadable(e: EdnError, text: &str) -> Failure {
@@ -121,12 +171,12 @@ fn at(span: Span, text: &str) -> String {
     format!("line {line}, column {column}")
 }
 
-async fn into(database: &Database, tx_data: Node, text: &str) -> Result<String, Failure> {
-    let ops = read(&tx_data, text)?;
-    match database.transact(ops).await {
+async fn into(database: &Database, call: Call, text: &str) -> Result<String, Failure> {
+    let Call { tx_data, transaction } = call;
+    match database.transact(transaction).await {
         Ok(report) => Ok(report::report(database.name(), &report).to_string()),
         Err(e) => {
-            let form = e.op.and_then(|op| tx_data.sequence()?.get(op));
+            let form = e.op.and_then(|op| tx_data.sequence()?.get(op as usize));
             let place = at(form.unwrap_or(&tx_data).span, text);
             Err(Failure::from(e).inside(place))
         }
@@ -141,59 +191,50 @@ fn say(line: &str) -> Result<(), Failure> {
         .map_err(|e| Failure::failed(format!("stdout: {e}")))
 }
 
-/// A server, and the database there.
-struct Server {
-    client: reqwest::Client,
-    url: String,
+/// A call as `/transact` takes it.
+fn body(call: Call) -> Node {
+    let Transaction { provenance, key, .. } = call.transaction;
+    let said = |text: Option<Arc<str>>| text.map_or_else(|| node(Form::Nil), form);
+    map([
+        ("tx-data", call.tx_data),
+        (AUTHOR, said(provenance.author)),
+        (REASON, said(provenance.reason)),
+        (KEY, said(key)),
+    ])
 }
 
-impl Server {
-    async fn at(url: &str, database: Option<String>) -> Result<Server, Failure> {
-        let client = reqwest::Client::new();
-        let url = format!("{}/api", url.trim_end_matches('/'));
-        let name = match database {
-            Some(name) => name,
-            None => only(&answer(client.get(&url), &url).await?)?,
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_default_author_gives_way() {
+        let who = Provenance { author: Some("user".into()), ..Provenance::default() };
+        for (text, expect) in [
+            ("[{:p/n 1}]", Some("user")),
+            ("{:tx-data [{:p/n 1}] :author \"ada\"}", Some("ada")),
+            ("[[:db/add \"datomic.tx\" :tx/author \"ada\"]]", None),
+            ("[{:db/id \"datomic.tx\" :tx/author \"ada\"}]", None),
+            ("[[:db/add :db/current-tx :tx/author \"ada\"]]", None),
+            ("[[:db/add \"datomic.tx\" :tx/reason \"x\"]]", Some("user")),
+            ("[[:db/add \"x\" :tx/author \"ada\"]]", Some("user")),
+        ] {
+            let calls = calls(text, &who, None).unwrap();
+            let author = calls[0].transaction.provenance.author.as_deref();
+            assert_eq!(author, expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_transaction_has_a_key_of_its_own() {
+        let keys = |text: &str| -> Vec<String> {
+            let calls = calls(text, &Provenance::default(), Some("k")).unwrap();
+            calls.iter().map(|call| call.transaction.key.as_deref().unwrap().to_owned()).collect()
         };
-        Ok(Server { client, url: format!("{url}/{name}/transact") })
+        assert_eq!(
+            keys("[] [] {:tx-data [] :idempotency-key \"own\"} []"),
+            ["k", "k/2", "own", "k/4"]
+        );
     }
-
-    async fn transact(&self, tx_data: Node) -> Result<String, Failure> {
-        let request = self.client.post(&self.url).header(CONTENT_TYPE, EDN);
-        answer(request.body(format!("{{:tx-data {tx_data}}}")), &self.url).await
-    }
-}
-
-/// The name of the only database of `{:databases [...]}`.
-fn only(answer: &str) -> Result<String, Failure> {
-    let read = edn::read(answer).ok();
-    let names = read.as_ref().and_then(|node| field(node, "databases")?.sequence());
-    let names: Vec<&str> = names.unwrap_or_default().iter().filter_map(Node::string).collect();
-    match names.as_slice() {
-        [one] => Ok((*one).to_owned()),
-        [] => Err(Failure::failed("the server holds no database yet").hint("POST /api makes one")),
-        names => Err(Failure::usage("which database?")
-            .hint(format!("--database NAME; there are {}", names.join(", ")))),
-    }
-}
-
-/// The body of an answer; what the server refuses is a failure with its words.
-async fn answer(request: reqwest::RequestBuilder, url: &str) -> Result<String, Failure> {
-    let lost = |e: reqwest::Error| {
-        Failure::failed(format!("{url}: {e}")).hint("is a server there? --url is its HTTP address")
-    };
-    let response = request.header(ACCEPT, EDN).send().await.map_err(lost)?;
-    let status = response.status();
-    let body = response.text().await.map_err(lost)?;
-    if status.is_success() {
-        return Ok(body);
-    }
-    let read = edn::read(&body).ok();
-    let error = read.as_ref().and_then(|node| field(node, "error"));
-    let said = |name: &str| error.and_then(|e| field(e, name)?.string()).map(str::to_owned);
-    let failure = Failure::failed(said("message").unwrap_or_else(|| format!("{url}: {status}")));
-    Err(match said("hint") {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    })
 }

@@ -70,7 +70,8 @@ fn text(form: &Form) -> std::result::Result<Option<String>, ()> {
     }))
 }
 
-fn of_value(value: &Value) -> std::result::Result<String, ()> {
+/// A value's text. An error: it is a tuple, which has none.
+pub fn of_value(value: &Value) -> std::result::Result<String, ()> {
     Ok(match value {
         Value::Boolean(b) => b.to_string(),
         Value::Long(n) | Value::Ref(n) => n.to_string(),

@@ -29,6 +29,15 @@ pub struct View {
 
 impl Times {
     pub fn of(call: &Call, said: Option<&Said>) -> Result<Times> {
+        Times::from(Some(call), said)
+    }
+
+    /// Of a map within a body.
+    pub fn of_part(said: &Said) -> Result<Times> {
+        Times::from(None, Some(said))
+    }
+
+    fn from(call: Option<&Call>, said: Option<&Said>) -> Result<Times> {
         Ok(Times {
             as_of: moment("as-of", call, said)?,
             since: moment("since", call, said)?,
@@ -51,6 +60,19 @@ impl Times {
 }
 
 impl View {
+    /// The snapshot that shows this; `newest` is the one that it was resolved at.
+    pub fn of(&self, newest: &Snapshot) -> Snapshot {
+        let then = match self.t == newest.t() {
+            true => newest.clone(),
+            false => newest.as_of(self.t),
+        };
+        let then = match self.since {
+            Some(t) => then.since(t),
+            None => then,
+        };
+        if self.history { then.history() } else { then }
+    }
+
     /// The settings of a session that sees this, and keeps to it.
     pub fn settings(&self) -> Vec<(String, String)> {
         let mut settings = vec![("daodb.as_of".to_owned(), self.t.to_string())];
@@ -63,8 +85,8 @@ impl View {
 }
 
 /// Not in both places: one of them would be passed over.
-fn once(name: &str, call: &Call, said: Option<&Said>) -> Result<()> {
-    match (said.and_then(|s| s.get(name)), call.parameter(name)) {
+fn once(name: &str, call: Option<&Call>, said: Option<&Said>) -> Result<()> {
+    match (said.and_then(|s| s.get(name)), call.and_then(|c| c.parameter(name))) {
         (Some(_), Some(_)) => {
             let message = format!("{name} stands in the body and in the URL");
             Err(errors::bad(message, "leave one of them out"))
@@ -73,20 +95,21 @@ fn once(name: &str, call: &Call, said: Option<&Said>) -> Result<()> {
     }
 }
 
-fn moment(name: &str, call: &Call, said: Option<&Said>) -> Result<Option<Moment>> {
+fn moment(name: &str, call: Option<&Call>, said: Option<&Said>) -> Result<Option<Moment>> {
     once(name, call, said)?;
-    if let Some(text) = call.parameter(name) {
+    if let Some(text) = call.and_then(|call| call.parameter(name)) {
         return Ok(Some(Moment::parse(text)?));
     }
     let Some(said) = said else { return Ok(None) };
     let Some(node) = said.get(name) else { return Ok(None) };
-    match of_form(node) {
+    match moment_of(node) {
         Some(moment) => Ok(Some(moment?)),
         None => Err(said.wrong(node, name, "a t, an instant, or either as a text")),
     }
 }
 
-fn of_form(node: &Node) -> Option<daodb_catalog::Result<Moment>> {
+/// None: it is no time.
+pub fn moment_of(node: &Node) -> Option<daodb_catalog::Result<Moment>> {
     match &node.form {
         Form::Value(Value::Long(t) | Value::Ref(t)) => Some(Ok(Moment::T(*t))),
         Form::Value(Value::Instant(us)) => Some(Ok(Moment::Instant(*us))),
@@ -95,9 +118,9 @@ fn of_form(node: &Node) -> Option<daodb_catalog::Result<Moment>> {
     }
 }
 
-fn flag(name: &str, call: &Call, said: Option<&Said>) -> Result<bool> {
+fn flag(name: &str, call: Option<&Call>, said: Option<&Said>) -> Result<bool> {
     once(name, call, said)?;
-    match call.parameter(name) {
+    match call.and_then(|call| call.parameter(name)) {
         Some("true" | "") => return Ok(true),
         Some("false") => return Ok(false),
         Some(other) => {

@@ -12,9 +12,11 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use daodb_catalog::{Error, SqlState};
 use daodb_datalog::edn::{Form, Node};
+use daodb_storage::Value;
 use futures::StreamExt;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// Memory for bodies is given out in pieces of so many bytes.
@@ -41,7 +43,7 @@ pub struct Said {
     /// A map; of a statement alone `{:sql "..."}`.
     pub map: Node,
     /// To find places in.
-    pub text: String,
+    pub text: Arc<str>,
     /// Its share of the memory for bodies.
     _memory: Option<OwnedSemaphorePermit>,
 }
@@ -93,7 +95,7 @@ impl Call {
             Content::Sql if keys.contains(&"sql") => {
                 let sql = utf8(&bytes)?;
                 let map = super::formats::map([("sql", text(&sql))]);
-                Said { map, text: sql, _memory: memory }
+                Said { map, text: sql.into(), _memory: memory }
             }
             Content::Sql => {
                 let hint = "only /sql takes a statement; send a map as application/edn";
@@ -102,7 +104,7 @@ impl Call {
             Content::Forms(format) => {
                 let map = read(format, bytes.clone()).await?;
                 let memory = forms_memory(server, &map, memory)?;
-                Said { map, text: utf8(&bytes)?, _memory: memory }
+                Said { map, text: utf8(&bytes)?.into(), _memory: memory }
             }
         };
         said.check(keys)?;
@@ -200,6 +202,24 @@ pub const fn pieces(bytes: usize) -> usize {
 }
 
 impl Said {
+    /// A map within it, which has keys of its own.
+    pub fn part(&self, map: &Node, keys: &[&str]) -> Result<Said> {
+        let part = Said { map: map.clone(), text: Arc::clone(&self.text), _memory: None };
+        part.check(keys)?;
+        Ok(part)
+    }
+
+    /// A whole number from `least` on.
+    pub fn number(&self, name: &str, least: i64) -> Result<Option<i64>> {
+        match self.get(name).map(|node| (node, &node.form)) {
+            None => Ok(None),
+            Some((_, Form::Value(Value::Long(n)))) if *n >= least => Ok(Some(*n)),
+            Some((node, _)) => {
+                Err(self.wrong(node, name, &format!("a whole number from {least} on")))
+            }
+        }
+    }
+
     fn check(&self, keys: &[&str]) -> Result<()> {
         let Form::Map(pairs) = &self.map.form else {
             let hint = "as {:tx-data [...]} in EDN, {\"tx-data\": [...]} in JSON";
@@ -235,12 +255,12 @@ impl Said {
     }
 
     pub fn wrong(&self, node: &Node, name: &str, expected: &str) -> Box<Refusal> {
-        let message = format!(":{name} is {}, not {expected}", node.kind());
+        let message = format!("the value of :{name} is {}, not {expected}", node.kind());
         errors::bad_at(node, &self.text, message, &format!("give {expected}"))
     }
 
     pub fn missing(&self, name: &str, example: &str) -> Box<Refusal> {
-        errors::bad_at(&self.map, &self.text, format!(":{name} is missing"), example)
+        errors::bad_at(&self.map, &self.text, format!("the key :{name} is missing"), example)
     }
 }
 

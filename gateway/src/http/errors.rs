@@ -76,11 +76,11 @@ pub fn place(span: Span, body: &str) -> Place {
 
 /// What an error says, as a form.
 pub fn form(e: &Error, place: Option<Place>) -> Node {
-    let mut pairs = vec![("code", text(e.state.as_str())), ("message", text(&e.message))];
-    pairs.extend(e.detail.as_ref().map(|detail| ("detail", text(detail))));
-    pairs.extend(e.hint.as_ref().map(|hint| ("hint", text(hint))));
+    let mut pairs = vec![("code", text(e.state.as_str())), ("message", prose(&e.message))];
+    pairs.extend(e.detail.as_ref().map(|detail| ("detail", prose(detail))));
+    pairs.extend(e.hint.as_ref().map(|hint| ("hint", prose(hint))));
     // Of a transaction, the form of its data, from 0.
-    pairs.extend(e.op.map(|op| ("op", count(op))));
+    pairs.extend(e.op.map(|op| ("op", count(op as usize))));
     // Of a statement, the character of its text, from 1.
     pairs.extend(e.position.map(|p| ("position", count(p))));
     pairs.extend(place.map(|p| {
@@ -94,6 +94,15 @@ pub fn form(e: &Error, place: Option<Place>) -> Node {
     }));
     let pair = |(k, v): (&str, Node)| (value(Value::keyword(k)), v);
     node(Form::Map(pairs.into_iter().map(pair).collect()))
+}
+
+/// A text for people. A colon before it would make it a keyword in JSON, or something to unwrap.
+fn prose(words: &str) -> Node {
+    if !words.starts_with(':') {
+        return text(words);
+    }
+    let (keyword, rest) = words.split_at(words.find(' ').unwrap_or(words.len()));
+    text(format!("`{keyword}`{rest}"))
 }
 
 fn count(n: usize) -> Node {

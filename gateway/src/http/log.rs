@@ -1,4 +1,4 @@
-//! `GET /api/{db}/log?from=&to=&limit=&wait=`: transactions page by page, or as events (see [`events`]).
+//! `GET /api/{db}/log?from=&to=&limit=&wait=`: transactions page by page, as events (see [`events`]), or as rows ([`log_rows`]).
 //!
 //! `from` is inclusive and `to` exclusive, as in Datomic's `tx-range`. A page says where the next one begins (`:next`), where
 //! the database stands (`:basis-t`), and whether it is the last for now (`:end`). With `wait` (seconds) a page that would be
@@ -7,9 +7,9 @@
 
 use super::call::{Call, respond};
 use super::errors::{self, Refusal, Result};
-use super::formats::{long, map, node, value};
+use super::formats::{RowFormat, long, map, node, value};
 use super::server::Server;
-use super::{events, report};
+use super::{events, log_rows, report};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -90,8 +90,11 @@ async fn answer(server: &Arc<Server>, name: &str, call: &mut Call) -> Result<Res
         check(&database, wanted.from)?;
         return events::stream(server, database, wanted, call);
     }
-    call.accept.forms()?;
     check(&database, wanted.from)?;
+    match call.accept.rows()? {
+        RowFormat::Forms(_) => {}
+        format => return log_rows::send(server, call, format, database, wanted).await,
+    }
     if !wanted.wait.is_zero() && !wanted.is_over() {
         // Who waits runs no more.
         call.place = None;

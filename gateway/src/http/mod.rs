@@ -1,7 +1,8 @@
 //! DaoDB over HTTP. [`server`] accepts within limits; [`routes`] says which file answers what, and [`admit`] who may ask and
 //! how many at once. A request becomes a [`call`]: its formats by [`accept`], its body as one form by [`formats`], its times
-//! by [`basis`]. Transactions go in by [`transact`](mod@transact), or only might by [`with`], and come out by [`tx`], [`log`] and [`events`]; a statement runs by [`sql`] with
-//! its [`args`], and its rows leave by [`stream`]. What fails leaves by [`errors`].
+//! by [`basis`]. Transactions go in by [`transact`](mod@transact), or only might by [`with`], and come out by [`tx`], [`log`] (as rows: [`log_rows`]) and [`events`]; a statement runs by [`sql`] with
+//! its [`args`]. A [`query`](mod@query) of Datalog has databases and values as its [`inputs`]; [`pull`], [`datoms`] and [`entity`] read without
+//! one, and what they [`found`] leaves as rows do, by [`stream`]. What fails leaves by [`errors`].
 //!
 //! **Invariant:** one request reads one snapshot, and says which.
 //!
@@ -10,17 +11,24 @@
 mod accept;
 mod admit;
 mod args;
-mod basis;
+pub(crate) mod basis;
 mod call;
 mod databases;
+mod datoms;
+mod entity;
 mod errors;
 mod events;
 pub(crate) mod formats;
+pub(crate) mod found;
 mod health;
+mod inputs;
 mod log;
+mod log_rows;
 mod metrics;
 mod openapi;
 mod patient;
+mod pull;
+mod query;
 pub(crate) mod report;
 mod routes;
 mod server;

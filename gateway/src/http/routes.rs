@@ -5,7 +5,8 @@ use super::admit::admit;
 use super::call::respond;
 use super::errors::{self, Refusal};
 use super::server::Server;
-use super::{databases, health, log, metrics, openapi, sql, transact, tx, with};
+use super::{databases, datoms, entity, health, log, metrics, openapi, pull, query, sql};
+use super::{transact, tx, with};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -30,6 +31,12 @@ fn routes() -> Vec<(&'static str, &'static str, Route)> {
         ("/api/{db}/transact", "POST", post(transact::route)),
         ("/api/{db}/with", "POST", post(with::route)),
         ("/api/{db}/sql", "POST", post(sql::route)),
+        ("/api/{db}/query", "POST", post(query::route)),
+        ("/api/{db}/explain", "POST", post(query::explain)),
+        ("/api/{db}/pull", "POST", post(pull::route)),
+        ("/api/{db}/datoms", "POST", post(datoms::route)),
+        ("/api/{db}/entity/{id}", "GET", get(entity::route)),
+        ("/api/{db}/tx-range", "GET", get(datoms::tx_range)),
         ("/api/{db}/basis", "GET", get(tx::basis)),
         ("/api/{db}/tx/{t}", "GET", get(tx::route)),
         ("/api/{db}/log", "GET", get(log::route)),

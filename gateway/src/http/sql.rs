@@ -6,17 +6,19 @@ use super::call::{Call, Said, respond};
 use super::errors::Result;
 use super::formats::{ARROW, CSV, Head, RowFormat, Rows, long, map, text};
 use super::server::Server;
-use super::stream::{self, Running, within};
+use super::stream::{self, Pieces, Running, Written, within};
 use super::{args, basis};
 use crate::pg::{self, Producer};
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
+use bytes::Bytes;
 use daodb_catalog::session::Statement;
 use daodb_catalog::{Database, Error, Outcome, Session, SqlState};
-use daodb_datalog::edn::Form;
+use daodb_datalog::edn::{Form, Node};
 use daodb_storage::Value;
+use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -69,19 +71,46 @@ pub async fn send(
             return Err(error.hint("SELECT, and Accept: text/csv").into());
         }
     };
-    let rows_out = Rows::new(format, &schema, pg::style(&session), Head { t })?;
-    let running = Running {
-        rows: rows_out,
-        producer: Producer::start(rows),
-        deadline,
-        session,
-        _place: call.place.take(),
-    };
+    let out = Rows::new(format, &schema, pg::style(&session), Head { t })?;
+    let pieces = Box::new(Statements { out, producer: Producer::start(rows), session });
+    let running = Running { pieces, deadline, _place: call.place.take() };
     let body = stream::rows(server, running).await?;
     Ok(with_type(body, format))
 }
 
-fn with_type(body: Body, format: RowFormat) -> Response {
+/// The rows of a statement.
+struct Statements {
+    out: Rows,
+    producer: Producer,
+    session: Session,
+}
+
+impl Pieces for Statements {
+    fn head(&mut self) -> Bytes {
+        self.out.head()
+    }
+
+    fn next(&mut self) -> BoxFuture<'_, std::result::Result<Option<Written>, Error>> {
+        Box::pin(async move {
+            let next = self.producer.next().await.map_err(|e| *e);
+            if next.is_err() {
+                self.session.fail();
+            }
+            let Some(batch) = next? else { return Ok(None) };
+            Ok(Some(Written { bytes: self.out.batch(&batch)?, rows: batch.num_rows() }))
+        })
+    }
+
+    fn end(&mut self) -> std::result::Result<Bytes, Error> {
+        self.out.end()
+    }
+
+    fn failed(&mut self, error: &Node) -> Option<Bytes> {
+        self.out.failed(error)
+    }
+}
+
+pub fn with_type(body: Body, format: RowFormat) -> Response {
     let media_type = match format {
         RowFormat::Forms(format) => format.media_type(),
         RowFormat::Csv => CSV,
@@ -101,9 +130,13 @@ pub fn deadline(server: &Server, said: &Said) -> Result<Option<Instant>> {
         }
         Some((node, _)) => return Err(said.wrong(node, "timeout", "milliseconds, from 1 on")),
     };
-    let limit = [own, server.limits.statement_timeout].into_iter().flatten().min();
+    Ok(after([own, server.limits.statement_timeout].into_iter().flatten().min()))
+}
+
+/// When a time that begins now is over.
+pub fn after(limit: Option<Duration>) -> Option<Instant> {
     // One that no clock reaches is none.
-    Ok(limit.and_then(|limit| Instant::now().checked_add(limit)))
+    limit.and_then(|limit| Instant::now().checked_add(limit))
 }
 
 /// Runs the statement of a request on a database.

@@ -2,13 +2,12 @@
 
 use super::admit::Place;
 use super::errors;
-use super::formats::Rows;
 use super::server::Server;
-use crate::pg::Producer;
 use axum::body::Body;
 use bytes::Bytes;
-use daodb_catalog::{Error, Session, SqlState};
-use datafusion::arrow::array::RecordBatch;
+use daodb_catalog::{Error, SqlState};
+use daodb_datalog::edn::Node;
+use futures::future::BoxFuture;
 use futures::stream::poll_fn;
 use std::io;
 use std::sync::Arc;
@@ -77,12 +76,27 @@ impl Sender {
     }
 }
 
-/// What runs, and what must live as long as it does.
+/// An answer of rows while it is made, with all that must live as long.
+pub trait Pieces: Send + 'static {
+    /// What stands before the rows.
+    fn head(&mut self) -> Bytes;
+    /// The next rows, and how many they are. None: there are no more.
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Written>, Error>>;
+    fn end(&mut self) -> Result<Bytes, Error>;
+    /// The end of an answer that failed. None: this format cannot say so.
+    fn failed(&mut self, error: &Node) -> Option<Bytes>;
+}
+
+/// Rows as they are sent.
+pub struct Written {
+    pub bytes: Bytes,
+    pub rows: usize,
+}
+
+/// What runs.
 pub struct Running {
-    pub rows: Rows,
-    pub producer: Producer,
+    pub pieces: Box<dyn Pieces>,
     pub deadline: Option<Instant>,
-    pub session: Session,
     pub _place: Option<Place>,
 }
 
@@ -116,17 +130,18 @@ fn late() -> Error {
 
 /// A body of rows. What fails before its first piece is the request's own error.
 pub async fn rows(server: &Arc<Server>, mut running: Running) -> errors::Result<Body> {
-    let first = within(running.deadline, async { running.next().await }).await?;
+    let head = running.pieces.head();
+    let first = within(running.deadline, running.pieces.next()).await?;
     let (sender, body) = channel();
     let server = Arc::clone(server);
     tokio::spawn(async move {
         let ended = tokio::select! {
-            ended = send(&sender, &mut running, first, server.limits.rows) => ended,
+            ended = send(&sender, &mut running, (head, first), server.limits.rows) => ended,
             () = sender.gone() => Ended::Gone,
             () = server.abort.cancelled() => Ended::Failed(shutdown()),
         };
         if let Ended::Failed(why) = ended {
-            match running.rows.failed(&errors::form(&why, None)) {
+            match running.pieces.failed(&errors::form(&why, None)) {
                 // Where the client has left, nobody is to be told.
                 Some(end) => {
                     if sender.send(end).await.is_ok() {
@@ -148,10 +163,10 @@ fn shutdown() -> Error {
 async fn send(
     sender: &Sender,
     running: &mut Running,
-    first: Option<RecordBatch>,
+    begin: (Bytes, Option<Written>),
     most: u64,
 ) -> Ended {
-    match try_send(sender, running, first, most).await {
+    match try_send(sender, running, begin, most).await {
         Ok(()) => Ended::Whole,
         Err(ended) => ended,
     }
@@ -160,38 +175,27 @@ async fn send(
 async fn try_send(
     sender: &Sender,
     running: &mut Running,
-    first: Option<RecordBatch>,
+    (head, first): (Bytes, Option<Written>),
     most: u64,
 ) -> Result<(), Ended> {
-    sender.send(running.rows.head()).await?;
+    sender.send(head).await?;
     let (mut next, mut sent) = (first, 0);
-    while let Some(batch) = next {
-        sent += batch.num_rows() as u64;
+    let deadline = running.deadline;
+    while let Some(Written { bytes, rows }) = next {
+        sent += rows as u64;
         if sent > most {
             let text = format!("the result has more than {most} rows");
             let error = Error::new(SqlState::Code("54000"), text);
             return Err(Ended::Failed(error.hint("ask for less, by LIMIT or in parts")));
         }
-        let piece = running.rows.batch(&batch).map_err(Ended::Failed)?;
         // A client that reads too slowly is over time, too.
-        let deadline = running.deadline;
-        let given = async { Ok::<_, Error>(sender.send(piece).await) };
+        let given = async { Ok::<_, Error>(sender.send(bytes).await) };
         within(deadline, given).await.map_err(Ended::Failed)??;
-        next = within(deadline, running.next()).await.map_err(Ended::Failed)?;
+        next = within(deadline, running.pieces.next()).await.map_err(Ended::Failed)?;
     }
-    let end = running.rows.end().map_err(Ended::Failed)?;
+    let end = running.pieces.end().map_err(Ended::Failed)?;
     sender.send(end).await?;
     Ok(sender.whole().await?)
-}
-
-impl Running {
-    async fn next(&mut self) -> Result<Option<RecordBatch>, Error> {
-        let next = self.producer.next().await.map_err(|e| *e);
-        if next.is_err() {
-            self.session.fail();
-        }
-        next
-    }
 }
 
 #[cfg(test)]

@@ -1,17 +1,24 @@
 //! `POST /api/{db}/with`: what `{:tx-data [...]}` would do, checked as a transaction is, and written nowhere. With `:sql` a
-//! statement reads the database that would be; without, the answer is the report that `/transact` would give.
+//! statement, with `:query` a query of Datalog reads the database that would be; without, the answer is the report that
+//! `/transact` would give.
 
 use super::call::{Call, Said, respond};
-use super::errors::Result;
+use super::errors::{self, Result};
+use super::inputs::Inputs;
 use super::server::Server;
 use super::stream::within;
-use super::{basis, report, sql, transact};
+use super::{basis, found, query, report, sql, transact};
+use crate::provenance::{AUTHOR, REASON};
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use daodb_catalog::{Op, TxReport};
+use daodb_catalog::{Transaction, TxReport};
+use daodb_datalog::Answer;
 use std::sync::Arc;
 
-const KEYS: [&str; 7] = ["tx-data", "sql", "args", "as-of", "since", "history", "timeout"];
+const KEYS: [&str; 12] = [
+    "tx-data", AUTHOR, REASON, "sql", "query", "args", "limit", "offset", "as-of", "since",
+    "history", "timeout",
+];
 
 pub async fn route(
     State(server): State<Arc<Server>>,
@@ -27,29 +34,48 @@ async fn answer(server: &Arc<Server>, name: &str, call: &mut Call) -> Result<Res
     let format = call.accept.rows()?;
     call.knows(&basis::NAMES)?;
     let said = call.said(server, &KEYS).await?;
-    let ops = transact::ops(&said)?;
+    let transaction = transact::transaction(call, &said)?;
     let deadline = sql::deadline(server, &said)?;
-    match within(deadline, imagined(server, name, ops, call, &said)).await? {
-        (report, None) => call.answer(report::report(name, &report)),
-        (_, Some(ran)) => sql::send(server, call, format, ran, deadline).await,
+    match within(deadline, imagined(server, name, transaction, call, &said)).await? {
+        Seen::Report(report) => call.answer(report::report(name, &report)),
+        Seen::Sql(ran) => sql::send(server, call, format, ran, deadline).await,
+        Seen::Datalog(ran) => found::send(server, call, format, ran, deadline).await,
     }
 }
 
-/// What the transaction would do, and what the statement, if there is one, reads then.
+/// What is seen of it.
+enum Seen {
+    Report(Box<TxReport>),
+    Sql(sql::Ran),
+    Datalog((Answer, i64)),
+}
+
+/// What the transaction would do, or what the statement or the query, if there is one, reads then.
 async fn imagined(
     server: &Server,
     name: &str,
-    ops: Vec<Op>,
+    transaction: Transaction,
     call: &Call,
     said: &Said,
-) -> Result<(TxReport, Option<sql::Ran>)> {
+) -> Result<Seen> {
     let database = server.catalog.database(name).await?;
     let snapshot = database.snapshot();
-    let report = database.with(&snapshot, ops).await.map_err(|e| transact::at_op(e, said))?;
-    if said.get("sql").is_none() {
-        return Ok((report, None));
+    let report = database.with(&snapshot, transaction).await;
+    let report = report.map_err(|e| transact::at_op(e, said))?;
+    match (said.get("sql"), said.get("query")) {
+        (None, None) => Ok(Seen::Report(Box::new(report))),
+        (Some(_), Some(query)) => {
+            let message = ":sql and :query are both there";
+            Err(errors::bad_at(query, &said.text, message, "leave one of them out"))
+        }
+        (Some(_), None) => {
+            let imagined = database.imagine(report.db_after.clone()).await?;
+            Ok(Seen::Sql(sql::run(server, imagined, call, said).await?))
+        }
+        (None, Some(_)) => {
+            let imagined = database.imagine(report.db_after.clone()).await?;
+            let inputs = Inputs::new(server).imagined(imagined);
+            Ok(Seen::Datalog(query::run(server, inputs, name, call, said).await?))
+        }
     }
-    let imagined = database.imagine(report.db_after.clone()).await?;
-    let ran = sql::run(server, imagined, call, said).await?;
-    Ok((report, Some(ran)))
 }

@@ -122,7 +122,7 @@ fn transactions_go_into_a_folder_and_through_a_server() {
         (
             "[{:p/name \"Eva\"}] [[:db/add 7]]",
             2,
-            "line 1, column 21: :db/add does not take 1 arguments",
+            "line 1, column 20: :db/add does not take 1 arguments",
         ),
         ("[{:p/name", 2, "line 1, column 2: { is never closed"),
         ("", 2, "there is no transaction"),
@@ -149,4 +149,122 @@ fn transactions_go_into_a_folder_and_through_a_server() {
     let (said, status) = transact("[{:p/name \"x\"}]", &["--url", &url]);
     assert!(status.code() == Some(1) && said.contains("hint: is a server there?"), "{said}");
     assert_eq!(done(dir.path(), &with(&["sql", names])), "name\nAda\nLin\nMira\n");
+}
+
+#[test]
+fn a_command_says_who_and_why_and_does_nothing_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let transact = |text: &str, more: &[&str]| {
+        let arguments = [&["transact", "--database", "people"], more].concat();
+        let mut command = daodb(dir.path(), &arguments);
+        command.env("USER", "tester");
+        both(command, text)
+    };
+    let said = |more: &[&str]| {
+        let text =
+            "[{:p/name \"Ada\"}] {:tx-data [{:p/name \"Lin\"}] :author \"lin\" :reason \"hers\"}";
+        let (said, status) = transact(text, more);
+        assert!(status.success(), "{said}");
+        said
+    };
+    let flags = ["--reason", "names", "--key", "k"];
+    let first = said(&[&flags[..], &DATA].concat());
+    assert!(first.starts_with("{:t 1000,") && first.contains("\n{:t 1001,"), "{first}");
+    assert_eq!(said(&[&flags[..], &DATA].concat()), first);
+    let client = concat!("daodb/", env!("CARGO_PKG_VERSION"));
+    let who = "SELECT _id, author, client, reason FROM tx ORDER BY 1";
+    let expect =
+        format!("_id,author,client,reason\n1000,tester,{client},names\n1001,lin,{client},hers\n");
+    assert_eq!(done(dir.path(), &with(&["sql", who])), expect);
+    for (text, more, expect) in [
+        ("[{:p/a 1}]", &["--author", ""][..], "error: --author is empty"),
+        ("{:tx-data [{:p/a 1}] :autor \"x\"}", &[], "line 1, column 22: unknown key :autor"),
+        ("{:tx-data [{:p/a 1}] :author 7}", &[], "line 1, column 30: the value of :author"),
+    ] {
+        let (said, status) = transact(text, &[more, &DATA].concat());
+        assert!(status.code() == Some(2) && said.contains(expect), "{text}: {said}");
+    }
+
+    let mut server = Server::start(dir.path(), &with(&["serve"]));
+    let url = server.http();
+    // The server knows what was done before it was there.
+    assert_eq!(said(&[&flags[..], &["--url", &url]].concat()), first);
+    let (other, status) = transact("[{:p/name \"Eva\"}]", &["--url", &url, "--author", "eva"]);
+    assert!(status.success() && other.starts_with("{:t 1002,"), "{other}");
+    // Data that say it themselves.
+    let own = "[{:p/name \"Mira\"} [:db/add \"datomic.tx\" :tx/author \"mira\"]]";
+    assert!(transact(own, &["--url", &url]).1.success());
+    assert!(server.signal("-TERM").success());
+    let expect = format!("_id,author,client,reason\n1002,eva,{client},\n1003,mira,{client},\n");
+    let who = "SELECT _id, author, client, reason FROM tx WHERE _id > 1001 ORDER BY 1";
+    assert_eq!(done(dir.path(), &with(&["sql", who])), expect);
+}
+
+/// What a folder says, a server that has it says too.
+#[test]
+fn a_server_answers_as_its_folder_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let texts = [
+        "[{:db/ident :p/name :db/valueType :db.type/string :db/unique :db.unique/identity}]",
+        "[{:p/name \"Ada\" :p/at #inst \"2026-01-01\" :p/x 1.5} {:p/name \"Lin\" :p/tag :red}]",
+        "[[:db/add [:p/name \"Lin\"] :p/name \"Lin Falk\"] [:db/retract [:p/name \"Ada\"] :p/x 1.5]]",
+    ];
+    let (said, status) =
+        both(daodb(dir, &with(&["transact", "--database", "people"])), &texts.join("\n"));
+    assert!(status.success(), "{said}");
+    let asked: [&[&str]; 16] = [
+        &["sql", "SELECT name, at, x, tag FROM p ORDER BY name"],
+        &[
+            "sql",
+            "SELECT name, at, x, tag FROM p ORDER BY name",
+            "--as-of",
+            "1001",
+            "--format",
+            "table",
+        ],
+        &[
+            "sql",
+            "SELECT name, tag FROM p ORDER BY 1; SELECT count(*) AS n FROM p -- ;",
+            "--format",
+            "jsonl",
+        ],
+        &["sql", "SELECT name FROM p WHERE name = 'nobody'", "--format", "table"],
+        &["sql", "SELECT name FROM p WHERE name = 'nobody'"],
+        &["sql", "SELECT name, tag FROM p ORDER BY name", "--format", "edn"],
+        &["log"],
+        &["log", "--limit", "2", "--format", "jsonl"],
+        &["log", "--from", "1000", "--to", "1002"],
+        &["log", "--datoms", "--from", "1001"],
+        &["history", "[:p/name \"Lin\"]"],
+        &["history", "[:p/name \"Lin Falk\"]", "--attribute", ":p/name", "--format", "table"],
+        &["history", ":p/name"],
+        &["history", "[:p/name \"Ada\"]", "--as-of", "1001"],
+        &["diff", "1001", "1002"],
+        &["diff", "1002", "1000", "--format", "json"],
+    ];
+    let here: Vec<String> = asked.iter().map(|arguments| done(dir, &with(arguments))).collect();
+    assert!(here[0].contains("Lin Falk") && here[10].contains("Lin,Lin Falk"), "{here:?}");
+    let refused: [(&[&str], i32); 4] = [
+        (&["sql", "SELECT nothing FROM p"], 1),
+        (&["history", "[:p/name \"Nobody\"]"], 1),
+        (&["history", "seven"], 2),
+        (&["diff", "1000", "4711"], 1),
+    ];
+    let words: Vec<String> =
+        refused.iter().map(|(arguments, status)| fails(dir, &with(arguments), *status)).collect();
+
+    let mut server = Server::start(dir, &with(&["serve"]));
+    let url = server.http();
+    for (arguments, expect) in asked.iter().zip(&here) {
+        let said = done(dir, &[arguments, &["--url", &url][..]].concat());
+        assert_eq!(&said, expect, "{arguments:?}");
+    }
+    for ((arguments, status), expect) in refused.iter().zip(&words) {
+        let said = fails(dir, &[arguments, &["--url", &url][..]].concat(), *status);
+        assert_eq!(said.lines().next(), expect.lines().next(), "{arguments:?}");
+    }
+    assert!(server.signal("-TERM").success());
+    let said = fails(dir, &["sql", "SELECT 1", "--url", &url, "--database", "people"], 1);
+    assert!(said.contains("hint: is a server there?"), "{said}");
 }

@@ -15,13 +15,14 @@ use super::psql;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "README.md",
     "docs/time-travel.md",
     "docs/storage.md",
     "docs/formats.md",
     "docs/operations.md",
     "docs/http.md",
+    "docs/import.md",
 ];
 
 #[test]

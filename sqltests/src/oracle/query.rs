@@ -73,6 +73,10 @@ fn source(world: &World, view: View, explicit: bool, rng: &mut SmallRng) -> Opti
     let sql = match name {
         // The database's own attributes are its own business.
         "dao.datoms" => format!("(SELECT * FROM dao.datoms{clause} d0 WHERE a NOT LIKE ':db/%')"),
+        // Its other columns are of the log.
+        "dao.transactions" => {
+            format!("(SELECT _id, t, instant FROM dao.transactions{clause} d0)")
+        }
         name => format!("{name}{clause}"),
     };
     Some(Source { sql, relation, entities: false })

@@ -261,6 +261,10 @@ impl World {
             ("column_name", Ty::Text),
             ("old_value", Ty::Text),
             ("new_value", Ty::Text),
+            // Nobody says who made them.
+            ("author", Ty::Text),
+            ("client", Ty::Text),
+            ("reason", Ty::Text),
         ];
         let mut rows = Vec::new();
         for a in ATTRIBUTES {
@@ -283,6 +287,9 @@ impl World {
                         Some(Cell::Text(column.clone())),
                         old.cloned().map(Cell::Text),
                         new.cloned().map(Cell::Text),
+                        None,
+                        None,
+                        None,
                     ]);
                 };
                 if self.is_many(a, view.t) {

@@ -10,6 +10,7 @@
 //! the XML API has it, and knows its create-only header not at all.
 
 pub mod azurite;
+pub mod datomic;
 pub mod gcs;
 pub mod minio;
 pub mod moto;

@@ -125,3 +125,52 @@ async fn followers_take_no_place_of_requests() {
     }
     door.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_the_whole_log() {
+    let mut door = Door::open().await;
+    // More than one reading takes.
+    for n in 0..600 {
+        door.set(&format!("2026-03-01T00:{:02}:{:02}Z", n / 60, n % 60), n).await;
+    }
+    let said = "{:tx-data [{:p/name \"a,b\" :p/pair #dao/bytes \"AP8=\"} [:db/retract 4294967296 :item/n 599]]}";
+    assert_eq!(door.post("/transact", EDN, JSON, said).await.status, 200);
+    let csv = door.get("/log?from=1001", "text/csv").await;
+    assert!(csv.whole && csv.header("content-type").unwrap().starts_with("text/csv"), "{csv:?}");
+    let lines: Vec<&str> = csv.text().lines().collect();
+    assert_eq!(lines[0], "t,instant,e,a,v,type,m,added");
+    for expect in [
+        "1001,2026-02-01 00:00:00+00,4294967296,:item/n,1,long,0,f",
+        "1001,2026-02-01 00:00:00+00,4294967296,:item/n,2,long,1,t",
+        "1001,2026-02-01 00:00:00+00,1001,:db/txInstant,2026-02-01T00:00:00Z,instant,1,t",
+    ] {
+        assert!(lines.contains(&expect), "{expect} in {csv:?}");
+    }
+    let has = |end: &str| lines.iter().any(|line| line.starts_with("1602,") && line.ends_with(end));
+    assert!(has(",:p/name,\"a,b\",string,1,t") && has(",:p/pair,\\x00ff,bytes,1,t"), "{csv:?}");
+    assert!(has(",4294967296,:item/n,599,long,0,f"), "{csv:?}");
+
+    // Up to `to`, or so many.
+    let ts = async |path: &str| {
+        let csv = door.get(path, "text/csv").await;
+        assert!(csv.whole, "{path}: {csv:?}");
+        let t = |line: &str| line.split(',').next().unwrap().parse::<i64>().unwrap();
+        let mut ts: Vec<i64> = csv.text().lines().skip(1).map(t).collect();
+        ts.dedup();
+        ts
+    };
+    assert_eq!(ts("/log").await, (1000..1603).collect::<Vec<_>>());
+    assert_eq!(ts("/log?from=1500&to=1503").await, [1500, 1501, 1502]);
+    assert_eq!(ts("/log?from=1500&limit=2").await, [1500, 1501]);
+    assert_eq!(ts("/log?limit=300").await.len(), 300);
+    assert_eq!(ts("/log?from=1603").await, [0; 0]);
+    let arrow = "application/vnd.apache.arrow.stream";
+    let rows = door.get("/log", arrow).await;
+    let reader =
+        datafusion::arrow::ipc::reader::StreamReader::try_new(rows.body.as_slice(), None).unwrap();
+    let count: usize = reader.map(|batch| batch.unwrap().num_rows()).sum();
+    assert_eq!(count, door.get("/log", "text/csv").await.text().lines().count() - 1);
+    assert_eq!(door.get("/log?from=1604", "text/csv").await.status, 409);
+    assert_eq!(door.get("/log?wait=1", "text/csv").await.status, 400);
+    door.close().await;
+}

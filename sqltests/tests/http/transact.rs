@@ -96,7 +96,7 @@ async fn a_refusal_says_which_form_and_changes_nothing() {
             "21000",
             Some("[:db/add \"x\" :p/a 2]"),
         ),
-        ("[[:db/cas 1 :p/a 1 2]]", 400, "42601", Some(":db/cas")),
+        ("[[:my/fn 1 :p/a 1 2]]", 400, "42601", Some(":my/fn")),
         ("[{:p/a nil}]", 400, "42601", Some("nil")),
         ("7", 400, "42601", Some("7")),
     ] {

@@ -19,7 +19,6 @@ const SMALL_BYTES: u64 = 16 << 10;
 const LARGE_BYTES: u64 = 4 << 20;
 const LARGE_DATOMS: usize = 1_000_000;
 const FETCHED_AHEAD: usize = 8;
-const REMOVED_AT_ONCE: usize = 8;
 
 /// What one round did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -124,12 +123,9 @@ impl Log {
                     o.last_modified.timestamp_micros().saturating_add(grace) <= now
                 })
         });
-        let free: Vec<ObjectMeta> = free.map(|(_, object)| object).collect();
         // Oldest first: what a crash leaves is a log without gaps.
-        for some in free.chunks(REMOVED_AT_ONCE) {
-            let removing = some.iter().map(|o| self.store.delete(&o.location)).collect::<Vec<_>>();
-            try_join_all(removing).await?;
-        }
+        let free: Vec<_> = free.map(|(_, object)| object.location).collect();
+        self.store.delete_all(&free).await?;
         Ok(free.len())
     }
 }

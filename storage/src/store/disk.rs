@@ -33,6 +33,14 @@ pub trait Disk: Debug + Send + Sync + 'static {
     fn folders(&self, folder: &FilePath) -> io::Result<Vec<PathBuf>>;
     /// Makes the names in a folder durable.
     fn sync_folder(&self, folder: &FilePath) -> io::Result<()>;
+    /// Makes the contents of a file durable.
+    fn sync_file(&self, path: &FilePath) -> io::Result<()>;
+    /// All that a file holds.
+    fn read(&self, path: &FilePath) -> io::Result<Vec<u8>>;
+    /// How many objects go into one file of the journal.
+    fn journal_records(&self) -> usize {
+        2048
+    }
     /// Whether no operation ever waits, so that none needs a thread of its own.
     fn is_instant(&self) -> bool {
         false
@@ -115,6 +123,14 @@ impl Disk for RealDisk {
         // Elsewhere a folder cannot be opened as a file, and its entries are journalled.
         if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
     }
+
+    fn sync_file(&self, path: &FilePath) -> io::Result<()> {
+        File::options().write(true).open(path)?.sync_data()
+    }
+
+    fn read(&self, path: &FilePath) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
 }
 
 impl Lock for FolderLock {}
@@ -135,6 +151,7 @@ impl DiskFile for RealFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_all()
+        // With all that reading them again takes, the file's size among it.
+        self.0.sync_data()
     }
 }

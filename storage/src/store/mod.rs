@@ -29,8 +29,8 @@ use counted::{Counted, Counters};
 use disk::RealDisk;
 pub(crate) use disk_cache::DiskCache;
 use folder::Folder;
-use futures::TryStreamExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, try_join_all};
+use futures::{StreamExt, TryStreamExt, stream};
 use location::Place;
 use object_store::memory::InMemory;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, path::Path};
@@ -42,6 +42,8 @@ use std::time::Duration;
 /// How often a write whose outcome is unknown is tried, with doubling pauses from `FIRST_PAUSE`.
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// Objects of a bucket that are deleted at the same time.
+const DELETED_AT_ONCE: usize = 8;
 
 /// A place where databases lie. Clones share it; the folder's lock is held until the last one is dropped.
 #[derive(Clone)]
@@ -253,6 +255,25 @@ impl Store {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(failed(path, e)),
         }
+    }
+
+    /// The same of many, about in this order.
+    pub async fn delete_all(&self, paths: &[Path]) -> Result<()> {
+        if self.shared {
+            for some in paths.chunks(DELETED_AT_ONCE) {
+                try_join_all(some.iter().map(|path| self.delete(path))).await?;
+            }
+            return Ok(());
+        }
+        paths.iter().try_for_each(|path| self.writable(path))?;
+        let mut done = self.objects.delete_stream(stream::iter(paths.to_vec()).map(Ok).boxed());
+        while let Some(deleted) = done.next().await {
+            match deleted {
+                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(e) => return Err(failed(paths.first().unwrap_or(&Path::default()), e)),
+            }
+        }
+        Ok(())
     }
 }
 

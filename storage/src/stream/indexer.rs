@@ -212,10 +212,12 @@ impl Inner {
         if let Some(why) = self.log.fenced() {
             return Err(why.clone());
         }
+        // Those that the basis of the next root covers for certain.
+        let commits = self.indexer.commits.load(Ordering::Relaxed);
         self.jobs.run(JobKind::LayDown, self.lay_down()).await?;
         while self.jobs.run(JobKind::Merge, self.merge()).await? {}
         self.sort().await?;
-        self.jobs.run(JobKind::Consolidate, self.consolidate()).await?;
+        self.jobs.run(JobKind::Consolidate, self.consolidate(commits)).await?;
         self.collect_retired().await
     }
 
@@ -239,8 +241,7 @@ impl Inner {
     }
 
     /// Joins small log objects that the root's basis does not need any more.
-    async fn consolidate(&self) -> Result<((), Done)> {
-        let commits = self.indexer.commits.load(Ordering::Relaxed);
+    async fn consolidate(&self, commits: usize) -> Result<((), Done)> {
         if commits < COMMITS {
             return Ok(((), Done::default()));
         }

@@ -64,7 +64,7 @@ pub async fn rows(database: &Arc<Database>, snapshot: &Snapshot) -> Result<Recor
         text(&|a| Some(a.ident.to_string())),
         text(&|a| shown.get(&a.ident).map(|s| s.0.to_owned())),
         text(&|a| shown.get(&a.ident).map(|s| s.1.to_owned())),
-        text(&|a| a.value_type.map(|t| t.name().to_owned())),
+        text(&|a| a.type_name().map(str::to_owned)),
         text(&|a| type_names(&a.observed)),
         text(&|a| Some(if a.cardinality == Cardinality::Many { "many" } else { "one" }.to_owned())),
         text(&|a| {

@@ -6,6 +6,7 @@
 
 use super::super::instants::{Instants, instant_type};
 use super::super::names::hidden;
+use super::super::provenance::{self, Said};
 use super::super::scan::bounds::{Bounds, bounds, integer_points, points};
 use super::super::scan::filter::{self, Filter, mask_all};
 use super::super::scan::{ScanExec, Source};
@@ -37,6 +38,8 @@ const CHUNK_ROWS: usize = 65_536;
 const ENTITY: usize = 0;
 const ATTRIBUTE: usize = 1;
 const T: usize = 2;
+/// The first of the columns of `dao.changes` that tell who made the transaction.
+const AUTHOR: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -67,6 +70,9 @@ impl Kind {
                 ("column_name", Utf8View),
                 ("old_value", Utf8View),
                 ("new_value", Utf8View),
+                ("author", Utf8View),
+                ("client", Utf8View),
+                ("reason", Utf8View),
             ]),
         }
     }
@@ -75,24 +81,21 @@ impl Kind {
 pub struct EventTable {
     kind: Kind,
     database: Arc<Database>,
-    /// With a history view.
+    /// Without a history view, and with one.
+    plain: Snapshot,
     snapshot: Snapshot,
 }
 
 impl EventTable {
     pub fn datoms(database: &Arc<Database>, snapshot: &Snapshot) -> EventTable {
-        EventTable {
-            kind: Kind::Datoms,
-            database: Arc::clone(database),
-            snapshot: snapshot.history(),
-        }
+        EventTable::new(Kind::Datoms, database, snapshot)
     }
     pub fn changes(database: &Arc<Database>, snapshot: &Snapshot) -> EventTable {
-        EventTable {
-            kind: Kind::Changes,
-            database: Arc::clone(database),
-            snapshot: snapshot.history(),
-        }
+        EventTable::new(Kind::Changes, database, snapshot)
+    }
+    fn new(kind: Kind, database: &Arc<Database>, plain: &Snapshot) -> EventTable {
+        let (database, snapshot) = (Arc::clone(database), plain.history());
+        EventTable { kind, database, plain: plain.clone(), snapshot }
     }
 }
 
@@ -135,6 +138,7 @@ impl TableProvider for EventTable {
         let scan = EventScan {
             kind: self.kind,
             chunks: chunks(self.kind, &self.snapshot, &filters).into(),
+            plain: self.plain.clone(),
             snapshot: self.snapshot.clone(),
             attributes: self.database.schema(&self.snapshot).await?,
             shown: Arc::new(shown),
@@ -177,6 +181,7 @@ fn chunks(kind: Kind, snapshot: &Snapshot, filters: &[Arc<Filter>]) -> Vec<(Attr
 #[derive(Clone)]
 struct EventScan {
     kind: Kind,
+    plain: Snapshot,
     snapshot: Snapshot,
     attributes: Arc<Schema>,
     /// Table and column of an attribute.
@@ -342,7 +347,7 @@ impl EventScan {
         };
         let shown = self.shown.get(a);
         let name = |n: Option<&String>| constant(n.map_or("", String::as_str), rows.len());
-        Ok(vec![
+        let mut columns: Vec<ArrayRef> = vec![
             Arc::new(rows.iter().map(|r| r.e).collect::<Int64Array>()),
             constant(a.as_str(), rows.len()),
             Arc::new(rows.iter().map(|r| r.t).collect::<Int64Array>()),
@@ -351,7 +356,16 @@ impl EventScan {
             name(shown.map(|s| &s.1)),
             gather(texts, rows.iter().map(|r| r.old)),
             gather(texts, rows.iter().map(|r| r.new)),
-        ])
+        ];
+        for (at, (_, a)) in provenance::COLUMNS.into_iter().enumerate() {
+            let ts = rows.iter().map(|r| r.t);
+            let said = match self.needs(AUTHOR + at) {
+                true => Said::of(&self.plain, a, ts.clone()).await?,
+                false => Said::none(),
+            };
+            columns.push(said.column(ts));
+        }
+        Ok(columns)
     }
 
     fn needs(&self, column: usize) -> bool {

@@ -10,6 +10,8 @@ mod storage;
 mod streams;
 mod transactions;
 
+use super::scan::bounds::bounds;
+use super::scan::filter;
 use crate::database::Database;
 use crate::error::Result;
 use async_trait::async_trait;
@@ -19,7 +21,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::Result as DfResult;
-use datafusion::logical_expr::{Expr, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use std::fmt;
 use std::sync::Arc;
@@ -90,11 +92,21 @@ impl TableProvider for Small {
     fn table_type(&self) -> TableType {
         TableType::View
     }
+    /// Where rows are read from the log, bounds on t save reading; the filters are asked again above.
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> DfResult<Vec<TableProviderFilterPushDown>> {
+        use TableProviderFilterPushDown::{Inexact, Unsupported};
+        let bounded = matches!(self.relation, Relation::Transactions);
+        let read = filter::pushdown(filters).into_iter();
+        Ok(read.map(|f| if bounded && f != Unsupported { Inexact } else { Unsupported }).collect())
+    }
     async fn scan(
         &self,
-        _: &dyn Session,
+        state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _: &[Expr],
+        filters: &[Expr],
         _: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         let batch: RecordBatch = match self.relation {
@@ -103,7 +115,12 @@ impl TableProvider for Small {
             Relation::Segments => segments::rows(&self.snapshot)?,
             Relation::Storage => storage::rows(&self.snapshot)?,
             Relation::Streams => streams::rows(&self.database, &self.snapshot)?,
-            Relation::Transactions => transactions::rows(&self.snapshot).await?,
+            Relation::Transactions => {
+                let filters = filter::compile(state, filters, &self.schema())?;
+                let [t, id] = transactions::T.map(|column| bounds(&filters, column));
+                let wanted = |column| projection.is_none_or(|wanted| wanted.contains(&column));
+                transactions::rows(&self.database, &self.snapshot, t.and(id), wanted).await?
+            }
         };
         let schema = self.schema();
         Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, projection.cloned())?)

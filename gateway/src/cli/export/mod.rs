@@ -1,10 +1,9 @@
 //! `daodb export`: datoms or tables, as files that others read.
 //!
-//! [`rows`] writes EDN, [`out`] writes any format to a file or stdout; batch by batch, so that no database must fit
+//! [`out`] writes any format to a file or stdout; batch by batch, so that no database must fit
 //! in memory.
 
 mod out;
-mod rows;
 
 use super::progress::{Unit, Work};
 use super::render::Broken;

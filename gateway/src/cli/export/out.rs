@@ -2,7 +2,7 @@
 
 use super::super::Failure;
 use super::super::render::{self, Broken, Rows};
-use super::{Format, rows};
+use super::Format;
 use crate::pg::encode::text::Style;
 use daodb_datalog::edn::write as edn;
 use daodb_storage::export::ParquetFile;
@@ -155,7 +155,7 @@ impl Table {
 
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), Broken> {
         match self {
-            Table::Edn(out) => Ok(out.write_all(rows::edn(batch)?.as_bytes())?),
+            Table::Edn(out) => Ok(out.write_all(render::edn(batch)?.as_bytes())?),
             Table::Csv { out, style, schema, headed } => {
                 let first = !std::mem::replace(headed, true);
                 let mut rows = render::csv(schema, style, out, first)?;

@@ -1,11 +1,14 @@
-//! Rows as text: a table as psql draws it, CSV, JSON. Batch by batch, so that no result must fit in memory.
+//! Rows as text: a table as psql draws it, CSV, JSON, EDN; or as Arrow. Batch by batch, so that no result must fit in memory.
 
+mod arrow;
 mod cell;
 mod csv;
+mod edn;
 mod json;
 mod table;
 
 pub use csv::field as csv_field;
+pub use edn::edn;
 
 use super::Failure;
 use crate::pg::encode::text::Style;
@@ -27,9 +30,24 @@ pub enum Format {
     Json,
     /// A line an object
     Jsonl,
+    /// A map a line, without what is absent
+    Edn,
+    /// Arrow's streaming format, for a file or a pipe
+    Arrow,
 }
 
 impl Format {
+    /// Bytes are not for a terminal.
+    pub fn check(given: Option<Format>) -> Result<(), Failure> {
+        match given {
+            Some(Format::Arrow) if io::stdout().is_terminal() => {
+                let text = "Arrow is bytes, which a terminal cannot show";
+                Err(Failure::usage(text).hint("write it to a file: --format arrow > rows.arrows"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What was asked for; else a table for a person, CSV for a pipe.
     pub fn or_default(given: Option<Format>) -> Format {
         given.unwrap_or(match io::stdout().is_terminal() {
@@ -50,6 +68,8 @@ impl Format {
             Format::Csv => Box::new(csv::Csv::new(Columns::of(schema, style)?, out)),
             Format::Json => Box::new(json::Json::new(out, json::Shape::Array)),
             Format::Jsonl => Box::new(json::Json::new(out, json::Shape::Lines)),
+            Format::Edn => Box::new(edn::Edn(out)),
+            Format::Arrow => Box::new(arrow::Arrow::new(schema, out)?),
         })
     }
 }

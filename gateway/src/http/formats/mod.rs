@@ -10,6 +10,7 @@ mod rows;
 mod tests;
 mod transit;
 
+pub use arrow::Arrow;
 pub use rows::{Head, Rows};
 
 use super::errors::{Refusal, Result};
@@ -92,8 +93,37 @@ impl Format {
     }
 }
 
+impl Format {
+    /// The beginning of an answer that ends with an empty vector, up to the bracket that opens it.
+    pub fn open(self, answer: Node) -> String {
+        let mut out = self.body(answer);
+        out.truncate(out.trim_end().len() - "]}".len());
+        out
+    }
+
+    /// The end of such an answer; with `:error` as its last key where it is not whole.
+    pub fn close(self, error: Option<&Node>) -> String {
+        let mut out = String::from("]");
+        if let Some(error) = error {
+            let mut said = self.body(map([("error", error.clone())]));
+            said.truncate(said.trim_end().len());
+            // The rest of a map, from its first key on.
+            let rest = said.split_at_checked(match self {
+                Format::Transit => "[\"^ \"".len(),
+                Format::Json | Format::Edn => "{".len(),
+            });
+            out.push_str(if self == Format::Transit { "" } else { ", " });
+            out.push_str(rest.map_or("", |(_, rest)| rest));
+        } else {
+            out.push_str(if self == Format::Transit { "]" } else { "}" });
+        }
+        out.push('\n');
+        out
+    }
+}
+
 /// Keys without a namespace become texts, those of the maps within too.
-fn plain_keys(form: Form) -> Form {
+pub fn plain_keys(form: Form) -> Form {
     let pairs = match form {
         Form::Map(pairs) => pairs,
         Form::Vector(all) => {

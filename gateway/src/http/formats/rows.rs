@@ -76,7 +76,7 @@ impl Rows {
 
     pub fn end(&mut self) -> Written {
         Ok(match self {
-            Rows::Forms(forms) => forms.end(None).into(),
+            Rows::Forms(forms) => forms.format.close(None).into(),
             Rows::Csv(_) => Bytes::new(),
             Rows::Arrow(arrow) => arrow.end()?.into(),
         })
@@ -85,7 +85,7 @@ impl Rows {
     /// The end of an answer that failed. None: this format cannot say so.
     pub fn failed(&mut self, error: &Node) -> Option<Bytes> {
         match self {
-            Rows::Forms(forms) => Some(forms.end(Some(error)).into()),
+            Rows::Forms(forms) => Some(forms.format.close(Some(error)).into()),
             Rows::Csv(_) | Rows::Arrow(_) => None,
         }
     }
@@ -98,14 +98,11 @@ impl Forms {
             .iter()
             .map(|c| super::map([("name", text(&c.name)), ("type", text(c.ty.name()))]));
         let columns = node(Form::Vector(columns.collect()));
-        let mut answer = self.format.body(super::map([
+        self.format.open(super::map([
             ("t", super::long(self.t)),
             ("columns", columns),
             ("rows", node(Form::Vector(Vec::new()))),
-        ]));
-        // Up to the bracket that opens the rows.
-        answer.truncate(answer.trim_end().len() - "]}".len());
-        answer
+        ]))
     }
 
     fn batch(&mut self, batch: &RecordBatch) -> Result<String, Error> {
@@ -150,25 +147,6 @@ impl Forms {
         let mut out = BytesMut::new();
         cells.write(row, &mut out).map_err(|e| *e)?;
         Ok(text(csv::utf8(&out)?).form)
-    }
-
-    fn end(&self, error: Option<&Node>) -> String {
-        let mut out = String::from("]");
-        if let Some(error) = error {
-            let mut said = self.format.body(super::map([("error", error.clone())]));
-            said.truncate(said.trim_end().len());
-            // The rest of a map, from its first key on.
-            let rest = said.split_at_checked(match self.format {
-                Format::Transit => "[\"^ \"".len(),
-                Format::Json | Format::Edn => "{".len(),
-            });
-            out.push_str(if self.format == Format::Transit { "" } else { ", " });
-            out.push_str(rest.map_or("", |(_, rest)| rest));
-        } else {
-            out.push_str(if self.format == Format::Transit { "]" } else { "}" });
-        }
-        out.push('\n');
-        out
     }
 }
 

@@ -92,13 +92,16 @@ impl File {
         if self.bytes == self.synced {
             return;
         }
-        let from = self.synced.len();
+        let same = |(a, b): &(&u8, &u8)| a == b;
+        let from = self.bytes.iter().zip(&self.synced).take_while(same).count();
         let len = chance.of(from as u64..self.bytes.len() as u64 + 1) as usize;
         self.bytes.truncate(len);
         if len > from && chance.is(0.3) {
             let zeros = chance.of(from as u64..len as u64) as usize;
             self.bytes[zeros..].fill(0);
         }
+        // What was written over keeps its end.
+        self.bytes.extend(self.synced.iter().skip(len));
         self.synced = self.bytes.clone();
     }
 }
@@ -388,6 +391,27 @@ impl Disk for Mount {
         })
     }
 
+    fn sync_file(&self, path: &FilePath) -> io::Result<()> {
+        self.change(format_args!("sync {}", path.display()), |tree| {
+            let at = tree.find(path).ok_or_else(|| error(io::ErrorKind::NotFound, path))?;
+            self.may_sync()?;
+            let file = tree.file(at);
+            file.synced = file.bytes.clone();
+            Ok(())
+        })
+    }
+
+    fn read(&self, path: &FilePath) -> io::Result<Vec<u8>> {
+        let mut tree = self.disk.tree.lock();
+        let at = tree.find(path).ok_or_else(|| error(io::ErrorKind::NotFound, path))?;
+        Ok(tree.file(at).bytes.clone())
+    }
+
+    /// So few that a short life fills several.
+    fn journal_records(&self) -> usize {
+        8
+    }
+
     fn is_instant(&self) -> bool {
         true
     }
@@ -422,7 +446,7 @@ impl DiskFile for SimFile {
         let (start, mut len) = (offset as usize, bytes.len());
         let full = self.mount.find_room();
         if full.is_err() {
-            len = self.mount.disk.chance.index(len + 1);
+            len = self.mount.disk.chance.index(len.max(1));
         }
         self.mount.change(format_args!("write {} bytes", len), |tree| {
             let file = &mut tree.file(self.at).bytes;

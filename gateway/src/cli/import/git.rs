@@ -1,20 +1,14 @@
 //! `daodb import git`
 
-use super::progress::Shown;
-use super::{Failure, folder};
+use crate::cli::progress::Shown;
+use crate::cli::{Failure, folder};
 use crate::config::{self, Config, Settings, Wire};
 use crate::import::{git, run};
-use clap::{Args, Subcommand};
+use clap::Args;
 use daodb_catalog::Database;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-
-/// Take in the history of something else
-#[derive(Subcommand, Debug)]
-pub enum Import {
-    Git(Git),
-}
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +35,7 @@ pub struct Git {
 impl Git {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
         let config = Config::resolve(self.settings, Wire::default())?;
-        super::log(&config.log)?;
+        crate::cli::log(&config.log)?;
         let repository = git::find(&self.path).ok_or_else(|| {
             Failure::failed(format!("{} is not in a git repository", self.path.display()))
                 .hint("give the path of a clone, or of any folder inside one")
@@ -75,7 +69,7 @@ pub async fn import(
 }
 
 /// The repository's folder name as a name that psql takes without quotes; a bare `x.git` is `x`.
-pub fn database_name(repository: &Path) -> String {
+fn database_name(repository: &Path) -> String {
     let full = repository.canonicalize().unwrap_or_else(|_| repository.to_owned());
     let folder = full.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
     let folder = folder.strip_suffix(".git").unwrap_or(&folder);

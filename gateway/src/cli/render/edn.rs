@@ -1,10 +1,23 @@
 //! Rows of a table as EDN: a map a line, absent values left out.
 
-use super::super::Failure;
-use super::super::render::Broken;
+use super::{Broken, Rows};
+use crate::cli::Failure;
 use crate::forms;
 use daodb_datalog::edn::write as edn;
 use datafusion::arrow::array::{Array, RecordBatch};
+use std::io::Write;
+
+pub struct Edn<'a>(pub &'a mut dyn Write);
+
+impl Rows for Edn<'_> {
+    fn batch(&mut self, batch: &RecordBatch) -> Result<(), Broken> {
+        Ok(self.0.write_all(edn(batch)?.as_bytes())?)
+    }
+
+    fn end(&mut self) -> Result<(), Broken> {
+        Ok(())
+    }
+}
 
 pub fn edn(batch: &RecordBatch) -> Result<String, Broken> {
     let schema = batch.schema();

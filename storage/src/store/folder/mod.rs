@@ -4,44 +4,42 @@
 //! synced, linked to its name (which fails where the name is taken) and the folder that holds the name is synced: all
 //! before the write is acknowledged. A crash leaves the whole object or none, and at worst a file under `.tmp`, which
 //! the next opening sweeps away.
+//!
+//! A small object is durable in the [`journal`] instead when it gets its name, which takes one sync; its own
+//! file is synced in the background, or at the next opening.
 
-use super::disk::{Disk, DiskFile, Lock, Reader};
+mod journal;
+mod recover;
+mod writer;
+
+use super::disk::{Disk, DiskFile, Reader};
 use crate::error::{Error, Result};
 use async_trait::async_trait;
-use futures::{StreamExt, TryStreamExt, future, stream::BoxStream};
+use futures::{StreamExt, TryStreamExt, future, stream, stream::BoxStream};
 use object_store::path::Path;
 use object_store::{
     CopyMode, CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, UploadPart,
 };
 use parking_lot::Mutex;
-use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use writer::Writer;
 
 const TMP: &str = ".tmp";
 const LOCK: &str = ".lock";
+const JOURNAL: &str = ".journal";
+/// Objects deleted at once, with one sync for all of them.
+const DELETED_AT_ONCE: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Folder {
     reader: Arc<dyn Reader>,
     writer: Arc<Writer>,
-}
-
-/// Shared with the threads that write, so that the lock outlives the last of them.
-#[derive(Debug)]
-struct Writer {
-    disk: Arc<dyn Disk>,
-    root: PathBuf,
-    next_tmp: AtomicU64,
-    /// Folders whose own entries are known to be on disk.
-    durable: Mutex<HashSet<PathBuf>>,
-    /// Set once a sync has failed: what the disk holds is then unknown, and a second sync would wrongly succeed.
-    broken: AtomicBool,
-    _lock: Box<dyn Lock>,
+    /// True: the folder is being given up. Whoever tends it in the background holds this while it has the writer.
+    closed: Arc<Mutex<bool>>,
 }
 
 impl Folder {
@@ -52,152 +50,33 @@ impl Folder {
         disk.create_folders(path).map_err(there)?;
         let root = disk.canonical(path).map_err(there)?;
         let lock = disk.lock(&root, LOCK)?;
-        sweep(&*disk, &root.join(TMP)).map_err(there)?;
-        sync_all(&*disk, &root).map_err(there)?;
-        sync_above(&*disk, &root).map_err(there)?;
+        recover::recover(&*disk, &root).map_err(there)?;
         let reader = disk.reader(&root)?;
-        let writer = Writer {
-            disk,
-            root,
-            next_tmp: AtomicU64::new(0),
-            durable: Mutex::default(),
-            broken: AtomicBool::new(false),
-            _lock: lock,
-        };
-        Ok(Self { reader, writer: Arc::new(writer) })
+        let writer = Writer::new(disk, root, lock);
+        Ok(Self { reader, writer: Arc::new(writer), closed: Arc::default() })
     }
 
     fn file(&self, location: &Path) -> object_store::Result<PathBuf> {
         self.reader.file(location)
     }
-}
 
-/// Empties the folder of unfinished writes, made where it is missing.
-fn sweep(disk: &dyn Disk, tmp: &FilePath) -> io::Result<()> {
-    disk.create_folders(tmp)?;
-    disk.entries(tmp)?.iter().try_for_each(|unfinished| disk.remove(unfinished))
-}
-
-/// What a process named and died before it made the name durable is seen from now on, so it must stay.
-fn sync_all(disk: &dyn Disk, folder: &FilePath) -> io::Result<()> {
-    disk.folders(folder)?.iter().try_for_each(|inner| sync_all(disk, inner))?;
-    disk.sync_folder(folder)
-}
-
-/// The folders above may be new as well, made now or by a process that died. One that cannot be synced at all is not ours.
-fn sync_above(disk: &dyn Disk, root: &FilePath) -> io::Result<()> {
-    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
-    for above in root.ancestors().skip(1) {
-        match disk.sync_folder(above).map_err(|e| (e.kind(), e)) {
-            Ok(()) => {}
-            Err((InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported, _)) => break,
-            Err((_, e)) => return Err(e),
+    /// While a put waits for the disk, not after it: what follows would wait for this.
+    fn tend(&self) {
+        if self.writer.is_instant() {
+            // One step, so that a test sees all that may lie between two.
+            let _ = self.writer.tend();
+        } else if self.writer.wants_tending() {
+            let (writer, closed) = (Arc::downgrade(&self.writer), Arc::clone(&self.closed));
+            tokio::task::spawn_blocking(move || writer::tend(&writer, &closed));
         }
-    }
-    Ok(())
-}
-
-impl Writer {
-    fn tmp_file(&self) -> io::Result<(PathBuf, Box<dyn DiskFile>)> {
-        self.refuse_if_broken()?;
-        let n = self.next_tmp.fetch_add(1, Ordering::Relaxed);
-        let path = self.root.join(TMP).join(n.to_string());
-        let file = self.disk.create(&path).map_err(|e| match e.kind() {
-            // Else it would read as if the object were missing.
-            io::ErrorKind::NotFound => io::Error::other(format!("{} is gone", path.display())),
-            _ => e,
-        })?;
-        Ok((path, file))
-    }
-
-    fn put(&self, file: &FilePath, payload: &PutPayload, mode: &PutMode) -> io::Result<()> {
-        let (tmp, out) = self.tmp_file()?;
-        let done = write_all(out, payload).and_then(|()| self.publish(&tmp, file, mode));
-        let _ = self.disk.remove(&tmp);
-        done
-    }
-
-    /// Gives a synced file its name, durably.
-    fn publish(&self, tmp: &FilePath, file: &FilePath, mode: &PutMode) -> io::Result<()> {
-        let folder = file.parent().unwrap_or(&self.root);
-        self.ensure_folder(folder)?;
-        let named = match mode {
-            PutMode::Create => self.link(tmp, file),
-            _ => self.disk.rename(tmp, file),
-        };
-        match named {
-            Ok(()) => self.sync_names(folder),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                // Whoever learns that an object is there may rely on it.
-                self.sync_names(folder)?;
-                Err(e)
-            }
-            Err(e) => Err(e),
-        }
-    }
-
-    fn link(&self, tmp: &FilePath, file: &FilePath) -> io::Result<()> {
-        match self.disk.link(tmp, file) {
-            Err(e) if no_hard_links(&e) => {
-                // We are the only process here: under a lock of our own, looking and renaming are one step.
-                let _one_at_a_time = self.durable.lock();
-                if self.disk.exists(file)? {
-                    return Err(io::ErrorKind::AlreadyExists.into());
-                }
-                self.disk.rename(tmp, file)
-            }
-            done => done,
-        }
-    }
-
-    /// Makes a folder and those above it, up to the root, durable: once in the life of a process, also where they were
-    /// there, because the process that made them may have died before their sync.
-    fn ensure_folder(&self, folder: &FilePath) -> io::Result<()> {
-        let mut durable = self.durable.lock();
-        if durable.contains(folder) {
-            return Ok(());
-        }
-        self.disk.create_folders(folder)?;
-        for above in folder.ancestors().skip(1).take_while(|p| p.starts_with(&self.root)) {
-            self.sync_names(above)?;
-        }
-        durable.insert(folder.to_owned());
-        Ok(())
-    }
-
-    fn sync_names(&self, folder: &FilePath) -> io::Result<()> {
-        self.refuse_if_broken()?;
-        self.disk.sync_folder(folder).map_err(|e| {
-            self.broken.store(true, Ordering::Relaxed);
-            // Not the kind of `e`: a full disk here does not mean that nothing was written.
-            io::Error::other(format!("syncing the folder {} failed: {e}", folder.display()))
-        })
-    }
-
-    fn refuse_if_broken(&self) -> io::Result<()> {
-        if !self.broken.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        Err(io::Error::other(
-            "a sync has failed before, so what the disk holds is unknown; check the disk and start again",
-        ))
-    }
-
-    fn delete(&self, file: &FilePath) -> io::Result<()> {
-        self.refuse_if_broken()?;
-        self.disk.remove(file)?;
-        self.sync_names(file.parent().unwrap_or(&self.root))
     }
 }
 
-fn write_all(mut out: Box<dyn DiskFile>, payload: &PutPayload) -> io::Result<()> {
-    out.write_at(0, payload)?;
-    out.sync()
-}
-
-fn no_hard_links(e: &io::Error) -> bool {
-    use io::ErrorKind::{CrossesDevices, PermissionDenied, Unsupported};
-    matches!(e.kind(), Unsupported | PermissionDenied | CrossesDevices)
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Waits for the background to let go of the writer, which has the folder's lock.
+        *self.closed.lock() = true;
+    }
 }
 
 /// `path` is the object's, for the message.
@@ -218,7 +97,7 @@ async fn blocking<T: Send + 'static>(
     path: &Path,
     work: impl FnOnce(&Writer) -> io::Result<T> + Send + 'static,
 ) -> object_store::Result<T> {
-    let done = match writer.disk.is_instant() {
+    let done = match writer.is_instant() {
         true => work(writer),
         false => {
             let writer = Arc::clone(writer);
@@ -234,7 +113,7 @@ fn put_result() -> PutResult {
 
 impl std::fmt::Display for Folder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "folder {}", self.writer.root.display())
+        write!(f, "folder {}", self.writer.root().display())
     }
 }
 
@@ -253,8 +132,10 @@ impl ObjectStore for Folder {
             });
         }
         let file = self.file(location)?;
-        blocking(&self.writer, location, move |writer| writer.put(&file, &payload, &opts.mode))
-            .await?;
+        let spare = self.writer.take_spare();
+        self.tend();
+        let work = move |writer: &Writer| writer.put(spare, &file, &payload, &opts.mode);
+        blocking(&self.writer, location, work).await?;
         Ok(put_result())
     }
 
@@ -291,15 +172,11 @@ impl ObjectStore for Folder {
         locations: BoxStream<'static, object_store::Result<Path>>,
     ) -> BoxStream<'static, object_store::Result<Path>> {
         let (reader, writer) = (Arc::clone(&self.reader), Arc::clone(&self.writer));
-        let delete = move |location: Path| {
-            let (file, writer) = (reader.file(&location), Arc::clone(&writer));
-            async move {
-                let file = file?;
-                blocking(&writer, &location, move |writer| writer.delete(&file)).await?;
-                Ok(location)
-            }
+        let delete = move |some: Vec<object_store::Result<Path>>| {
+            let (reader, writer) = (Arc::clone(&reader), Arc::clone(&writer));
+            async move { stream::iter(delete(&reader, &writer, some).await) }
         };
-        locations.and_then(delete).boxed()
+        locations.ready_chunks(DELETED_AT_ONCE).then(delete).flatten().boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
@@ -336,16 +213,42 @@ impl ObjectStore for Folder {
     }
 }
 
-/// The lock and unfinished writes are no objects.
+/// The lock, the journal and unfinished writes are no objects.
 fn is_ours(location: &Path) -> bool {
     let first = location.parts().next();
-    first.is_none_or(|p| p.as_ref() != TMP && p.as_ref() != LOCK)
+    first.is_none_or(|p| ![TMP, LOCK, JOURNAL].contains(&p.as_ref()))
 }
 
 fn ours(
     found: BoxStream<'static, object_store::Result<ObjectMeta>>,
 ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
     found.try_filter(|o| future::ready(is_ours(&o.location))).boxed()
+}
+
+/// One result for each location.
+async fn delete(
+    reader: &Arc<dyn Reader>,
+    writer: &Arc<Writer>,
+    locations: Vec<object_store::Result<Path>>,
+) -> Vec<object_store::Result<Path>> {
+    let (mut named, mut files, mut done) = (Vec::new(), Vec::new(), Vec::new());
+    for location in locations {
+        match location.and_then(|location| Ok((reader.file(&location)?, location))) {
+            Ok((file, location)) => {
+                files.push(file);
+                named.push(location);
+            }
+            Err(e) => done.push(Err(e)),
+        }
+    }
+    let some = named.first().cloned().unwrap_or_default();
+    match blocking(writer, &some, move |writer| writer.delete(&files)).await {
+        Ok(removed) => done.extend(named.into_iter().zip(removed).map(|(location, removed)| {
+            removed.map_err(|e| store_error(&location, e)).map(|()| location)
+        })),
+        Err(e) => done.push(Err(e)),
+    }
+    done
 }
 
 /// An object too large for one payload. Nothing is seen under its name before it is complete and synced.
@@ -382,13 +285,13 @@ impl MultipartUpload for Upload {
 
     async fn abort(&mut self) -> object_store::Result<()> {
         let tmp = self.tmp.clone();
-        blocking(&self.writer, &self.location, move |writer| writer.disk.remove(&tmp)).await
+        blocking(&self.writer, &self.location, move |writer| writer.remove_unfinished(&tmp)).await
     }
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
         // Gone already where the upload was completed.
-        let _ = self.writer.disk.remove(&self.tmp);
+        let _ = self.writer.remove_unfinished(&self.tmp);
     }
 }

@@ -1,0 +1,78 @@
+//! `:db/ensure`: an entity has what its spec's `:db.entity/attrs` require, after the transaction.
+
+use super::Op;
+use super::datoms::Change;
+use super::expand::Ensured;
+use super::op::refused;
+use super::pending::Db;
+use super::resolve::Names;
+use crate::error::{Error, Result, SqlState};
+use crate::schema::{Schema, builtin};
+use daodb_storage::{Attr, Value};
+
+/// Who must have what: resolved once tempids are.
+pub struct Spec {
+    op: u32,
+    e: i64,
+    spec: i64,
+}
+
+/// Tempids among them are settled later.
+pub fn read(
+    names: &mut Names,
+    ensured: &[Ensured],
+    ops: &[Op],
+    schema: &Schema,
+) -> Result<Vec<Spec>> {
+    let spec = |x: &Ensured| {
+        names.op = x.op;
+        let e = names.said_of(&x.e, schema)?;
+        let spec = names.entity(&x.spec, schema)?;
+        Ok(Spec { op: x.op, e, spec })
+    };
+    let mut spec = spec;
+    ensured.iter().map(|x| spec(x).map_err(|e| refused(ops, x.op, e))).collect()
+}
+
+/// `changes` are all of the transaction.
+pub async fn check(
+    db: &mut Db,
+    ops: &[Op],
+    schema: &Schema,
+    names: &mut Names,
+    specs: &[Spec],
+    changes: &[Change],
+) -> Result<()> {
+    for Spec { op, e, spec } in specs {
+        let (e, spec) = (names.settled(*e).unwrap_or(*e), names.settled(*spec).unwrap_or(*spec));
+        let asked = Attr::new(builtin::ENTITY_ATTRS);
+        let required = db.facts(&asked, &[spec]).await?;
+        for (_, v) in required {
+            let Some(a) = v.as_str().map(Attr::new) else { continue };
+            if !has(db, schema, changes, e, &a).await? {
+                return Err(refused(ops, *op, missing(schema, e, spec, &a)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the entity has a value of `a` after the transaction.
+async fn has(db: &mut Db, schema: &Schema, changes: &[Change], e: i64, a: &Attr) -> Result<bool> {
+    let a = schema.get(a).map_or(a, |attribute| &attribute.ident);
+    let events = changes.iter().filter(|c| c.a == *a).flat_map(|c| &c.events).filter(|x| x.e == e);
+    if events.clone().any(|event| event.added) {
+        return Ok(true);
+    }
+    let gone: Vec<&Value> = events.map(|event| &event.v).collect();
+    let known = db.facts(a, &[e]).await?;
+    Ok(known.iter().any(|(_, v)| !gone.contains(&v)))
+}
+
+fn missing(schema: &Schema, e: i64, spec: i64, a: &Attr) -> Error {
+    let who = if e < 0 { "the entity".to_owned() } else { format!("entity {e}") };
+    let spec = schema.ident_of(spec).map_or_else(|| spec.to_string(), Attr::to_string);
+    let text = format!("{who} has no {a}, and {spec} requires it");
+    Error::new(SqlState::CHECK_VIOLATION, text)
+        .hint("say it in the same transaction, or leave :db/ensure out")
+}

@@ -1,0 +1,160 @@
+//! A server that a command speaks to by HTTP, in place of a folder: forms by [`Remote`], [`rows`] of statements as they come.
+
+mod rows;
+
+use super::Failure;
+use crate::http::formats::field;
+use crate::provenance::DAODB;
+use daodb_catalog::{Error, SqlState};
+use daodb_datalog::edn::{self, Form, Node};
+use daodb_storage::Value;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+
+const EDN: &str = "application/edn";
+
+/// A server, and the database there.
+pub struct Remote {
+    client: reqwest::Client,
+    /// Of the database.
+    url: String,
+    name: String,
+}
+
+impl Remote {
+    /// `database`: where it is not said, the only one.
+    pub async fn at(url: &str, database: Option<String>) -> Result<Remote, Failure> {
+        let client = reqwest::Client::builder().user_agent(DAODB).build();
+        let client = client.map_err(|e| Failure::failed(format!("cannot speak HTTP: {e}")))?;
+        let url = format!("{}/api", url.trim_end_matches('/'));
+        let name = match database {
+            Some(name) => name,
+            None => only(&answer(client.get(&url), &url).await?)?,
+        };
+        Ok(Remote { client, url: format!("{url}/{name}"), name })
+    }
+
+    pub fn database(&self) -> &str {
+        &self.name
+    }
+
+    /// What a route answers. `statement` is the text that places in its errors are of.
+    pub async fn post(
+        &self,
+        route: &str,
+        body: &Node,
+        statement: Option<&str>,
+    ) -> Result<String, Failure> {
+        let told = self.try_post(route, body).await;
+        told.map_err(|e| Failure::of_statement(e, statement.unwrap_or_default()))
+    }
+
+    /// The same; what the server refuses is its error.
+    pub async fn try_post(&self, route: &str, body: &Node) -> Result<String, Error> {
+        let url = format!("{}/{route}", self.url);
+        let request = self.client.post(&url).header(CONTENT_TYPE, EDN).body(body.to_string());
+        answer(request, &url).await
+    }
+}
+
+impl Remote {
+    /// What a path answers, `/basis?as-of=1042`.
+    pub async fn get(&self, path: &str) -> Result<Node, Failure> {
+        Ok(self.try_get(path).await?)
+    }
+
+    pub async fn try_get(&self, path: &str) -> Result<Node, Error> {
+        let url = format!("{}{path}", self.url);
+        form(&answer(self.client.get(&url), &url).await?)
+    }
+
+    /// The t that a text names: a t, an instant.
+    pub async fn t(&self, time: &str) -> Result<i64, Failure> {
+        let time: String = url::form_urlencoded::byte_serialize(time.as_bytes()).collect();
+        number(&self.get(&format!("/basis?as-of={time}")).await?, "t")
+    }
+
+    /// What a query of Datalog finds.
+    pub async fn query(&self, body: &Node) -> Result<Form, Failure> {
+        let said = form(&self.post("query", body, None).await?)?;
+        Ok(field(&said, "result").map_or(Form::Nil, |node| node.form.clone()))
+    }
+}
+
+fn form(text: &str) -> Result<Node, Error> {
+    edn::read(text).map_err(|e| {
+        Error::new(SqlState::INTERNAL, format!("the answer cannot be read: {}", e.message))
+    })
+}
+
+/// A whole number of an answer.
+pub fn number(answer: &Node, name: &str) -> Result<i64, Failure> {
+    match field(answer, name).map(|node| &node.form) {
+        Some(Form::Value(Value::Long(n))) => Ok(*n),
+        _ => Err(Failure::failed(format!("the answer has no :{name}"))
+            .hint("is there a server of another version?")),
+    }
+}
+
+/// The name of the only database of `{:databases [...]}`.
+fn only(answer: &str) -> Result<String, Failure> {
+    let read = edn::read(answer).ok();
+    let names = read.as_ref().and_then(|node| field(node, "databases")?.sequence());
+    let names: Vec<&str> = names.unwrap_or_default().iter().filter_map(Node::string).collect();
+    match names.as_slice() {
+        [one] => Ok((*one).to_owned()),
+        [] => Err(Failure::failed("the server holds no database yet").hint("POST /api makes one")),
+        names => Err(Failure::usage("which database?")
+            .hint(format!("--database NAME; there are {}", names.join(", ")))),
+    }
+}
+
+/// The body of an answer; what the server refuses is an error with its words.
+async fn answer(request: reqwest::RequestBuilder, url: &str) -> Result<String, Error> {
+    let response = request.header(ACCEPT, EDN).send().await.map_err(|e| lost(url, &e))?;
+    let status = response.status();
+    let body = response.text().await.map_err(|e| lost(url, &e))?;
+    if status.is_success() {
+        return Ok(body);
+    }
+    let read = edn::read(&body).ok();
+    Err(match read.as_ref().and_then(|node| field(node, "error")) {
+        Some(error) => told(error),
+        None => Error::new(SqlState::IO, format!("{url}: {status}")),
+    })
+}
+
+fn lost(url: &str, e: &reqwest::Error) -> Error {
+    let error = Error::new(SqlState::IO, format!("{url}: {e}"));
+    error.hint("is a server there? --url is its HTTP address")
+}
+
+/// What an `:error` tells, but for its code.
+fn told(error: &Node) -> Error {
+    let text = |name: &str| field(error, name).and_then(Node::string).map(str::to_owned);
+    let whole = |name: &str| match field(error, name).map(|node| &node.form) {
+        Some(Form::Value(Value::Long(n))) => Some(*n),
+        _ => None,
+    };
+    let mut told = Error::new(SqlState::INTERNAL, text("message").unwrap_or_default());
+    (told.detail, told.hint) = (text("detail"), text("hint"));
+    told.position = whole("position").and_then(|n| usize::try_from(n).ok());
+    told.op = whole("op").and_then(|n| u32::try_from(n).ok());
+    told
+}
+
+/// The failure that an `:error` tells.
+pub fn refused(error: &Node, statement: Option<&str>) -> Failure {
+    Failure::of_statement(told(error), statement.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_has_the_words_of_the_server() {
+        let error = "{:code \"42601\", :message \"no\", :hint \"yes\", :position 3}";
+        let failure = edn::read(error).map(|node| refused(&node, Some("a b")).to_string());
+        assert_eq!(failure, Ok("no (yes)".to_owned()));
+    }
+}

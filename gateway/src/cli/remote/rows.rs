@@ -1,0 +1,131 @@
+//! Statements that a server runs, and their rows as they come: as Arrow, so that they are printed as those of a folder are.
+
+use super::{EDN, Remote, refused};
+use crate::cli::Failure;
+use crate::cli::prompt::statements;
+use crate::cli::render::{Broken, Format};
+use crate::http::formats::{ARROW, field, map, node, text};
+use daodb_datalog::edn::{self, Form, Node};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::buffer::Buffer;
+use datafusion::arrow::error::ArrowError;
+use datafusion::arrow::ipc::reader::StreamDecoder;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use std::io::Write;
+use tokio_util::sync::CancellationToken;
+
+impl Remote {
+    /// Prints the rows of statements, one after the other, up to the first that fails.
+    pub async fn show(
+        &self,
+        sql: &str,
+        as_of: Option<&str>,
+        format: Option<Format>,
+        stop: CancellationToken,
+    ) -> Result<(), Failure> {
+        let mut out = std::io::BufWriter::new(std::io::stdout());
+        let printed = async {
+            for statement in statements(sql) {
+                self.print(statement, as_of, Format::or_default(format), &mut out).await?;
+            }
+            Ok::<_, Broken>(out.flush()?)
+        };
+        let printed = tokio::select! {
+            printed = printed => printed,
+            () = stop.cancelled() => Err(Failure::failed("stopped before the end").into()),
+        };
+        match printed {
+            Ok(()) | Err(Broken::Closed) => Ok(()),
+            Err(Broken::Failed(failure)) => Err(failure),
+        }
+    }
+
+    async fn print(
+        &self,
+        statement: &str,
+        as_of: Option<&str>,
+        format: Format,
+        out: &mut dyn Write,
+    ) -> Result<(), Broken> {
+        let mut rows = match self.run(statement, as_of).await? {
+            Ran::Rows(rows) => rows,
+            Ran::Tag(tag) if format == Format::Table => return Ok(writeln!(out, "{tag}")?),
+            Ran::Tag(_) => return Ok(()),
+        };
+        // The schema comes before the first row, and where there is none.
+        let first = rows.next().await?;
+        let schema = rows.decoder.schema().ok_or_else(|| broken("it has no columns"))?;
+        let mut printed = format.writer(&schema, &Default::default(), out)?;
+        let mut next = first;
+        while let Some(batch) = next {
+            printed.batch(&batch)?;
+            next = rows.next().await?;
+        }
+        printed.end()
+    }
+
+    async fn run(&self, statement: &str, as_of: Option<&str>) -> Result<Ran, Failure> {
+        let url = format!("{}/sql", self.url);
+        let as_of = as_of.map_or_else(|| node(Form::Nil), text);
+        let body = map([("sql", text(statement)), ("as-of", as_of)]);
+        let request = self.client.post(&url).header(CONTENT_TYPE, EDN).body(body.to_string());
+        let request = request.header(ACCEPT, format!("{ARROW}, {EDN};q=0.5"));
+        let response = request.send().await.map_err(|e| super::lost(&url, &e))?;
+        let (status, headers) = (response.status(), response.headers());
+        if headers.get(CONTENT_TYPE).is_some_and(|ty| ty == ARROW) && status.is_success() {
+            let (decoder, buffer) = (StreamDecoder::new(), Buffer::from_vec(Vec::<u8>::new()));
+            return Ok(Ran::Rows(Box::new(Rows { response, decoder, buffer })));
+        }
+        let body = response.text().await.map_err(|e| super::lost(&url, &e))?;
+        let read = edn::read(&body).ok();
+        let said = |name: &str| read.as_ref().and_then(|node| field(node, name));
+        match (said("error"), said("tag").and_then(Node::string)) {
+            (Some(error), _) => Err(refused(error, Some(statement))),
+            (None, Some(tag)) => Ok(Ran::Tag(tag.to_owned())),
+            (None, None) => Err(Failure::failed(format!("{url}: {status}"))),
+        }
+    }
+}
+
+enum Ran {
+    Rows(Box<Rows>),
+    Tag(String),
+}
+
+/// Rows on their way.
+struct Rows {
+    response: reqwest::Response,
+    decoder: StreamDecoder,
+    /// What came and is not decoded yet.
+    buffer: Buffer,
+}
+
+impl Rows {
+    async fn next(&mut self) -> Result<Option<RecordBatch>, Failure> {
+        loop {
+            if !self.buffer.is_empty() {
+                let decoded = self.decoder.decode(&mut self.buffer);
+                if let Some(batch) = decoded.map_err(unreadable)? {
+                    return Ok(Some(batch));
+                }
+            }
+            match self.response.chunk().await {
+                Ok(Some(chunk)) => self.buffer = Buffer::from_vec(chunk.to_vec()),
+                Ok(None) => {
+                    self.decoder.finish().map_err(unreadable)?;
+                    return Ok(None);
+                }
+                Err(e) => return Err(broken(&e.to_string())),
+            }
+        }
+    }
+}
+
+fn unreadable(e: ArrowError) -> Failure {
+    broken(&e.to_string())
+}
+
+fn broken(why: &str) -> Failure {
+    Failure::failed(format!("the answer broke off: {why}"))
+        .hint("its rows are not all of the result; the server's log says more")
+}

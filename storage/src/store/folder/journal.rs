@@ -1,0 +1,273 @@
+//! The journal of a folder: a small object is durable here before its own file is.
+//!
+//! A new file takes two syncs, its own and that of the folder which holds its name, and each writes what the file system
+//! keeps about it. A record in a file that has its size already takes one, of its bytes alone: a commit costs a third. The
+//! object's own file is written at the same time, unsynced; the sync follows later, if the object still lies there by then.
+//!
+//! A journal is a row of files `.journal/<number>`, filled one after the other with zeros and then with records:
+//! length (4 bytes), checksum (32), and so many bytes that say what is put where, or removed. The checksum covers the number
+//! of the file and the record's place in it, so a record of another time is none. The records end where none is whole: only
+//! the last one can be half written, and nobody was told of it.
+
+use super::JOURNAL;
+use crate::store::disk::{Disk, DiskFile};
+use object_store::PutPayload;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Larger objects are worth two syncs of their own.
+pub(super) const LARGEST: usize = 32 << 10;
+/// Zeros written at once.
+const ROOM: u64 = 1 << 20;
+/// A file takes no further record then.
+const FULL: u64 = 8 << 20;
+
+const HEAD: usize = 4 + 32;
+
+/// What a record says of the file at a path under the folder.
+#[derive(Debug, PartialEq)]
+pub(super) enum Record {
+    Put(Vec<u8>),
+    Removed,
+}
+
+/// Writes records, and knows which objects depend on them.
+#[derive(Debug)]
+pub(super) struct Journal {
+    folder: PathBuf,
+    /// The newest last.
+    files: VecDeque<File>,
+    next: u64,
+    /// Where the newest file goes on, and its size.
+    at: u64,
+    room: u64,
+    out: Option<Box<dyn DiskFile>>,
+}
+
+/// One file of it, and the paths whose newest record it holds.
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    number: u64,
+    records: usize,
+    objects: HashSet<String>,
+    /// Those whose own files may not be synced yet. None: nobody has begun with them.
+    unsynced: Option<Vec<String>>,
+}
+
+impl Journal {
+    /// Goes on after the files that there are: what they say must be true without them once they are removed.
+    pub fn new(root: &Path) -> Journal {
+        Journal { folder: folder(root), files: VecDeque::new(), next: 0, at: 0, room: 0, out: None }
+    }
+
+    /// Whether an object's file may not be synced.
+    pub fn holds(&self, path: &str) -> bool {
+        self.files.iter().any(|file| file.objects.contains(path))
+    }
+
+    /// Durable once this returns. An error of the kind `StorageFull` for certain leaves no record; another leaves it open.
+    pub fn put(&mut self, disk: &dyn Disk, path: &str, payload: &PutPayload) -> io::Result<()> {
+        let mut body = Vec::with_capacity(3 + path.len() + payload.content_length());
+        begin(&mut body, b'+', path);
+        payload.iter().for_each(|bytes| body.extend_from_slice(bytes));
+        self.append(disk, &[body])?;
+        self.forget(path);
+        if let Some(newest) = self.files.back_mut() {
+            newest.objects.insert(path.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The files at these paths are not made again from now on; durable as a put. Nothing is done where none of them is held.
+    pub fn remove(&mut self, disk: &dyn Disk, paths: &[&str]) -> io::Result<()> {
+        let held: Vec<&str> = paths.iter().copied().filter(|path| self.holds(path)).collect();
+        if held.is_empty() {
+            return Ok(());
+        }
+        let record = |path: &&str| {
+            let mut body = Vec::new();
+            begin(&mut body, b'-', path);
+            body
+        };
+        self.append(disk, &held.iter().map(record).collect::<Vec<_>>())?;
+        held.iter().for_each(|path| self.forget(path));
+        Ok(())
+    }
+
+    fn forget(&mut self, path: &str) {
+        for file in &mut self.files {
+            file.objects.remove(path);
+        }
+    }
+
+    /// An error of the kind `StorageFull` for certain leaves no record of these.
+    fn append(&mut self, disk: &dyn Disk, bodies: &[Vec<u8>]) -> io::Result<()> {
+        let len = bodies.iter().map(|body| (HEAD + body.len()) as u64).sum::<u64>();
+        let full = self.files.back().is_none_or(|file| {
+            file.records >= disk.journal_records() || self.at + len > FULL.max(len)
+        });
+        if full {
+            self.begin_file(disk)?;
+        }
+        let (Some(file), Some(out)) = (self.files.back_mut(), &mut self.out) else {
+            return Err(io::Error::other("the journal has no file"));
+        };
+        if self.at + len > self.room {
+            let more = len.max(ROOM);
+            out.write_at(self.room, &PutPayload::from(vec![0; more as usize]))?;
+            out.sync()?;
+            self.room += more;
+        }
+        let mut records = Vec::with_capacity(len as usize);
+        for body in bodies {
+            let at = self.at + records.len() as u64;
+            records.extend_from_slice(&(body.len() as u32).to_le_bytes());
+            records.extend_from_slice(&checksum(file.number, at, body));
+            records.extend_from_slice(body);
+        }
+        out.write_at(self.at, &PutPayload::from(records))?;
+        // Not the kind of this one: what the disk holds is not known.
+        out.sync().map_err(|e| io::Error::other(e.to_string()))?;
+        self.at += len;
+        file.records += bodies.len();
+        Ok(())
+    }
+
+    fn begin_file(&mut self, disk: &dyn Disk) -> io::Result<()> {
+        let path = self.folder.join(self.next.to_string());
+        let out = disk.create(&path)?;
+        // A number is not used twice, whatever becomes of it.
+        self.next += 1;
+        disk.sync_folder(&self.folder)?;
+        self.files.push_back(File {
+            path,
+            number: self.next - 1,
+            records: 0,
+            objects: HashSet::new(),
+            unsynced: None,
+        });
+        (self.at, self.room, self.out) = (0, 0, Some(out));
+        Ok(())
+    }
+
+    /// Some paths whose files are to be synced, so that the oldest journal can be removed. None: there is no older one than
+    /// that in use, or it was the turn of all of its paths: see [`Journal::remove_oldest`].
+    pub fn next_unsynced(&mut self, most: usize) -> Option<Vec<String>> {
+        if self.files.len() < 2 {
+            return None;
+        }
+        let oldest = self.files.front_mut()?;
+        let left = oldest.unsynced.get_or_insert_with(|| {
+            let mut all: Vec<String> = oldest.objects.iter().cloned().collect();
+            all.sort_unstable();
+            all
+        });
+        let mut some = left.split_off(left.len().saturating_sub(most));
+        some.retain(|path| oldest.objects.contains(path));
+        (!some.is_empty() || !left.is_empty()).then_some(some)
+    }
+
+    /// Removes the oldest file after all of its objects were synced; false where it is not its turn.
+    pub fn remove_oldest(&mut self, disk: &dyn Disk) -> io::Result<bool> {
+        match self.files.front() {
+            Some(file) if file.unsynced.as_ref().is_some_and(Vec::is_empty) => {
+                disk.remove(&file.path)?;
+                // Before anything that it holds is removed or replaced without a record.
+                disk.sync_folder(&self.folder)?;
+                self.files.pop_front();
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// No further record goes into the file in use, so that it can become the oldest. False: there is none.
+    pub fn all_unsynced(&self) -> Vec<String> {
+        let mut all: Vec<String> =
+            self.files.iter().flat_map(|file| file.objects.iter().cloned()).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// All objects are synced: nothing depends on the journal.
+    pub fn clear(&mut self, disk: &dyn Disk) -> io::Result<()> {
+        self.out = None;
+        // The oldest first: a later one may take back what it says.
+        while let Some(file) = self.files.front() {
+            disk.remove(&file.path)?;
+            disk.sync_folder(&self.folder)?;
+            self.files.pop_front();
+        }
+        Ok(())
+    }
+}
+
+fn folder(root: &Path) -> PathBuf {
+    root.join(JOURNAL)
+}
+
+fn begin(body: &mut Vec<u8>, kind: u8, path: &str) {
+    body.push(kind);
+    body.extend_from_slice(&(path.len() as u16).to_le_bytes());
+    body.extend_from_slice(path.as_bytes());
+}
+
+fn checksum(file: u64, at: u64, body: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"daodb journal").update(&file.to_le_bytes()).update(&at.to_le_bytes());
+    *hasher.update(body).finalize().as_bytes()
+}
+
+/// What the journals of a folder say last of each path, and their files, the oldest first.
+pub(super) struct Said {
+    pub of: BTreeMap<String, Record>,
+    pub files: Vec<PathBuf>,
+}
+
+/// Makes the journals' folder where it is missing.
+pub(super) fn read(disk: &dyn Disk, root: &Path) -> io::Result<Said> {
+    let folder = folder(root);
+    disk.create_folders(&folder)?;
+    let mut files = Vec::new();
+    for path in disk.entries(&folder)? {
+        let number = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse::<u64>().ok());
+        match number {
+            Some(number) => files.push((number, path)),
+            None => tracing::warn!("{} is no journal; left alone", path.display()),
+        }
+    }
+    files.sort_unstable();
+    let mut of = BTreeMap::new();
+    for (number, path) in &files {
+        let bytes = disk.read(path)?;
+        let mut at = 0;
+        while let Some((path, record, next)) = record(*number, &bytes, at) {
+            of.insert(path, record);
+            at = next;
+        }
+    }
+    Ok(Said { of, files: files.into_iter().map(|(_, path)| path).collect() })
+}
+
+/// The record that begins at a place, and where the next one does.
+fn record(file: u64, bytes: &[u8], at: usize) -> Option<(String, Record, usize)> {
+    let head = bytes.get(at..at.checked_add(HEAD)?)?;
+    let (len, sum) = head.split_at_checked(4)?;
+    let len = u32::from_le_bytes(len.try_into().ok()?) as usize;
+    let body = bytes.get(at + HEAD..(at + HEAD).checked_add(len)?)?;
+    if len == 0 || sum != checksum(file, at as u64, body) {
+        return None;
+    }
+    let (kind, rest) = body.split_first()?;
+    let (path_len, rest) = rest.split_at_checked(2)?;
+    let path_len = u16::from_le_bytes(path_len.try_into().ok()?) as usize;
+    let (path, content) = rest.split_at_checked(path_len)?;
+    let path = std::str::from_utf8(path).ok()?.to_owned();
+    let record = match kind {
+        b'+' => Record::Put(content.to_vec()),
+        _ => Record::Removed,
+    };
+    Some((path, record, at + HEAD + len))
+}
