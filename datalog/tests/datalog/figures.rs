@@ -60,7 +60,7 @@ async fn load(world: &World, people: &[Person]) {
             ];
             Op::Map { id: Some(EntityRef::Temp(format!("{i:05}").into())), attrs }
         };
-        let ops = some.iter().enumerate().map(op).collect();
+        let ops: Vec<Op> = some.iter().enumerate().map(op).collect();
         let report = world.database.transact(ops).await.unwrap();
         ids.extend(report.tempids.values().copied());
     }
@@ -70,7 +70,7 @@ async fn load(world: &World, people: &[Person]) {
             a: ":p/follows".into(),
             v: TxValue::Entity(EntityRef::Id(ids[p.follows])),
         };
-        world.database.transact(some.iter().enumerate().map(op).collect()).await.unwrap();
+        world.database.transact(some.iter().enumerate().map(op).collect::<Vec<Op>>()).await.unwrap();
     }
     world.database.stream().index_now().await.unwrap();
 }
