@@ -113,7 +113,7 @@ fn set(cell: &Cell) -> Form {
 
 fn ident(db: &DbSource, cell: &Cell) -> Form {
     match db.attribute_of(cell) {
-        Some(a) => Form::Value(Value::keyword(a.as_str())),
+        Some(a) => Form::Value(Value::keyword(db.schema.name_of(&a).as_str())),
         None => to_form(cell),
     }
 }

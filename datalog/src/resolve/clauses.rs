@@ -310,6 +310,7 @@ impl Resolver<'_> {
     fn get_else(&mut self, call: &Call, binding: &Binding, env: &mut Env) -> Result<Goal> {
         let (source, db) = self.database(call, env)?;
         let a = self.attribute_argument(&call.args[2], env)?;
+        let a = db.schema.stored(&a).clone();
         if db.is_many(&a) {
             return Err(Fault::new(call.span, format!("{a} has many values: get-else takes one"))
                 .hint("ask for each in a pattern"));
@@ -335,6 +336,7 @@ impl Resolver<'_> {
         let mut attributes = Vec::new();
         for term in &call.args[2..] {
             let a = self.attribute_argument(term, env)?;
+            let a = db.schema.stored(&a).clone();
             if db.is_many(&a) {
                 return Err(Fault::new(
                     term.span,

@@ -70,7 +70,11 @@ async fn load(world: &World, people: &[Person]) {
             a: ":p/follows".into(),
             v: TxValue::Entity(EntityRef::Id(ids[p.follows])),
         };
-        world.database.transact(some.iter().enumerate().map(op).collect::<Vec<_>>()).await.unwrap();
+        world
+            .database
+            .transact(some.iter().enumerate().map(op).collect::<Vec<Op>>())
+            .await
+            .unwrap();
     }
     world.database.stream().index_now().await.unwrap();
 }

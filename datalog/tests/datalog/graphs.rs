@@ -21,7 +21,7 @@ async fn load(edges: &[(usize, usize)], n: usize) -> World {
         a: ":g/n".into(),
         v: TxValue::Value(Value::Long(i as i64)),
     };
-    let report = world.database.transact((0..n).map(node).collect::<Vec<_>>()).await.unwrap();
+    let report = world.database.transact((0..n).map(node).collect::<Vec<Op>>()).await.unwrap();
     let ids: Vec<i64> = report.tempids.values().copied().collect();
     for some in edges.chunks(20_000) {
         let edge = |(x, y): &(usize, usize)| Op::Add {
@@ -29,7 +29,7 @@ async fn load(edges: &[(usize, usize)], n: usize) -> World {
             a: ":g/to".into(),
             v: TxValue::Entity(EntityRef::Id(ids[*y])),
         };
-        world.database.transact(some.iter().map(edge).collect::<Vec<_>>()).await.unwrap();
+        world.database.transact(some.iter().map(edge).collect::<Vec<Op>>()).await.unwrap();
     }
     world.database.stream().index_now().await.unwrap();
     world

@@ -71,8 +71,12 @@ impl Maker<'_> {
         match self.rng.random_range(0..24) {
             0 | 1 => self.constant(ty),
             2..6 => "_".to_owned(),
-            // Now and then one of another type: nothing is both.
-            6 => self.any_known().map_or_else(|| "_".to_owned(), |(v, _)| v),
+            // Now and then one of another type: nothing is both. No long: what counts with one would be an error, for rows
+            // that other clauses take away.
+            6 => match self.any_known() {
+                Some((v, known)) if known != Ty::Long => v,
+                _ => "_".to_owned(),
+            },
             7..13 => self.known(ty).unwrap_or_else(|| self.new_var(ty)),
             _ => self.new_var(ty),
         }
