@@ -111,8 +111,8 @@ impl World<'_> {
         {
             let a = &self.attributes[at].name;
             return match self.rng.random_bool(0.6) {
-                true => format!("[:db/retract {e} {a} {v}]"),
-                false => format!("[:db/retract {e} {a}]"),
+                true if !v.contains(":wrong") => format!("[:db/retract {e} {a} {v}]"),
+                _ => format!("[:db/retract {e} {a}]"),
             };
         }
         let (e, at) = (self.existing(), self.attribute());
@@ -125,6 +125,8 @@ impl World<'_> {
                     Kind::Ref => self.existing(),
                     kind => literal(&kind, self.rng).unwrap_or_else(|| self.by_hand(&kind)),
                 };
+                // Datomic takes a tuple with wrong parts here, and does nothing.
+                let v = if v.contains(":wrong") { "" } else { &v };
                 format!("[:db/retract {e} {a} {v}]")
             }
         }

@@ -28,7 +28,7 @@ const SUITE: &str = "Datomic's transactions";
 /// Sequences that share a database: making one takes longer than filling it.
 const SHARED: u64 = 25;
 /// Differences that are told of at once.
-const SHOWN: usize = 5;
+const SHOWN: usize = 20;
 
 /// How many forms a transaction has.
 fn forms(text: &str) -> Option<usize> {
