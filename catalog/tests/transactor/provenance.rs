@@ -43,9 +43,9 @@ async fn a_transaction_tells_who_made_it() {
 }
 
 /// All that a report says.
-fn all(report: &TxReport) -> (i64, i64, [u8; 32], Vec<String>, Vec<(String, i64)>, i64, i64) {
-    let tempids = report.tempids.iter().map(|(name, e)| (name.to_string(), *e)).collect();
-    let datoms = report.datoms.iter().map(ToString::to_string).collect();
+fn all(report: &TxReport) -> impl Clone + PartialEq + std::fmt::Debug + use<> {
+    let tempids: Vec<_> = report.tempids.iter().map(|(name, e)| (name.to_string(), *e)).collect();
+    let datoms: Vec<_> = report.datoms.iter().map(ToString::to_string).collect();
     let (before, after) = (report.db_before.t(), report.db_after.t());
     (report.t, report.instant, report.hash, datoms, tempids, before, after)
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// An aggregate over a column of values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Aggregate {
-    name: String,
+    function: String,
     /// What the plan calls it: one query may have `(min ?x)` and `(min 3 ?x)`.
     label: String,
     /// Of `(min 3 ?x)`.
@@ -44,7 +44,7 @@ impl Aggregate {
         };
         let signature = Signature::variadic_any(Volatility::Immutable);
         let label = format!("{name}#{place}");
-        Aggregate { name: name.to_owned(), label, n, of, gives, signature }
+        Aggregate { function: name.to_owned(), label, n, of, gives, signature }
     }
     pub fn kind(&self) -> Kind {
         self.gives
@@ -55,7 +55,7 @@ impl Aggregate {
 
     fn evaluate(&self, mut values: Vec<Value>) -> Result<Cell, String> {
         let n = self.n.unwrap_or(0);
-        Ok(match (self.name.as_str(), self.n) {
+        Ok(match (self.function.as_str(), self.n) {
             ("count", _) => Some(Value::Long(values.len() as i64)),
             ("count-distinct", _) => {
                 Some(Value::Long(values.iter().collect::<BTreeSet<_>>().len() as i64))
@@ -216,7 +216,7 @@ impl Accumulator for Collected {
             values.extend(decode(bytes).ok_or_else(broken)?);
         }
         let cell = self.aggregate.evaluate(values).map_err(|why| {
-            let text = format!("({}): {why}", self.aggregate.name);
+            let text = format!("({}): {why}", self.aggregate.function);
             DataFusionError::from(Error::new(SqlState::INVALID_PARAMETER_VALUE, text))
         })?;
         let column = array(self.aggregate.gives, [cell.as_ref()].into_iter());

@@ -13,8 +13,8 @@ pub const ALL: &[Function] = &[
     function("==", 1..=MANY, Gives::Boolean, |a| {
         pairs(a, |x, y| order(x, y) == Some(Ordering::Equal))
     }),
-    function("!=", 1..=MANY, Gives::Boolean, |a| not_equal(a)),
-    function("not=", 1..=MANY, Gives::Boolean, |a| not_equal(a)),
+    function("!=", 1..=MANY, Gives::Boolean, not_equal),
+    function("not=", 1..=MANY, Gives::Boolean, not_equal),
     function("<", 1..=MANY, Gives::Boolean, |a| {
         pairs(a, |x, y| order(x, y).is_some_and(Ordering::is_lt))
     }),

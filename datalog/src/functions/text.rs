@@ -7,7 +7,7 @@ use daodb_storage::Value;
 
 pub const ALL: &[Function] = &[
     function("str", 0..=MANY, Gives::String, |a| text(a.iter().map(shown).collect())),
-    function("subs", 2..=3, Gives::String, |a| subs(a)),
+    function("subs", 2..=3, Gives::String, subs),
     function("upper-case", 1..=1, Gives::String, |a| text(string(&a[0])?.to_uppercase())),
     function("lower-case", 1..=1, Gives::String, |a| text(string(&a[0])?.to_lowercase())),
     function("capitalize", 1..=1, Gives::String, |a| {

@@ -112,7 +112,7 @@ pub fn heads(span: crate::edn::Span, nodes: &[Node]) -> Result<Heads> {
         required: required.iter().map(variable).collect::<Result<_>>()?,
         free: free.iter().map(variable).collect::<Result<_>>()?,
     };
-    if heads.len() == 0 {
+    if heads.count() == 0 {
         return Err(Fault::new(span, "no variable is named").hint("name at least one"));
     }
     let mut seen = std::collections::BTreeSet::new();

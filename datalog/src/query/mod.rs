@@ -189,7 +189,7 @@ impl Heads {
     pub fn all(&self) -> impl Iterator<Item = &Var> {
         self.required.iter().chain(&self.free)
     }
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.required.len() + self.free.len()
     }
 }

@@ -42,7 +42,7 @@ pub fn rule_set(node: &Node) -> Result<RuleSet> {
         let of_name = out.rules.entry(name.clone()).or_default();
         if let Some(first) = of_name.first() {
             let (a, b) = (&first.heads, &rule.heads);
-            if a.len() != b.len() || a.required.len() != b.required.len() {
+            if a.count() != b.count() || a.required.len() != b.required.len() {
                 return Err(Fault::new(
                     rule.span,
                     format!("rule {name} has heads of several forms"),

@@ -17,13 +17,16 @@ pub enum Arg {
     Value(Node),
 }
 
+/// Variables, and rows of their values.
+pub type Relation = (Vec<Var>, Arc<Vec<Vec<Cell>>>);
+
 /// What all arguments together say.
 #[derive(Default)]
 pub struct Inputs {
     pub sources: Vec<Source>,
     pub names: BTreeMap<Name, usize>,
     pub constants: BTreeMap<Var, Cell>,
-    pub rows: Vec<(Vec<Var>, Arc<Vec<Vec<Cell>>>)>,
+    pub rows: Vec<Relation>,
     pub rules: RuleSet,
     pub patterns: BTreeMap<Name, Node>,
 }

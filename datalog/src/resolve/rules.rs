@@ -106,13 +106,13 @@ impl Resolver<'_> {
             });
         };
         let heads = &of_name[0].heads;
-        if heads.len() != call.args.len() {
+        if heads.count() != call.args.len() {
             return Err(Fault::new(
                 call.span,
                 format!(
                     "rule {} takes {} arguments, here are {}",
                     call.name,
-                    heads.len(),
+                    heads.count(),
                     call.args.len()
                 ),
             )

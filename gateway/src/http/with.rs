@@ -38,7 +38,7 @@ async fn answer(server: &Arc<Server>, name: &str, call: &mut Call) -> Result<Res
     let deadline = sql::deadline(server, &said)?;
     match within(deadline, imagined(server, name, transaction, call, &said)).await? {
         Seen::Report(report) => call.answer(report::report(name, &report)),
-        Seen::Sql(ran) => sql::send(server, call, format, ran, deadline).await,
+        Seen::Sql(ran) => sql::send(server, call, format, *ran, deadline).await,
         Seen::Datalog(ran) => found::send(server, call, format, ran, deadline).await,
     }
 }
@@ -46,7 +46,7 @@ async fn answer(server: &Arc<Server>, name: &str, call: &mut Call) -> Result<Res
 /// What is seen of it.
 enum Seen {
     Report(Box<TxReport>),
-    Sql(sql::Ran),
+    Sql(Box<sql::Ran>),
     Datalog((Answer, i64)),
 }
 
@@ -70,7 +70,7 @@ async fn imagined(
         }
         (Some(_), None) => {
             let imagined = database.imagine(report.db_after.clone()).await?;
-            Ok(Seen::Sql(sql::run(server, imagined, call, said).await?))
+            Ok(Seen::Sql(Box::new(sql::run(server, imagined, call, said).await?)))
         }
         (None, Some(_)) => {
             let imagined = database.imagine(report.db_after.clone()).await?;
