@@ -183,7 +183,7 @@ impl Journal {
         }
     }
 
-    /// No further record goes into the file in use, so that it can become the oldest. False: there is none.
+    /// The paths of all objects whose own files may not be synced, those of the file in use among them.
     pub fn all_unsynced(&self) -> Vec<String> {
         let mut all: Vec<String> =
             self.files.iter().flat_map(|file| file.objects.iter().cloned()).collect();
