@@ -2,7 +2,7 @@
 
 use super::Var;
 use super::inputs::Inputs;
-use super::places::Place;
+use super::places::{Meaning, Place};
 use crate::edn::{Form, Node};
 use crate::query::{Clause, Query, TermKind, check};
 use crate::source::{DbSource, Source};
@@ -80,8 +80,9 @@ impl Found {
         }
     }
 
-    /// Rows whose names of entities and attributes are replaced by what they name; a row with a name of nothing is left out.
-    /// What was given stays as further columns, which the pairs name: it is what `:find` shows.
+    /// Rows whose names of entities and attributes are replaced by what they name; a row is left out where
+    /// something has to be named and is not. What was given stays as further columns, which the pairs name: it is what
+    /// `:find` shows.
     pub fn named_rows(
         &self,
         inputs: &Inputs,
@@ -96,16 +97,18 @@ impl Found {
             return Named { vars: vars.to_vec(), rows: Arc::clone(rows), given: vec![] };
         }
         let cell = |i: usize, c: &Cell| -> Option<Cell> {
-            match places.get(&vars[i]) {
-                Some(Place::Entity(source)) if named(c) => {
-                    self.entity(inputs, *source, c).map(|e| Some(Value::Long(e)))
+            let Some(place) = places.get(&vars[i]) else { return Some(c.clone()) };
+            let meant = match place.meaning {
+                Meaning::Entity(source) if named(c) => {
+                    self.entity(inputs, source, c).map(|e| Some(Value::Long(e)))
                 }
-                Some(Place::Attribute(source)) => match inputs.sources.get(*source) {
+                Meaning::Entity(_) => return Some(c.clone()),
+                Meaning::Attribute(source) => match inputs.sources.get(source) {
                     Some(Source::Database(db)) => db.attribute_of(c).map(|a| db.attribute_cell(&a)),
-                    _ => Some(c.clone()),
+                    _ => return Some(c.clone()),
                 },
-                _ => Some(c.clone()),
-            }
+            };
+            if place.always { meant } else { meant.or_else(|| Some(c.clone())) }
         };
         let row = |row: &Vec<Cell>| {
             let meant = row.iter().enumerate().map(|(i, c)| cell(i, c));

@@ -11,9 +11,29 @@ use std::collections::BTreeMap;
 
 /// What a variable stands for, and in which source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Meaning {
     Entity(usize),
     Attribute(usize),
+}
+
+/// Where a variable stands for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub meaning: Meaning,
+    /// In every answer: what names nothing has none. Else (within a negation, in one branch of several) only there, and what
+    /// names nothing may be meant as it is elsewhere.
+    pub always: bool,
+}
+
+impl Place {
+    fn maybe(self) -> Place {
+        Place { always: false, ..self }
+    }
+
+    /// Two places of one variable, in clauses that both hold.
+    fn and(self, other: Place) -> Place {
+        Place { always: self.always || other.always, ..self }
+    }
 }
 
 pub struct Places<'a> {
@@ -28,14 +48,7 @@ impl<'a> Places<'a> {
         let mut out = Places { sources, rules };
         // What one rule says of its arguments tells of those of the rules that call it.
         loop {
-            let mut next = out.rules.clone();
-            for (known, rule) in next.iter_mut().zip(program) {
-                for branch in &rule.branches {
-                    let of = out.of_goals(branch);
-                    let heads = known.iter_mut().zip(&rule.heads);
-                    heads.for_each(|(place, head)| *place = place.or(of.get(head).copied()));
-                }
-            }
+            let next: Vec<Vec<Option<Place>>> = program.iter().map(|r| out.of_heads(r)).collect();
             if next == out.rules {
                 return out;
             }
@@ -43,44 +56,53 @@ impl<'a> Places<'a> {
         }
     }
 
+    fn of_heads(&self, rule: &RuleDef) -> Vec<Option<Place>> {
+        let branches = rule.branches.iter().map(|branch| self.of_goals(branch)).collect();
+        let any = of_any(branches);
+        rule.heads.iter().map(|head| any.get(head).copied()).collect()
+    }
+
     pub fn of_goals(&self, goals: &[Goal]) -> BTreeMap<Var, Place> {
         let mut out = BTreeMap::new();
-        let mut rest: Vec<&Goal> = goals.iter().collect();
-        while let Some(goal) = rest.pop() {
-            match goal {
-                Goal::Pattern(p) => self.of_pattern(p, &mut out),
+        for goal in goals {
+            let of_goal = match goal {
+                Goal::Pattern(p) => self.of_pattern(p),
                 Goal::First { source, e: Slot::Var(e), .. } => {
-                    out.insert(e.clone(), Place::Entity(*source));
+                    BTreeMap::from([(e.clone(), always(Meaning::Entity(*source)))])
                 }
                 Goal::Rule { rule, args } => {
-                    for (arg, place) in args.iter().zip(&self.rules[*rule]) {
-                        if let (Slot::Var(v), Some(place)) = (arg, place) {
-                            out.insert(v.clone(), *place);
-                        }
-                    }
+                    let known = args.iter().zip(&self.rules[*rule]);
+                    known.filter_map(|(arg, place)| Some((arg.var()?.clone(), (*place)?))).collect()
                 }
-                Goal::Not { goals, .. } => rest.extend(goals),
-                Goal::Query(query) => rest.extend(&query.goals),
-                Goal::Or { branches, .. } => rest.extend(branches.iter().flatten()),
-                _ => {}
+                Goal::Not { goals, .. } => maybe(self.of_goals(goals)),
+                Goal::Query(query) => maybe(self.of_goals(&query.goals)),
+                Goal::Or { branches, .. } => {
+                    of_any(branches.iter().map(|branch| self.of_goals(branch)).collect())
+                }
+                _ => continue,
+            };
+            for (var, place) in of_goal {
+                out.entry(var).and_modify(|p: &mut Place| *p = p.and(place)).or_insert(place);
             }
         }
         out
     }
 
-    fn of_pattern(&self, p: &Pattern, out: &mut BTreeMap<Var, Place>) {
+    fn of_pattern(&self, p: &Pattern) -> BTreeMap<Var, Place> {
+        let mut out = BTreeMap::new();
         if let AttrSlot::Any(Slot::Var(a)) = &p.a {
-            out.insert(a.clone(), Place::Attribute(p.source));
+            out.insert(a.clone(), always(Meaning::Attribute(p.source)));
         }
         if let Slot::Var(e) = &p.e {
-            out.insert(e.clone(), Place::Entity(p.source));
+            out.insert(e.clone(), always(Meaning::Entity(p.source)));
         }
         if let (Slot::Var(v), AttrSlot::Attr(a), Some(Source::Database(db))) =
             (&p.v, &p.a, self.sources.get(p.source))
             && db.types(a) == [ValueType::Ref]
         {
-            out.insert(v.clone(), Place::Entity(p.source));
+            out.insert(v.clone(), always(Meaning::Entity(p.source)));
         }
+        out
     }
 
     /// The same goals; names in calls of rules are replaced by what they name.
@@ -95,11 +117,12 @@ impl<'a> Places<'a> {
                 let named = args.iter().zip(places).map(|(arg, place)| match (arg, place) {
                     (
                         Slot::Const(cell @ Some(Value::Keyword(_) | Value::Tuple(_))),
-                        Some(Place::Entity(source)),
-                    ) => found
-                        .entity(inputs, *source, cell)
-                        .map(|e| Slot::Const(Some(Value::Long(e))))
-                        .ok_or_else(|| format!("{arg} names no entity")),
+                        Some(Place { meaning: Meaning::Entity(source), always }),
+                    ) => match found.entity(inputs, *source, cell) {
+                        Some(e) => Ok(Slot::Const(Some(Value::Long(e)))),
+                        None if *always => Err(format!("{arg} names no entity")),
+                        None => Ok(arg.clone()),
+                    },
                     _ => Ok(arg.clone()),
                 });
                 match named.collect() {
@@ -125,4 +148,22 @@ impl<'a> Places<'a> {
             goal => goal.clone(),
         }
     }
+}
+
+fn always(meaning: Meaning) -> Place {
+    Place { meaning, always: true }
+}
+
+fn maybe(places: BTreeMap<Var, Place>) -> BTreeMap<Var, Place> {
+    places.into_iter().map(|(var, place)| (var, place.maybe())).collect()
+}
+
+/// Of clauses of which one holds.
+fn of_any(branches: Vec<BTreeMap<Var, Place>>) -> BTreeMap<Var, Place> {
+    let mut out: BTreeMap<Var, Place> = BTreeMap::new();
+    for (var, place) in branches.iter().flatten() {
+        let in_all = branches.iter().all(|b| b.get(var).is_some_and(|p| p.always));
+        out.entry(var.clone()).or_insert(Place { always: in_all, ..*place });
+    }
+    out
 }

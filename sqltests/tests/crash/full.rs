@@ -12,7 +12,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 const SUITE: &str = "full disk";
-const SIZE: &str = "24m";
+/// So much that the writers do not fill it by themselves while nobody listens.
+const SIZE: &str = "256m";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Writers {

@@ -34,6 +34,8 @@ use tokio::task::JoinHandle;
 
 /// Transactions of about so many datoms are replayed at once.
 const REPLAYED_DATOMS: usize = 16_384;
+/// So many datoms of the tail are left to the next opening, which replays them in milliseconds.
+const LEFT_AT_CLOSE: usize = 2_000;
 /// Above so many times the wanted size of the tail an append waits for the indexer.
 const TAIL_LIMIT: usize = 4;
 
@@ -203,14 +205,19 @@ impl Stream {
         self.inner.files.want_by_value(attributes.into_iter().map(|a| a.as_str().to_owned()));
     }
 
-    /// Stops the background indexer and waits for it.
+    /// Stops the background indexer, waits for it, and lays down what the next opening would otherwise replay.
     pub fn close<'a>(&'a self) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             indexer::stop(&self.inner).await;
-            match self.inner.following {
-                Some(_) => Ok(()),
-                None => self.inner.collect_retired().await,
+            if self.inner.following.is_some() {
+                return Ok(());
             }
+            if self.inner.state().tail.rows() > LEFT_AT_CLOSE
+                && let Err(e) = indexer::pass(Arc::clone(&self.inner)).await
+            {
+                tracing::warn!("the next opening replays what could not be indexed: {e}");
+            }
+            self.inner.collect_retired().await
         })
     }
 }

@@ -136,3 +136,36 @@ fn names_cannot_leave_the_folder() {
         assert_eq!(store.read(&Path::from("../outside")).await.unwrap(), "x");
     });
 }
+
+#[test]
+fn a_damaged_record_of_the_journal_hides_no_later_one() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::folder(folder.path()).unwrap();
+        let path = |n: usize| Path::from(format!("db/log/{n}"));
+        let content = |n: usize| format!("the content of object {n}");
+        for n in 0..3 {
+            store.create(&path(n), content(n)).await.unwrap();
+        }
+        // What a loss of power leaves: the journal is there, of the objects' own files nothing is.
+        let left = tempfile::tempdir().unwrap();
+        fs::create_dir(left.path().join(".journal")).unwrap();
+        let journal = fs::read(folder.path().join(".journal/0")).unwrap();
+        for (damaged, there) in [(None, [true, true, true]), (Some(1), [true, false, true])] {
+            let mut journal = journal.clone();
+            if let Some(n) = damaged {
+                let content = content(n);
+                let mut places = journal.windows(content.len());
+                let at = places.position(|bytes| bytes == content.as_bytes()).unwrap();
+                journal[at] ^= 1;
+            }
+            fs::write(left.path().join(".journal/0"), journal).unwrap();
+            let recovered = Store::folder(left.path()).unwrap();
+            for (n, there) in there.into_iter().enumerate() {
+                let read = recovered.read_if_there(&path(n)).await.unwrap();
+                assert_eq!(read, there.then(|| Bytes::from(content(n))), "object {n}");
+                recovered.delete(&path(n)).await.unwrap();
+            }
+        }
+    });
+}

@@ -7,7 +7,7 @@
 //! A journal is a row of files `.journal/<number>`, filled one after the other with zeros and then with records:
 //! length (4 bytes), checksum (32), and so many bytes that say what is put where, or removed. The checksum covers the number
 //! of the file and the record's place in it, so a record of another time is none. The records end where none is whole: only
-//! the last one can be half written, and nobody was told of it.
+//! the last one can be half written, and nobody was told of it. One that is damaged with a whole one behind it is passed over.
 
 use super::JOURNAL;
 use crate::store::disk::{Disk, DiskFile};
@@ -243,12 +243,31 @@ pub(super) fn read(disk: &dyn Disk, root: &Path) -> io::Result<Said> {
     for (number, path) in &files {
         let bytes = disk.read(path)?;
         let mut at = 0;
-        while let Some((path, record, next)) = record(*number, &bytes, at) {
-            of.insert(path, record);
-            at = next;
+        loop {
+            if let Some((path, record, next)) = record(*number, &bytes, at) {
+                of.insert(path, record);
+                at = next;
+            } else if let Some(next) = after_damage(*number, &bytes, at) {
+                tracing::warn!(
+                    "{}: the record at byte {at} is damaged and is passed over; the object that it held is whole where no \
+                     power was lost since it was written, which daodb verify tells",
+                    path.display()
+                );
+                at = next;
+            } else {
+                break;
+            }
         }
     }
     Ok(Said { of, files: files.into_iter().map(|(_, path)| path).collect() })
+}
+
+/// Where the record after a damaged one begins. Behind one that is half written there is none: it was the last.
+fn after_damage(file: u64, bytes: &[u8], at: usize) -> Option<usize> {
+    let len = bytes.get(at..at.checked_add(4)?)?;
+    let len = u32::from_le_bytes(len.try_into().ok()?) as usize;
+    let next = at.checked_add(HEAD)?.checked_add(len)?;
+    record(file, bytes, next).map(|_| next)
 }
 
 /// The record that begins at a place, and where the next one does.

@@ -303,11 +303,16 @@ impl Writer {
         self.refuse_if_broken()?;
         // Held until the journal knows: nobody puts an object there in between.
         let mut journal = self.journal.lock();
-        let removed = files.iter().map(|file| self.disk.remove(file)).collect();
+        let removed: Vec<_> = files.iter().map(|file| self.disk.remove(file)).collect();
         let folders: BTreeSet<_> = files.iter().filter_map(|file| file.parent()).collect();
         folders.into_iter().try_for_each(|folder| self.sync_names(folder))?;
         // Not before the names are gone for good: what comes back must be whole.
-        let known: Vec<&str> = files.iter().filter_map(|file| self.in_journal(file)).collect();
+        let is_gone = |removed: &io::Result<()>| match removed {
+            Ok(()) => true,
+            Err(e) => e.kind() == io::ErrorKind::NotFound,
+        };
+        let gone = files.iter().zip(&removed).filter(|(_, removed)| is_gone(removed));
+        let known: Vec<&str> = gone.filter_map(|(file, _)| self.in_journal(file)).collect();
         journal.remove(&*self.disk, &known).map_err(|e| self.unless_full(e))?;
         Ok(removed)
     }
