@@ -57,14 +57,14 @@ pub struct Common {
     #[arg(long, env = "DAODB_TAIL_DATOMS", value_name = "N", hide_env = true)]
     pub tail_datoms: Option<usize>,
     /// Memory for columns read from Parquet [default: 256MiB]
-    #[arg(long, env = "DAODB_CACHE", value_name = "SIZE", hide_env = true)]
-    pub cache: Option<Size>,
+    #[arg(long, env = "DAODB_CACHE_MEMORY", value_name = "SIZE", hide_env = true)]
+    pub cache_memory: Option<Size>,
     /// A folder for parts of Parquet files that were read from a bucket; only one process may use it [default: none]
-    #[arg(long, env = "DAODB_CACHE_DIR", value_name = "DIR", hide_env = true)]
-    pub cache_dir: Option<PathBuf>,
-    /// How large the folder of --cache-dir may become [default: 4GiB]
-    #[arg(long, env = "DAODB_CACHE_DIR_SIZE", value_name = "SIZE", hide_env = true)]
-    pub cache_dir_size: Option<Size>,
+    #[arg(long, env = "DAODB_CACHE", value_name = "DIR", hide_env = true)]
+    pub cache: Option<PathBuf>,
+    /// How large the folder of --cache may become [default: 4GiB]
+    #[arg(long, env = "DAODB_CACHE_SIZE", value_name = "SIZE", hide_env = true)]
+    pub cache_size: Option<Size>,
     /// How long a transaction waits for others to share one object and one sync with: `5ms` [default: 0]
     #[arg(long, env = "DAODB_COMMIT_WAIT", value_name = "TIME", hide_env = true)]
     pub commit_wait: Option<Span>,
@@ -120,7 +120,7 @@ pub struct Config {
     pub location: Location,
     pub memory: usize,
     pub tail_datoms: usize,
-    pub cache: usize,
+    pub cache_memory: usize,
     pub log: String,
     pub pg: String,
     /// None: the default, where another program may have it.
@@ -143,15 +143,14 @@ impl Config {
         };
         let (flags, under) = (settings.common, file.common);
         let data = flags.data.or(under.data).unwrap_or_else(|| DEFAULT_DATA.into());
-        let cache_size =
-            flags.cache_dir_size.or(under.cache_dir_size).map_or(4 << 30, |s| s.0 as u64);
+        let cache_size = flags.cache_size.or(under.cache_size).map_or(4 << 30, |s| s.0 as u64);
         let location = Location {
             data: data.clone(),
             endpoint: flags.endpoint.or(under.endpoint),
             region: flags.region.or(under.region),
             path_style: flags.path_style.or(under.path_style),
             options: Vec::new(),
-            cache: flags.cache_dir.or(under.cache_dir).map(|folder| (folder, cache_size)),
+            cache: flags.cache.or(under.cache).map(|folder| (folder, cache_size)),
         };
         let memory = flags.memory.or(under.memory).map_or_else(default_memory, |s| s.0);
         Ok(Config {
@@ -159,7 +158,7 @@ impl Config {
             location,
             memory,
             tail_datoms: flags.tail_datoms.or(under.tail_datoms).unwrap_or(200_000),
-            cache: flags.cache.or(under.cache).map_or(256 << 20, |s| s.0),
+            cache_memory: flags.cache_memory.or(under.cache_memory).map_or(256 << 20, |s| s.0),
             log: flags.log.or(under.log).unwrap_or_else(|| "warn".into()),
             pg: wire.pg.or(file.wire.pg).unwrap_or_else(|| DEFAULT_PG.into()),
             http: wire.http.or(file.wire.http),
@@ -180,7 +179,7 @@ impl Config {
             writer: writer().into(),
             write_wait: self.write_wait,
             grace: self.grace,
-            ..StreamOptions::new(self.tail_datoms, self.cache, Arc::new(now))
+            ..StreamOptions::new(self.tail_datoms, self.cache_memory, Arc::new(now))
         };
         CatalogOptions {
             commit_wait: self.commit_wait,
@@ -262,12 +261,12 @@ mod tests {
 
     #[test]
     fn flags_go_before_the_file_and_the_file_before_defaults() {
-        let file = "data = \"/file\"\npg = \"127.0.0.1:1\"\nmemory = \"1GiB\"\ntail-datoms = 7\ncache = 5000\n\
+        let file = "data = \"/file\"\npg = \"127.0.0.1:1\"\nmemory = \"1GiB\"\ntail-datoms = 7\ncache-memory = 5000\n\
                     insecure = true\nstatement-timeout = \"30s\"\nlog = \"info\"\n";
         let flags = Common { data: Some("/flag".into()), ..Common::default() };
         let config = resolve(flags, Wire::default(), file).unwrap();
         assert_eq!(config.data, PathBuf::from("/flag"));
-        assert_eq!((config.memory, config.tail_datoms, config.cache), (1 << 30, 7, 5000));
+        assert_eq!((config.memory, config.tail_datoms, config.cache_memory), (1 << 30, 7, 5000));
         assert_eq!((config.pg.as_str(), config.insecure), ("127.0.0.1:1", true));
         assert_eq!((config.log.as_str(), config.statement_timeout), ("info", 30_000));
 
@@ -281,7 +280,7 @@ mod tests {
     #[test]
     fn a_bucket_and_its_cache() {
         let file = "data = \"s3://music/a\"\nendpoint = \"http://127.0.0.1:1\"\nregion = \"eu\"\npath-style = false\n\
-                    cache-dir = \"/cache\"\ncache = \"1MiB\"\n";
+                    cache = \"/cache\"\ncache-memory = \"1MiB\"\n";
         let flags = Common { region: Some("us".into()), ..Common::default() };
         let config = resolve(flags, Wire::default(), file).unwrap();
         let expect = Location {
@@ -292,8 +291,8 @@ mod tests {
             options: Vec::new(),
             cache: Some(("/cache".into(), 4 << 30)),
         };
-        assert_eq!((config.location, config.cache), (expect, 1 << 20));
-        let file = "cache-dir = \"/cache\"\ncache-dir-size = \"1MiB\"\n";
+        assert_eq!((config.location, config.cache_memory), (expect, 1 << 20));
+        let file = "cache = \"/cache\"\ncache-size = \"1MiB\"\n";
         let config = resolve(Common::default(), Wire::default(), file).unwrap();
         assert_eq!(config.location.cache, Some(("/cache".into(), 1 << 20)));
     }

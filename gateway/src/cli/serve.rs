@@ -15,7 +15,7 @@ const EXAMPLES: &str = "\
 Examples:
   daodb serve --data /var/lib/daodb
   daodb serve --config /etc/daodb.toml --log info
-  daodb serve --data s3://bucket/prefix --cache-dir /var/cache/daodb
+  daodb serve --data s3://bucket/prefix --cache /var/cache/daodb
   daodb serve --data memory:                       an empty database named memory; nothing stays
   psql -h 127.0.0.1 -p 5433 demo                   one database
   psql -h 127.0.0.1 -p 5433 'dbname=demo@1042'     as it stood at transaction 1042
