@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// What objects are; `Cache` is the folder of `--cache-dir`, which is no part of the store.
+/// What objects are; `Cache` is the folder of `--cache`, which is no part of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Area {
     Log,
@@ -77,7 +77,7 @@ impl Area {
 /// Requests of one kind about one area since the store was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requests {
-    /// `log`, `segments`, `index`, `other`, or `cache` for the folder of `--cache-dir`.
+    /// `log`, `segments`, `index`, `other`, or `cache` for the folder of `--cache`.
     pub area: &'static str,
     /// `put`, `get`, `head`, `list`, `delete`.
     pub kind: &'static str,

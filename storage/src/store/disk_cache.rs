@@ -61,7 +61,7 @@ impl DiskCache {
     pub(super) fn open(folder: &Path, limit: u64, counters: Arc<Counters>) -> Result<DiskCache> {
         let failed = |e: io::Error| {
             Error::io(folder.display(), e)
-                .hint("--cache-dir names a folder that this user may write to")
+                .hint("--cache names a folder that this user may write to")
         };
         for part in [TMP, BLOCKS] {
             fs::create_dir_all(folder.join(part)).map_err(failed)?;

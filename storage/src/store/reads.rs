@@ -23,7 +23,7 @@ pub struct Took {
     /// Requests to the store, and the bytes that they gave.
     pub requests: u64,
     pub store_bytes: u64,
-    /// From the folder of `--cache-dir`.
+    /// From the folder of `--cache`.
     pub disk_bytes: u64,
     /// Decoded columns from memory.
     pub memory_bytes: u64,

@@ -1,5 +1,5 @@
 //! `dao.storage`: the requests to the store since this process opened it, by what the objects are (`area`) and by kind; those
-//! of all its databases. Area `cache` is the folder of `--cache-dir`: there a delete makes room, and an error is a block
+//! of all its databases. Area `cache` is the folder of `--cache`: there a delete makes room, and an error is a block
 //! that was damaged. It is of now, whatever the basis.
 
 use super::schema_of;

@@ -6,7 +6,7 @@
 //! the next opening sweeps away.
 //!
 //! A small object is durable in the [`journal`] instead, which takes one sync, and is read from memory; it gets its own
-//! file in the background, or at the next opening.
+//! file when the journal is full or nothing is put for a second, or at the next opening.
 
 mod journal;
 mod recent;
@@ -26,12 +26,16 @@ use parking_lot::Mutex;
 use std::io;
 use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 use writer::Writer;
 
 const TMP: &str = ".tmp";
 const LOCK: &str = ".lock";
 const JOURNAL: &str = ".journal";
+/// After so long without a put small objects get their files, full journal or not.
+const QUIET: Duration = Duration::from_secs(1);
 /// Objects deleted at once, with one sync for all of them.
 const DELETED_AT_ONCE: usize = 256;
 
@@ -39,6 +43,7 @@ const DELETED_AT_ONCE: usize = 256;
 pub(super) struct Folder {
     reader: Arc<dyn Reader>,
     writer: Arc<Writer>,
+    puts: Arc<AtomicU64>,
     /// True: the folder is being given up. Whoever tends it in the background holds this while it has the writer.
     closed: Arc<Mutex<bool>>,
 }
@@ -54,7 +59,8 @@ impl Folder {
         recover::recover(&*disk, &root).map_err(there)?;
         let reader = disk.reader(&root)?;
         let writer = Writer::new(disk, root, lock);
-        Ok(Self { reader, writer: Arc::new(writer), closed: Arc::default() })
+        let (puts, closed) = (Arc::default(), Arc::default());
+        Ok(Self { reader, writer: Arc::new(writer), puts, closed })
     }
 
     fn file(&self, location: &Path) -> object_store::Result<PathBuf> {
@@ -70,7 +76,24 @@ impl Folder {
             let (writer, closed) = (Arc::downgrade(&self.writer), Arc::clone(&self.closed));
             tokio::task::spawn_blocking(move || writer::tend(&writer, &closed));
         }
+        self.puts.fetch_add(1, Ordering::Relaxed);
+        if !self.writer.is_instant() && self.writer.wants_quiet() {
+            let (writer, closed) = (Arc::downgrade(&self.writer), Arc::clone(&self.closed));
+            tokio::spawn(when_quiet(Arc::clone(&self.puts), writer, closed));
+        }
     }
+}
+
+/// Waits until for a while nothing was put: then whoever looks into the folder finds all objects as files.
+async fn when_quiet(puts: Arc<AtomicU64>, writer: Weak<Writer>, closed: Arc<Mutex<bool>>) {
+    loop {
+        let before = puts.load(Ordering::Relaxed);
+        tokio::time::sleep(QUIET).await;
+        if puts.load(Ordering::Relaxed) == before {
+            break;
+        }
+    }
+    tokio::task::spawn_blocking(move || writer::settle_all(&writer, &closed));
 }
 
 impl Drop for Folder {

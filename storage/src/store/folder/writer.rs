@@ -36,6 +36,8 @@ pub(super) struct Writer {
     tending: Mutex<()>,
     /// Somebody is about to look what there is to be done in the background.
     is_tended: AtomicBool,
+    /// Somebody waits for a quiet moment, in which all objects get their files.
+    is_awaited: AtomicBool,
     /// Set once a sync has failed: what the disk holds is then unknown, and a second sync would wrongly succeed.
     broken: AtomicBool,
     _lock: Box<dyn Lock>,
@@ -53,6 +55,7 @@ impl Writer {
             recent: Recent::default(),
             tending: Mutex::default(),
             is_tended: AtomicBool::new(false),
+            is_awaited: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             _lock: lock,
         }
@@ -69,6 +72,11 @@ impl Writer {
     /// True once, until somebody looks.
     pub(super) fn wants_tending(&self) -> bool {
         !self.is_tended.swap(true, Ordering::SeqCst)
+    }
+
+    /// True once, until the quiet moment has come.
+    pub(super) fn wants_quiet(&self) -> bool {
+        !self.is_awaited.swap(true, Ordering::SeqCst)
     }
 
     pub(super) fn recent(&self) -> &Recent {
@@ -191,11 +199,15 @@ impl Writer {
         folders.iter().try_for_each(|folder| self.sync_names(folder))
     }
 
-    /// Leaves nothing to the next opening.
-    fn close(&self) -> io::Result<()> {
+    fn settle_all(&self) -> io::Result<()> {
         self.refuse_if_broken()?;
         let left = self.journal.lock().all_to_file();
-        self.settle(&left)?;
+        self.settle(&left)
+    }
+
+    /// Leaves nothing to the next opening.
+    fn close(&self) -> io::Result<()> {
+        self.settle_all()?;
         self.journal.lock().clear(&*self.disk)
     }
 
@@ -330,6 +342,17 @@ pub(super) fn tend(writer: &Weak<Writer>, closed: &Mutex<bool>) {
             Ok(false) => return,
             Err(e) => return tracing::warn!("tending the folder: {e}"),
         }
+    }
+}
+
+/// In a quiet moment: gives all objects their files, unless the folder is given up.
+pub(super) fn settle_all(writer: &Weak<Writer>, closed: &Mutex<bool>) {
+    let closed = closed.lock();
+    let Some(writer) = writer.upgrade().filter(|_| !*closed) else { return };
+    // Before it looks: what comes after it has looked begins anew.
+    writer.is_awaited.store(false, Ordering::SeqCst);
+    if let Err(e) = writer.settle_all() {
+        tracing::warn!("small objects stay in the journal for now: {e}");
     }
 }
 
