@@ -5,6 +5,7 @@ mod conjunction;
 mod demand;
 mod estimate;
 mod functions;
+mod keys;
 mod nested;
 mod patterns;
 mod print;

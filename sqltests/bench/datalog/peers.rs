@@ -159,10 +159,9 @@ impl Peer {
             let why = run.answers(&rest, patience, &mut answers);
             run.end();
             let Some(why) = why else { break };
-            let asked = run.asked.take();
-            let Some((kind, name)) = asked else {
-                return Err(format!("{} asked nothing: {why}", self.name));
-            };
+            // One that never came to its first data set will not come to the others.
+            let (kind, name) =
+                run.asked.take().unwrap_or_else(|| ("start".to_owned(), String::new()));
             eprintln!("{}: {kind} {name}: {why}", self.name);
             // What was not loaded is asked no more.
             let failed =
