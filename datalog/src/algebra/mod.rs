@@ -3,6 +3,7 @@
 pub mod build;
 mod conjunction;
 mod demand;
+mod distribute;
 mod estimate;
 mod functions;
 mod keys;
