@@ -13,8 +13,8 @@ pub fn distribute(goals: Vec<Goal>) -> Vec<Goal> {
     let Some(or) = goals.iter().position(|goal| !entities(goal).is_empty()) else { return goals };
     let of = entities(&goals[or]);
     let (mut moved, mut rest) = (Vec::new(), Vec::with_capacity(goals.len()));
-    for (i, goal) in goals.into_iter().enumerate() {
-        match restriction(&goal).is_some_and(|about| of.contains(&about)) && i != or {
+    for goal in goals {
+        match restriction(&goal).is_some_and(|about| of.contains(&about)) {
             true => moved.push(goal),
             false => rest.push(goal),
         }

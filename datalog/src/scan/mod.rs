@@ -332,7 +332,9 @@ impl DatomScan {
             let name: Vec<&Cell> = vec![&a; rows];
             columns[A] = Some(array(self.table.a_kind, name.into_iter().map(Option::as_ref)));
         }
-        columns[T + 2] = Some(Arc::new(BooleanArray::from(added)));
+        if self.wants(T + 2) {
+            columns[T + 2] = Some(Arc::new(BooleanArray::from(added)));
+        }
         let fields = self.table.schema.fields();
         let columns = columns.into_iter().zip(fields).map(|(c, field)| {
             c.unwrap_or_else(|| datafusion::arrow::array::new_null_array(field.data_type(), rows))
