@@ -3,6 +3,7 @@
 use crate::algebra::Plan;
 use daodb_catalog::Catalog;
 use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
 use std::sync::OnceLock;
@@ -58,6 +59,11 @@ const NEEDLESS: [&str; 8] = [
 fn made(config: SessionConfig) -> SessionState {
     let rules = Optimizer::new().rules;
     let needed = rules.into_iter().filter(|rule| !NEEDLESS.contains(&rule.name()));
-    // Without the engine's functions by name: our plans have those that they call, and each query would copy the names of all.
-    SessionStateBuilder::new().with_config(config).with_optimizer_rules(needed.collect()).build()
+    // Not the engine's functions by name: our plans have those that they call, and each query would copy the names of all.
+    // Only what a plan of one row a key becomes is looked up.
+    SessionStateBuilder::new()
+        .with_config(config)
+        .with_optimizer_rules(needed.collect())
+        .with_aggregate_functions(vec![first_value_udaf()])
+        .build()
 }

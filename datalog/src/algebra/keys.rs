@@ -1,5 +1,6 @@
 //! Which columns tell the rows of a relation apart: a set of rows needs no second look where they are all kept.
 
+use super::estimate::shared;
 use super::{Column, Datoms, Node, Plan};
 use crate::query::Var;
 use crate::resolve::{AttrSlot, Slot};
@@ -73,6 +74,11 @@ fn of_datoms(datoms: &Datoms, sources: &[Source]) -> Vec<Key> {
 
 fn of_join(left: &Plan, right: &Plan, outer: bool, sources: &[Source]) -> Vec<Key> {
     let (of_left, of_right) = (keys(left, sources), keys(right, sources));
+    let one_row = |keys: &[Key]| keys.iter().any(Key::is_empty);
+    // A product gives rows without a pause in which a query could be ended: a second look at them is bounded by the memory.
+    if shared(left, right).is_empty() && !one_row(&of_left) && !one_row(&of_right) {
+        return vec![];
+    }
     // A row has at most one partner where the other side's key is among what they are joined on.
     let at_most_one =
         |keys: &[Key], other: &Plan| keys.iter().any(|key| key.iter().all(|v| other.has(v)));
