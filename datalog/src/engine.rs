@@ -3,6 +3,7 @@
 use crate::algebra::Plan;
 use daodb_catalog::Catalog;
 use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
 use std::sync::OnceLock;
@@ -10,7 +11,7 @@ use std::sync::OnceLock;
 /// A plan that reads fewer rows runs on one thread: dividing the work costs more than it saves.
 const SMALL: f64 = 100_000.0;
 
-/// Made once: the engine's functions and rules are many.
+/// Made once: the engine's rules are many.
 static ONE_THREAD: OnceLock<SessionState> = OnceLock::new();
 static MANY_THREADS: OnceLock<SessionState> = OnceLock::new();
 
@@ -58,9 +59,11 @@ const NEEDLESS: [&str; 8] = [
 fn made(config: SessionConfig) -> SessionState {
     let rules = Optimizer::new().rules;
     let needed = rules.into_iter().filter(|rule| !NEEDLESS.contains(&rule.name()));
+    // Not the engine's functions by name: our plans have those that they call, and each query would copy the names of all.
+    // Only what a plan of one row a key becomes is looked up.
     SessionStateBuilder::new()
         .with_config(config)
-        .with_default_features()
         .with_optimizer_rules(needed.collect())
+        .with_aggregate_functions(vec![first_value_udaf()])
         .build()
 }

@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p daodb-sqltests --bin bench -- people --n 1000000`
 
+mod datalog;
 mod history;
 mod measure;
 mod people;
@@ -22,6 +23,8 @@ bench history [--commits 40000]              import of a generated git history
 bench storage [--n 100000] [--seconds 3]     durable transactions beside PostgreSQL, open time, long histories, requests
 bench commits [--seconds 3]                  the first part of storage alone: durable transactions beside PostgreSQL
 bench scale [--datoms 10000000]              loading, memory, the time to open and queries as the number of datoms grows
+bench datalog [--n 20000] [--only q1] [--alone] [--patience 30]
+                                             Datalog in process, over HTTP, beside Datomic, Datalevin, DataScript and DuckDB
 bench transact [--seconds 3]                 entities a second in batches of 1, 10 and 1,000, in process, over HTTP, beside Datomic
 bench writers PLACE [--go-on]                concurrent writers that say what was acknowledged, until they are killed
 Options: --data DIR   keep the database there (default: a temporary folder)";
@@ -42,6 +45,10 @@ impl Arguments {
     pub fn data(&self) -> Option<PathBuf> {
         self.after("--data").map(PathBuf::from)
     }
+    /// The word after a flag.
+    pub fn text(&self, flag: &str) -> Option<&str> {
+        self.after(flag)
+    }
     pub fn has(&self, flag: &str) -> bool {
         self.words.iter().any(|word| word == flag)
     }
@@ -61,6 +68,7 @@ fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match arguments.words.first().map(String::as_str) {
             Some("people") => people::run(&arguments).await,
+            Some("datalog") => datalog::run(&arguments).await,
             Some("history") => history::run(&arguments).await,
             Some("scale") => scale::run(&arguments).await,
             Some("storage") => storage::run(&arguments).await,

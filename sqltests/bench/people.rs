@@ -248,7 +248,7 @@ async fn on_limit(context: &SessionContext, sql: &str) -> Result<Vec<RecordBatch
     frame.collect().await.map_err(|e| e.to_string())
 }
 
-async fn on_session(session: &mut Session, sql: &str) -> Result<Vec<RecordBatch>, String> {
+pub async fn on_session(session: &mut Session, sql: &str) -> Result<Vec<RecordBatch>, String> {
     let mut batches = Vec::new();
     for statement in session.parse(sql).map_err(|e| e.to_string())? {
         let outcome = session.execute(&statement, &[]).await.map_err(|e| e.to_string())?;

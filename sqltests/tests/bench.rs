@@ -26,6 +26,17 @@ fn people() {
     );
 }
 
+/// Each answer's rows are counted by the benchmark itself.
+#[test]
+fn datalog() {
+    let rows = "/questions/0/rows";
+    check(
+        &["datalog", "--n", "20000", "--alone", "--only", "people"],
+        &[(rows, 2010), ("/questions/10/rows", 1)],
+    );
+    check(&["datalog", "--n", "20000", "--alone", "--only", "wide-5x3"], &[(rows, 1641)]);
+}
+
 #[test]
 fn transact() {
     check(

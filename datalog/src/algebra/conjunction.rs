@@ -1,6 +1,7 @@
 //! The order of a conjunction: what is cheap and ready first, then the relation that joins with the fewest rows.
 //!
 //! ```text
+//! ask what must hold anyway within the branches of an `or` (see `distribute`)
 //! plan every relation that stands for itself: stars, patterns, rows, rules, `or`s whose branches need nothing from outside
 //! while anything is left:
 //!     a predicate or function whose arguments are bound, or a `not` whose shared variables are bound: take it
@@ -10,6 +11,7 @@
 //! ```
 
 use super::build::Result;
+use super::distribute::distribute;
 use super::estimate::{join, join_rows, shared};
 use super::{Column, Node, Plan, Planner, Stuck};
 use crate::query::Var;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 impl Planner<'_> {
     /// The rows of `seed` (one without columns, where there is none) for which all goals hold, with what they bind.
     pub fn conjunction(&mut self, goals: &[Goal], seed: Option<Plan>) -> Result<Plan> {
-        let goals = flattened(goals);
+        let goals = distribute(flattened(goals));
         let types = self.types(&goals)?;
         let mut relations = self.patterns(&goals, &types)?;
         let mut rest: Vec<&Goal> = Vec::new();

@@ -3,8 +3,10 @@
 pub mod build;
 mod conjunction;
 mod demand;
+mod distribute;
 mod estimate;
 mod functions;
+mod keys;
 mod nested;
 mod patterns;
 mod print;

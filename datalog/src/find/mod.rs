@@ -86,7 +86,8 @@ pub fn plan(
     columns: &[Column],
 ) -> Result<LogicalPlan> {
     let mut inner: Vec<Expr> = Vec::new();
-    for v in wanted(query, resolved) {
+    let wanted = wanted(query, resolved);
+    for v in &wanted {
         match (rows.has(v), input(v, resolved)) {
             (false, Some(cell)) => {
                 let kind = kind_of([&cell].into_iter());
@@ -96,8 +97,11 @@ pub fn plan(
             _ => inner.push(column(v)),
         }
     }
-    let scan = LogicalPlanBuilder::from(lower(rows, &resolved.sources)?);
-    let distinct = scan.project(inner)?.distinct()?;
+    let scan = LogicalPlanBuilder::from(lower(rows, &resolved.sources)?).project(inner)?;
+    let distinct = match rows.is_set(&resolved.sources, |v| wanted.contains(v)) {
+        true => scan,
+        false => scan.distinct()?,
+    };
     let groups = query.find.iter().any(|e| matches!(e, Element::Aggregate(_)));
     let shaped = match groups {
         true => aggregated(query, resolved, rows, distinct, columns)?,

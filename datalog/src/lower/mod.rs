@@ -38,9 +38,11 @@ pub fn lower(plan: &Plan, sources: &[Source]) -> Result<LogicalPlan> {
         Node::Each { input, of } => each::each(plan, input, of, sources),
         Node::Union { inputs } => union(plan, inputs, sources),
         Node::Distinct { input } => {
-            let input = LogicalPlanBuilder::from(lower(input, sources)?);
-            project(input, plan.columns.iter().map(|c| column(&c.var)).collect())
-                .and_then(|p| LogicalPlanBuilder::from(p).distinct()?.build())
+            let kept = project(LogicalPlanBuilder::from(lower(input, sources)?), all(plan))?;
+            match input.is_set(sources, |v| plan.has(v)) {
+                true => Ok(kept),
+                false => LogicalPlanBuilder::from(kept).distinct()?.build(),
+            }
         }
         Node::Nested { input, query } => nested::nested(input, query, sources),
         Node::Rule { fixpoint, rule } => {

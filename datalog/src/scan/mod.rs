@@ -241,9 +241,7 @@ impl Source for DatomScan {
 
     async fn read(&self, chunk: usize) -> Result<RecordBatch> {
         let snapshot = &self.table.reading();
-        let wants = |c: usize| {
-            self.projection.contains(&c) || self.filters.iter().any(|f| f.columns.contains(&c))
-        };
+        let wants = |c: usize| self.wants(c);
         let history = snapshot.view().history;
         let times = history || wants(T) || wants(T + 1);
         let (attribute, facts) = match &self.parts[chunk] {
@@ -294,6 +292,11 @@ fn of_facts(v: &Value, facts: &[&daodb_storage::Fact]) -> FactColumns {
 }
 
 impl DatomScan {
+    /// Whether a column is asked for, or looked at.
+    fn wants(&self, c: usize) -> bool {
+        self.projection.contains(&c) || self.filters.iter().any(|f| f.columns.contains(&c))
+    }
+
     /// All six columns; those that nobody asks for are null.
     fn batch(&self, attribute: usize, facts: &FactColumns, history: bool) -> Result<RecordBatch> {
         let rows = facts.e.len();
@@ -324,10 +327,14 @@ impl DatomScan {
             added.resize(rows + ended.len(), false);
         }
         let rows = added.len();
-        let a = self.table.db.attribute_cell(&self.table.attributes[attribute].0);
-        let name: Vec<&Cell> = vec![&a; rows];
-        columns[A] = Some(array(self.table.a_kind, name.into_iter().map(Option::as_ref)));
-        columns[T + 2] = Some(Arc::new(BooleanArray::from(added)));
+        if self.wants(A) {
+            let a = self.table.db.attribute_cell(&self.table.attributes[attribute].0);
+            let name: Vec<&Cell> = vec![&a; rows];
+            columns[A] = Some(array(self.table.a_kind, name.into_iter().map(Option::as_ref)));
+        }
+        if self.wants(T + 2) {
+            columns[T + 2] = Some(Arc::new(BooleanArray::from(added)));
+        }
         let fields = self.table.schema.fields();
         let columns = columns.into_iter().zip(fields).map(|(c, field)| {
             c.unwrap_or_else(|| datafusion::arrow::array::new_null_array(field.data_type(), rows))

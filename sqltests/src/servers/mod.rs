@@ -97,7 +97,7 @@ fn wait(child: &mut Child, ready: impl Fn() -> bool) -> io::Result<()> {
 }
 
 /// What `.ci/run` has put under `~/.cache/daodb`.
-fn cached(path: &str) -> Option<PathBuf> {
+pub fn cached(path: &str) -> Option<PathBuf> {
     let path = std::env::home_dir()?.join(".cache/daodb").join(path);
     path.exists().then_some(path)
 }
