@@ -1,81 +1,66 @@
 //! Rows of words, each once, in the order in which they came; and chains of those that agree in some columns.
 
+use super::set::{Set, hash};
+use std::ops::Range;
+
 /// A set of rows of one width. The rows of earlier rounds stand before those of the last.
 pub struct Rows {
     pub width: usize,
-    words: Vec<u64>,
+    words: Vec<u32>,
     len: usize,
-    /// Open addressing: a row's number + 1, 0 where free. Its length is a power of two.
-    table: Vec<u32>,
+    set: Set,
     indexes: Vec<Index>,
 }
 
 /// The rows that agree in `columns`, newest first.
 struct Index {
     columns: Vec<usize>,
-    /// By hash: the newest row + 1 of a chain.
+    /// By the word of one column, or by the hash of many: the newest row + 1 of a chain.
     heads: Vec<u32>,
     /// By row: the one before it in its chain, + 1.
     next: Vec<u32>,
 }
 
-fn hash(words: impl Iterator<Item = u64>) -> u64 {
-    let mixed = words.fold(0x9e37_79b9_7f4a_7c15u64, |h, w| {
-        (h.rotate_left(23) ^ w).wrapping_mul(0xff51_afd7_ed55_8ccd)
-    });
-    mixed ^ (mixed >> 32)
+/// Rows still to be gone through.
+pub enum Cursor {
+    Range(Range<usize>),
+    /// The row + 1 to come next, in the chain of an index, and the rows that count.
+    Chain {
+        index: usize,
+        at: u32,
+        within: Range<usize>,
+    },
 }
 
 impl Rows {
     pub fn new(width: usize) -> Rows {
-        Rows { width, words: Vec::new(), len: 0, table: vec![0; 16], indexes: Vec::new() }
+        Rows { width, words: Vec::new(), len: 0, set: Set::new(width), indexes: Vec::new() }
     }
 
     pub fn len(&self) -> usize {
         self.len
     }
 
-    pub fn row(&self, i: usize) -> &[u64] {
+    #[inline]
+    pub fn row(&self, i: usize) -> &[u32] {
         &self.words[i * self.width..(i + 1) * self.width]
     }
 
     /// About what it takes, in bytes.
     pub fn memory(&self) -> usize {
-        let indexes: usize = self.indexes.iter().map(|x| 4 * (x.heads.len() + x.next.len())).sum();
-        8 * self.words.capacity() + 4 * self.table.len() + indexes
+        let indexes = self.indexes.iter().map(|x| x.heads.capacity() + x.next.capacity());
+        4 * (self.words.capacity() + indexes.sum::<usize>()) + self.set.memory()
     }
 
     /// False where the row is there already, or there are too many to be numbered.
-    pub fn insert(&mut self, row: &[u64]) -> bool {
-        if (self.len + 1) * 2 > self.table.len() {
-            self.grow();
+    #[inline]
+    pub fn insert(&mut self, row: &[u32]) -> bool {
+        let new = self.len < u32::MAX as usize - 1 && self.set.insert(row, &self.words, self.len);
+        if new {
+            self.words.extend_from_slice(row);
+            self.len += 1;
         }
-        let mask = self.table.len() - 1;
-        let mut at = hash(row.iter().copied()) as usize & mask;
-        while self.table[at] != 0 {
-            if self.row(self.table[at] as usize - 1) == row {
-                return false;
-            }
-            at = (at + 1) & mask;
-        }
-        let Ok(number) = u32::try_from(self.len + 1) else { return false };
-        self.table[at] = number;
-        self.words.extend_from_slice(row);
-        self.len += 1;
-        true
-    }
-
-    fn grow(&mut self) {
-        let size = self.table.len() * 2;
-        let mut table = vec![0u32; size];
-        for i in 0..self.len {
-            let mut at = hash(self.row(i).iter().copied()) as usize & (size - 1);
-            while table[at] != 0 {
-                at = (at + 1) & (size - 1);
-            }
-            table[at] = i as u32 + 1;
-        }
-        self.table = table;
+        new
     }
 
     /// The number of the index over these columns, made where it is missing.
@@ -96,39 +81,54 @@ impl Rows {
         self.indexes = indexes;
     }
 
-    pub fn contains(&self, row: &[u64]) -> bool {
-        let mask = self.table.len() - 1;
-        let mut at = hash(row.iter().copied()) as usize & mask;
-        while self.table[at] != 0 {
-            if self.row(self.table[at] as usize - 1) == row {
-                return true;
-            }
-            at = (at + 1) & mask;
-        }
-        false
+    /// Of the rows `within`, as of the last [`refresh`](Rows::refresh), those whose columns of an index are `key`.
+    #[inline]
+    pub fn probe(&self, index: usize, key: &[u32], within: Range<usize>) -> Cursor {
+        let of = &self.indexes[index];
+        let at = match key {
+            [word] => of.heads.get(*word as usize).copied().unwrap_or(0),
+            _ if of.heads.is_empty() => 0,
+            words => of.heads[hash(words.iter().copied()) & (of.heads.len() - 1)],
+        };
+        Cursor::Chain { index, at, within }
     }
 
-    /// Calls `f` with the number of each row whose columns of an index are `key`.
-    pub fn probe(&self, index: usize, key: &[u64], mut f: impl FnMut(usize)) {
-        let index = &self.indexes[index];
-        if index.heads.is_empty() {
-            return;
-        }
-        let mut at = index.heads[hash(key.iter().copied()) as usize & (index.heads.len() - 1)];
-        while at != 0 {
-            let i = at as usize - 1;
-            let row = self.row(i);
-            if index.columns.iter().zip(key).all(|(c, k)| row[*c] == *k) {
-                f(i);
+    /// The next row of a cursor that was made with this key.
+    #[inline]
+    pub fn next(&self, cursor: &mut Cursor, key: &[u32]) -> Option<usize> {
+        match cursor {
+            Cursor::Range(range) => range.next(),
+            Cursor::Chain { index, at, within } => {
+                let index = &self.indexes[*index];
+                while *at as usize > within.start {
+                    let i = *at as usize - 1;
+                    *at = index.next[i];
+                    // A chain of one column has no others in it.
+                    if i < within.end && (key.len() == 1 || index.is(self.row(i), key)) {
+                        return Some(i);
+                    }
+                }
+                None
             }
-            at = index.next[i];
         }
     }
 }
 
 impl Index {
+    fn is(&self, row: &[u32], key: &[u32]) -> bool {
+        self.columns.iter().zip(key).all(|(c, k)| row[*c] == *k)
+    }
+
     fn refresh(&mut self, rows: &Rows) {
-        if rows.len() == 0 {
+        let new = self.next.len()..rows.len();
+        if let [c] = self.columns.as_slice() {
+            for i in new {
+                let word = rows.row(i)[*c] as usize;
+                if word >= self.heads.len() {
+                    self.heads.resize((word + 1).next_power_of_two(), 0);
+                }
+                self.next.push(std::mem::replace(&mut self.heads[word], i as u32 + 1));
+            }
             return;
         }
         if rows.len() * 2 > self.heads.len() {
@@ -138,9 +138,8 @@ impl Index {
         let mask = self.heads.len() - 1;
         for i in self.next.len()..rows.len() {
             let row = rows.row(i);
-            let at = hash(self.columns.iter().map(|c| row[*c])) as usize & mask;
-            self.next.push(self.heads[at]);
-            self.heads[at] = i as u32 + 1;
+            let at = hash(self.columns.iter().map(|c| row[*c])) & mask;
+            self.next.push(std::mem::replace(&mut self.heads[at], i as u32 + 1));
         }
     }
 }
@@ -150,14 +149,19 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    #[test]
-    fn each_row_once_and_all_of_a_key() {
-        let mut rows = Rows::new(2);
-        let index = rows.index(&[1]);
-        let mut expect = BTreeSet::new();
-        for i in 0..5_000u64 {
-            let row = [i * 7 % 300, i * 13 % 11];
-            assert_eq!(rows.contains(&row), expect.contains(&row));
+    /// Rows of a width, drawn below `bound`; those that agree in the last column, and in the last two.
+    fn each_once(width: usize, bound: u64, draws: u64) {
+        let mut rows = Rows::new(width);
+        let last = rows.index(&[width - 1]);
+        let two = rows.index(&[0, width - 1]);
+        let (mut expect, mut seed) = (BTreeSet::new(), 7u64);
+        let mut draw = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            ((seed >> 33) % bound) as u32
+        };
+        for i in 0..draws {
+            let row: Vec<u32> = (0..width).map(|_| draw()).collect();
+            assert_eq!(rows.set.contains(&row, &rows.words), expect.contains(&row));
             assert_eq!(rows.insert(&row), expect.insert(row));
             if i % 700 == 0 {
                 rows.refresh();
@@ -165,14 +169,50 @@ mod tests {
         }
         rows.refresh();
         assert_eq!(rows.len(), expect.len());
-        for key in 0..12u64 {
-            let mut found = BTreeSet::new();
-            rows.probe(index, &[key], |i| {
-                assert!(found.insert([rows.row(i)[0], rows.row(i)[1]]), "a row twice");
-            });
-            let of_key: BTreeSet<[u64; 2]> =
-                expect.iter().filter(|r| r[1] == key).copied().collect();
-            assert_eq!(found, of_key, "{key}");
+        let check = |index, columns: &[usize], key: &[u32], within: Range<usize>| {
+            let (mut found, mut cursor) = (BTreeSet::new(), rows.probe(index, key, within.clone()));
+            while let Some(i) = rows.next(&mut cursor, key) {
+                assert!(within.contains(&i) && found.insert(i), "a row twice, or not asked for");
+            }
+            let of_key =
+                within.filter(|i| columns.iter().zip(key).all(|(c, k)| rows.row(*i)[*c] == *k));
+            assert_eq!(found, of_key.collect(), "{key:?}");
+        };
+        for key in 0..20 {
+            check(last, &[width - 1], &[key], 0..rows.len());
+            check(last, &[width - 1], &[key], rows.len() / 3..rows.len() / 2);
+            check(two, &[0, width - 1], &[key / 2, key], 0..rows.len());
         }
+    }
+
+    #[test]
+    fn each_row_once_and_all_of_a_key() {
+        for width in 1..=4 {
+            for bound in [3, 60, 700, 1 << 20] {
+                each_once(width, bound, 5_000);
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_without_columns_is_there_once() {
+        let mut rows = Rows::new(0);
+        assert!(rows.insert(&[]));
+        assert!(!rows.insert(&[]));
+        assert_eq!(rows.len(), 1);
+    }
+
+    /// Second words of one first word, dense at first, then far away, then dense again.
+    #[test]
+    fn bits_do_not_grow_for_few_words() {
+        let mut rows = Rows::new(2);
+        let words: Vec<u32> =
+            (0..500).chain((0..50).map(|i| i * 40_000_000)).chain(500..2000).collect();
+        let mut expect = BTreeSet::new();
+        for (i, y) in words.iter().enumerate() {
+            assert_eq!(rows.insert(&[3, *y]), expect.insert(*y), "{y}");
+            assert!(rows.memory() < 2000 + 64 * (i + 1), "{} bytes after {i}", rows.memory());
+        }
+        assert!(words.iter().all(|y| !rows.insert(&[3, *y])));
     }
 }

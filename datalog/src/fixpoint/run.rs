@@ -8,7 +8,7 @@
 //! ```
 
 use super::program::{Age, From, Known, Match, Operation, Program, Take, programs};
-use super::rows::Rows;
+use super::rows::{Cursor, Rows};
 use super::words::Words;
 use crate::algebra::rules::Fixpoint;
 use crate::value::Cell;
@@ -30,13 +30,14 @@ const LOOK: u32 = 1 << 16;
 
 pub struct Run {
     pub words: Words,
-    /// By rule of the fixpoint.
+    /// By rule of the fixpoint. Those of the round that runs stand behind `last`, where nobody looks yet.
     pub rules: Vec<Rows>,
     inputs: Vec<Rows>,
     programs: Vec<Prepared>,
     /// By rule: the rows of the last round.
     last: Vec<Range<usize>>,
-    found: Vec<Rows>,
+    /// The row that is put together.
+    row: Vec<u32>,
     memory: MemoryReservation,
     stopped: Arc<AtomicBool>,
     until_look: u32,
@@ -54,7 +55,23 @@ struct Prepared {
 #[derive(Default)]
 struct Key {
     index: Option<usize>,
-    constants: Vec<Option<u64>>,
+    constants: Vec<Option<u32>>,
+}
+
+/// The words of a key; most have one.
+enum KeyWords {
+    One([u32; 1]),
+    Many(Vec<u32>),
+}
+
+impl KeyWords {
+    #[inline]
+    fn as_slice(&self) -> &[u32] {
+        match self {
+            KeyWords::One(word) => word,
+            KeyWords::Many(words) => words,
+        }
+    }
 }
 
 impl Run {
@@ -69,8 +86,8 @@ impl Run {
         let widths = fixpoint.rules.iter().map(|r| r.heads.len());
         let mut run = Run {
             words,
-            rules: widths.clone().map(Rows::new).collect(),
-            found: widths.map(Rows::new).collect(),
+            rules: widths.map(Rows::new).collect(),
+            row: Vec::new(),
             last: vec![0..0; fixpoint.rules.len()],
             inputs,
             programs: Vec::new(),
@@ -150,23 +167,17 @@ impl Run {
     /// What was found becomes the last round; false where it was nothing.
     fn advance(&mut self) -> Result<bool> {
         let mut any = false;
-        for rule in 0..self.rules.len() {
-            let width = self.found[rule].width;
-            let found = std::mem::replace(&mut self.found[rule], Rows::new(width));
-            let before = self.rules[rule].len();
-            for i in 0..found.len() {
-                self.rules[rule].insert(found.row(i));
-            }
-            self.rules[rule].refresh();
-            self.last[rule] = before..self.rules[rule].len();
-            any |= !self.last[rule].is_empty();
+        for (rows, last) in self.rules.iter_mut().zip(&mut self.last) {
+            rows.refresh();
+            *last = last.end..rows.len();
+            any |= last.start < last.end;
         }
         self.account()?;
         Ok(any)
     }
 
     fn account(&mut self) -> Result<()> {
-        let rows = self.rules.iter().chain(&self.inputs).chain(&self.found).map(Rows::memory);
+        let rows = self.rules.iter().chain(&self.inputs).map(Rows::memory);
         let bytes = rows.sum::<usize>() + self.words.memory();
         if self.rules.iter().any(|r| r.len() > MAX_ROWS) {
             let text = format!("a recursive rule has more than {MAX_ROWS} rows");
@@ -174,14 +185,26 @@ impl Run {
                 .hint("bind one of its arguments")
                 .into());
         }
+        if self.words.len() > MAX_ROWS {
+            let text = format!("a recursion has more than {MAX_ROWS} values");
+            return Err(Error::new(SqlState::Code("54000"), text)
+                .hint("bind what its rules count by a predicate")
+                .into());
+        }
         self.memory.try_resize(bytes)
     }
 
+    #[inline]
     fn look(&mut self) -> Result<()> {
         self.until_look -= 1;
         if self.until_look > 0 {
             return Ok(());
         }
+        self.looked()
+    }
+
+    #[cold]
+    fn looked(&mut self) -> Result<()> {
         self.until_look = LOOK;
         if self.stopped.load(Relaxed) {
             return Err(DataFusionError::Execution("the query was given up".to_owned()));
@@ -189,21 +212,21 @@ impl Run {
         self.account()
     }
 
-    fn step(&mut self, p: &Prepared, at: usize, registers: &mut Vec<u64>) -> Result<()> {
+    fn step(&mut self, p: &Prepared, at: usize, registers: &mut [u32]) -> Result<()> {
         self.look()?;
         let Some(operation) = p.program.operations.get(at) else {
-            let row: Vec<u64> = p.program.heads.iter().map(|r| registers[*r]).collect();
-            let rule = p.program.rule;
-            if !self.contains(rule, &row) {
-                self.found[rule].insert(&row);
-            }
+            self.found(&p.program, registers);
             return Ok(());
         };
         match operation {
             Operation::Match(m) => self.matches(p, at, m, registers),
             Operation::None(from, key) => {
-                let rows = self.candidates(*from, &p.keys[at], key, registers);
-                if rows.is_empty() { self.step(p, at + 1, registers) } else { Ok(()) }
+                let words = self.key(&p.keys[at], key, registers);
+                let mut cursor = self.cursor(*from, &p.keys[at], words.as_slice());
+                match self.rows(*from).next(&mut cursor, words.as_slice()) {
+                    None => self.step(p, at + 1, registers),
+                    Some(_) => Ok(()),
+                }
             }
             Operation::Test(function, args) => {
                 let value = self.call(function, args, registers)?;
@@ -224,39 +247,60 @@ impl Run {
         }
     }
 
-    fn contains(&self, rule: usize, row: &[u64]) -> bool {
-        self.rules[rule].contains(row)
+    #[inline]
+    fn found(&mut self, program: &Program, registers: &[u32]) {
+        self.row.clear();
+        self.row.extend(program.heads.iter().map(|r| registers[*r]));
+        self.rules[program.rule].insert(&self.row);
     }
 
-    fn matches(
-        &mut self,
-        p: &Prepared,
-        at: usize,
-        m: &Match,
-        registers: &mut Vec<u64>,
-    ) -> Result<()> {
-        let candidates = self.candidates(m.from, &p.keys[at], &m.key, registers);
-        for i in candidates {
-            let row = match m.from {
-                From::Input(input) => self.inputs[input].row(i as usize),
-                From::Rule(rule, _) => self.rules[rule].row(i as usize),
-            };
+    #[inline]
+    fn rows(&self, from: From) -> &Rows {
+        match from {
+            From::Input(i) => &self.inputs[i],
+            From::Rule(rule, _) => &self.rules[rule],
+        }
+    }
+
+    fn matches(&mut self, p: &Prepared, at: usize, m: &Match, registers: &mut [u32]) -> Result<()> {
+        let words = self.key(&p.keys[at], &m.key, registers);
+        let mut cursor = self.cursor(m.from, &p.keys[at], words.as_slice());
+        let last = at + 1 == p.program.operations.len();
+        loop {
+            let rows = self.rows(m.from);
+            let Some(i) = rows.next(&mut cursor, words.as_slice()) else { return Ok(()) };
+            let row = rows.row(i);
             m.out.iter().for_each(|(c, r)| registers[*r] = row[*c]);
-            if m.same.iter().all(|(c, r)| registers[*r] == row[*c]) {
+            if !m.same.iter().all(|(c, r)| registers[*r] == row[*c]) {
+                continue;
+            }
+            if last {
+                self.look()?;
+                self.found(&p.program, registers);
+            } else {
                 self.step(p, at + 1, registers)?;
             }
         }
-        Ok(())
     }
 
-    /// The rows that have the key, as numbers.
-    fn candidates(
-        &self,
-        from: From,
-        key: &Key,
-        known: &[(usize, Known)],
-        registers: &[u64],
-    ) -> Vec<u32> {
+    /// The words that an operation looks for.
+    #[inline]
+    fn key(&self, key: &Key, known: &[(usize, Known)], registers: &[u32]) -> KeyWords {
+        let word = |(constant, known): (&Option<u32>, &(usize, Known))| match (constant, &known.1) {
+            (Some(word), _) => *word,
+            (None, Known::Register(r)) => registers[*r],
+            (None, Known::Const(_)) => 0,
+        };
+        let mut words = key.constants.iter().zip(known).map(word);
+        match key.constants.len() {
+            1 => KeyWords::One(words.next().map(|w| [w]).unwrap_or_default()),
+            _ => KeyWords::Many(words.collect()),
+        }
+    }
+
+    /// The rows of a relation that have the key.
+    #[inline]
+    fn cursor(&self, from: From, key: &Key, words: &[u32]) -> Cursor {
         let (rows, within) = match from {
             From::Input(i) => (&self.inputs[i], 0..self.inputs[i].len()),
             From::Rule(rule, age) => {
@@ -269,30 +313,15 @@ impl Run {
                 (&self.rules[rule], within)
             }
         };
-        let Some(index) = key.index else {
-            return (within.start as u32..within.end as u32).collect();
-        };
-        let words: Vec<u64> = known
-            .iter()
-            .zip(&key.constants)
-            .map(|((_, known), constant)| match (constant, known) {
-                (Some(word), _) => *word,
-                (None, Known::Register(r)) => registers[*r],
-                (None, Known::Const(_)) => 0,
-            })
-            .collect();
-        let mut out = Vec::new();
-        rows.probe(index, &words, |i| {
-            if within.contains(&i) {
-                out.push(i as u32);
-            }
-        });
-        out
+        match key.index {
+            None => Cursor::Range(within),
+            Some(index) => rows.probe(index, words, within),
+        }
     }
 
-    fn cell(&self, known: &Known, registers: &[u64]) -> Cell {
+    fn cell(&self, known: &Known, registers: &[u32]) -> Cell {
         match known {
-            Known::Register(r) => self.words.cell(registers[*r]),
+            Known::Register(r) => self.words.cell(registers[*r]).clone(),
             Known::Const(cell) => cell.clone(),
         }
     }
@@ -301,7 +330,7 @@ impl Run {
         &self,
         function: &crate::functions::Function,
         args: &[Known],
-        registers: &[u64],
+        registers: &[u32],
     ) -> Result<Cell> {
         let args: Vec<Cell> = args.iter().map(|a| self.cell(a, registers)).collect();
         (function.eval)(&args).map_err(|why| {
@@ -313,7 +342,7 @@ impl Run {
     }
 
     /// The registers after a value is taken apart, once for each way to do so.
-    fn taken(&mut self, value: &Cell, take: &Take, registers: &[u64]) -> Result<Vec<Vec<u64>>> {
+    fn taken(&mut self, value: &Cell, take: &Take, registers: &[u32]) -> Result<Vec<Vec<u32>>> {
         Ok(match (take, value) {
             // nil binds nothing.
             (_, None) => vec![],

@@ -2,13 +2,14 @@
 
 use super::rows::Rows;
 use super::run::Run;
-use super::words::{Words, of_long, to_long};
+use super::words::Words;
 use crate::algebra::Plan;
 use crate::algebra::rules::Fixpoint;
 use crate::lower::lower;
 use crate::source::Source;
-use crate::value::{Cell, Kind, array, cells};
+use crate::value::{Kind, array, cells};
 use async_trait::async_trait;
+use daodb_storage::Value;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
 use datafusion::arrow::datatypes::{Field, Int64Type, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
@@ -222,33 +223,32 @@ fn insert(rows: &mut Rows, batch: &RecordBatch, kinds: &[Kind], words: &mut Word
     let mut row = Vec::with_capacity(kinds.len());
     for i in 0..batch.num_rows() {
         row.clear();
-        row.extend(columns.iter().map(|c: &Vec<u64>| c[i]));
+        row.extend(columns.iter().map(|c: &Vec<u32>| c[i]));
         rows.insert(&row);
     }
     Ok(())
 }
 
-fn of_column(kind: Kind, column: &ArrayRef, words: &mut Words) -> Result<Vec<u64>> {
+fn of_column(kind: Kind, column: &ArrayRef, words: &mut Words) -> Result<Vec<u32>> {
     if kind == Kind::LONG && column.null_count() == 0 {
         let longs = column.as_primitive::<Int64Type>().values().iter();
-        let all: Option<Vec<u64>> = longs.map(|n| of_long(*n)).collect();
-        if let Some(all) = all {
-            return Ok(all);
-        }
+        return Ok(longs.map(|n| words.long(*n)).collect());
     }
     Ok(cells(kind, column)?.iter().map(|c| words.word(c)).collect())
 }
 
 /// The words of a column as values.
-fn to_column(kind: Kind, column: &[u64], words: &Words) -> ArrayRef {
+fn to_column(kind: Kind, column: &[u32], words: &Words) -> ArrayRef {
     if kind == Kind::LONG {
-        let all: Option<Vec<i64>> = column.iter().map(|w| to_long(*w)).collect();
-        if let Some(all) = all {
+        let long = |word: &u32| match words.cell(*word) {
+            Some(Value::Long(n)) => Some(*n),
+            _ => None,
+        };
+        if let Some(all) = column.iter().map(long).collect::<Option<Vec<i64>>>() {
             return Arc::new(Int64Array::from(all));
         }
     }
-    let cells: Vec<Cell> = column.iter().map(|w| words.cell(*w)).collect();
-    array(kind, cells.iter().map(Option::as_ref))
+    array(kind, column.iter().map(|w| words.cell(*w).as_ref()))
 }
 
 /// The rows of a rule as batches.
@@ -268,7 +268,7 @@ fn chunks(
         .map(move |start| {
             let rows = start..(start + batch_rows).min(total);
             let column = |c: &usize| -> ArrayRef {
-                let words: Vec<u64> = rows.clone().map(|i| run.rules[rule].row(i)[*c]).collect();
+                let words: Vec<u32> = rows.clone().map(|i| run.rules[rule].row(i)[*c]).collect();
                 to_column(kinds[*c], &words, &run.words)
             };
             let columns: Vec<ArrayRef> = projection.iter().map(column).collect();
