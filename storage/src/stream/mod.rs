@@ -346,7 +346,12 @@ impl Inner {
             }
             if let Some(why) = self.indexer.failure() {
                 let text = format!("{limit} datoms wait to be indexed, and indexing fails: {why}");
-                return Err(Error::new(ErrorKind::Busy, text)
+                // A full disk is to be told as one, whatever it keeps from being written.
+                let kind = match why.kind {
+                    ErrorKind::Full => ErrorKind::Full,
+                    _ => ErrorKind::Busy,
+                };
+                return Err(Error::new(kind, text)
                     .hint("reading goes on; indexing is tried again every few seconds"));
             }
             self.indexer.wake();
