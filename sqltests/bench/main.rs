@@ -45,10 +45,6 @@ impl Arguments {
     pub fn data(&self) -> Option<PathBuf> {
         self.after("--data").map(PathBuf::from)
     }
-    /// The word after a flag.
-    pub fn text(&self, flag: &str) -> Option<&str> {
-        self.after(flag)
-    }
     pub fn has(&self, flag: &str) -> bool {
         self.words.iter().any(|word| word == flag)
     }

@@ -36,7 +36,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), String> {
         n => return Err(format!("--n {n}: there must be {} people at least", SIZES[0])),
     };
     let patience = Duration::from_secs(arguments.number("--patience", 30)? as u64);
-    let only = arguments.text("--only");
+    let only = arguments.after("--only");
     let wanted =
         |q: &Question| only.is_none_or(|only| q.data.contains(only) || q.name.contains(only));
     let temporary = tempfile::tempdir().map_err(|e| e.to_string())?;

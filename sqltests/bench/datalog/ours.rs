@@ -1,6 +1,7 @@
 //! The questions asked of us: in process, over HTTP, and in SQL where it can say them.
 
 use super::questions::{Question, View};
+use crate::measure::Medians;
 use crate::people::on_session;
 use daodb_catalog::{Catalog, Database, Session};
 use daodb_datalog::QueryRequest;
@@ -146,21 +147,20 @@ async fn measure(
     question: &Question,
     mut ask: impl AsyncFnMut() -> Result<usize, String>,
 ) -> Result<f64, String> {
-    let (mut taken, began) = (Vec::new(), Instant::now());
-    loop {
+    let (mut medians, began) = (Medians::new(1), Instant::now());
+    for run in 0..=MOST_RUNS {
+        if run == 1 {
+            medians = Medians::new(1);
+        }
         let start = Instant::now();
         let rows = ask().await.map_err(|e| format!("{}: {e}", question.name))?;
-        taken.push(start.elapsed().as_secs_f64() * 1e3);
+        medians.add(0, start);
         if rows != question.rows {
             return Err(format!("{}: {rows} rows, not {}", question.name, question.rows));
         }
-        if began.elapsed() > TIME || taken.len() > MOST_RUNS {
+        if began.elapsed() > TIME {
             break;
         }
     }
-    if taken.len() > 1 {
-        taken.remove(0);
-    }
-    taken.sort_by(f64::total_cmp);
-    Ok(taken[taken.len() / 2])
+    Ok(medians.of(0))
 }

@@ -23,8 +23,14 @@ use std::time::Duration;
 
 /// How long a data set may take to load, and a virtual machine to start, as times of the patience with one question.
 const LOAD: u32 = 8;
-/// What a peer that runs in a virtual machine may take for its heap.
-const HEAP: &str = "-Xmx8g";
+/// The stack is for recursive rules.
+const JAVA: [&str; 2] = ["-Xss64m", "-Xmx8g"];
+/// Lets Datalevin use its own memory, on a Java that knows these words.
+const OWN_MEMORY: [&str; 3] = [
+    "--enable-native-access=ALL-UNNAMED",
+    "--add-opens=java.base/java.nio=ALL-UNNAMED",
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+];
 
 /// What a peer made of a question.
 #[derive(Clone)]
@@ -81,22 +87,12 @@ type Make = Box<dyn Fn() -> Command>;
 
 fn datomic_command() -> Option<Make> {
     let class_path = datomic::class_path()?;
-    let java = Path::new("java");
-    Some(Box::new(move || on_java(java, &class_path, "datomic")))
+    Some(Box::new(move || on_java(Path::new("java"), &JAVA, &class_path, "datomic")))
 }
 
-fn on_java(java: &Path, class_path: &str, peer: &str) -> Command {
-    let mut command = Command::new(java);
-    // The stack is for recursive rules; the rest lets Datalevin use its own memory, on a Java that knows these words.
-    command.args(["-Dfile.encoding=UTF-8", "-Xss64m", HEAP]);
-    if peer == "datalevin" {
-        command.args([
-            "--enable-native-access=ALL-UNNAMED",
-            "--add-opens=java.base/java.nio=ALL-UNNAMED",
-            "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
-        ]);
-    }
-    command.args(["-cp", class_path, "clojure.main"]).arg(script("peer.clj")).arg(peer);
+fn on_java(java: &Path, options: &[&str], class_path: &str, peer: &str) -> Command {
+    let mut command = datomic::on_java(java, options, class_path, &script("peer.clj"));
+    command.arg(peer);
     command
 }
 
@@ -109,7 +105,8 @@ fn datalevin_command() -> Option<Make> {
     let jar =
         jars.flatten().map(|f| f.path()).find(|f| f.extension().is_some_and(|e| e == "jar"))?;
     let jar = jar.to_str()?.to_owned();
-    java.exists().then(|| -> Make { Box::new(move || on_java(&java, &jar, "datalevin")) })
+    let options: Vec<&str> = JAVA.into_iter().chain(OWN_MEMORY).collect();
+    java.exists().then(|| -> Make { Box::new(move || on_java(&java, &options, &jar, "datalevin")) })
 }
 
 fn datascript_command() -> Option<Make> {

@@ -13,8 +13,14 @@ pub fn class_path() -> Option<String> {
 
 /// A run of a script by Clojure's own launcher.
 pub fn command(class_path: &str, script: &Path) -> Command {
-    let mut command = Command::new("java");
+    on_java(Path::new("java"), &[], class_path, script)
+}
+
+/// The same on a Java that lies elsewhere or is to have options of its own.
+pub fn on_java(java: &Path, options: &[&str], class_path: &str, script: &Path) -> Command {
+    let mut command = Command::new(java);
     // Whatever the locale says.
-    command.args(["-Dfile.encoding=UTF-8", "-cp", class_path, "clojure.main"]).arg(script);
+    command.arg("-Dfile.encoding=UTF-8").args(options);
+    command.args(["-cp", class_path, "clojure.main"]).arg(script);
     command
 }
