@@ -108,10 +108,14 @@ impl Indexer {
     /// Ready after the next pass that ends, be it well or badly.
     pub fn progress(&self) -> impl Future<Output = ()> + Send + use<> {
         let signals = Arc::clone(&self.signals);
-        // Counts from here on, not from when it is polled.
+        // Counts from here on, not from when it is polled. A pass may end at this very moment.
         let mut notified = Box::pin(async move { signals.progress.notified().await });
-        let _ = futures::FutureExt::now_or_never(&mut notified);
-        notified
+        let ended = futures::FutureExt::now_or_never(&mut notified).is_some();
+        async move {
+            if !ended {
+                notified.await;
+            }
+        }
     }
 
     /// Why the last pass failed, where it did.
@@ -504,5 +508,36 @@ impl Replaced {
     fn done(&self) -> Done {
         let segments = || self.with.iter().flat_map(|run| &run.segments);
         Done { items: segments().map(|s| s.rows).sum(), bytes: segments().map(|s| s.bytes).sum() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_may_end_while_progress_is_asked_for() {
+        let indexer = Indexer::new(0, Arc::default(), 0);
+        let (signals, over) = (indexer.signals(), Arc::new(AtomicBool::new(false)));
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        std::thread::scope(|threads| {
+            let passes = Arc::clone(&over);
+            threads.spawn(move || {
+                while !passes.load(Ordering::Relaxed) {
+                    signals.progress.notify_waiters();
+                }
+            });
+            let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                runtime.map(|runtime| {
+                    runtime.block_on(async {
+                        for _ in 0..20_000 {
+                            indexer.progress().await;
+                        }
+                    });
+                })
+            }));
+            over.store(true, Ordering::Relaxed);
+            assert!(asked.is_ok_and(|ran| ran.is_ok()));
+        });
     }
 }
