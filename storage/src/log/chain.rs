@@ -34,6 +34,11 @@ impl Chain {
         &self.head
     }
 
+    /// The log was listed anew: the object in which `head` lies may be another one.
+    pub(super) fn enter_anew(&mut self) {
+        self.entered = false;
+    }
+
     /// The transactions of `object` that come after what was followed so far.
     pub(super) fn follow(&mut self, object: LogObject) -> Result<Vec<Transaction>> {
         let LogObject { path, mut transactions } = object;

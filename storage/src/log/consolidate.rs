@@ -1,7 +1,7 @@
 //! Joining small log objects: one object a commit would leave millions of files.
 //!
 //! As runs are, objects are joined by size: so many adjoining ones of about one size become one. The rows, headers and hashes
-//! stay; what was joined is removed when nobody can be reading it any more. Each step leaves a log that reads the same, so a
+//! stay; what was joined is removed when no other process can be reading it any more. Each step leaves a log that reads the same, so a
 //! crash costs nothing but the work.
 
 use super::names::{Name, cover};
@@ -10,6 +10,7 @@ use super::{Log, Transaction};
 use crate::error::{Error, Result};
 use futures::future::try_join_all;
 use object_store::ObjectMeta;
+use object_store::path::Path;
 
 /// Adjoining objects of about one size that become one.
 const FAN: usize = 16;
@@ -39,24 +40,31 @@ struct Part {
 }
 
 impl Log {
-    /// Joins what is due among the objects up to transaction `up_to`, and removes what was joined before.
+    /// Joins what is due among the objects up to transaction `up_to`, and removes what was joined: at once on a store of our
+    /// own, else in a later round.
     pub async fn consolidate(&self, up_to: i64) -> Result<Joined> {
         let found = self.store.list(&self.folder).await?;
         let named = found.into_iter().filter_map(|o| Some((self.name(&o.location)?, o))).collect();
         let (read, superfluous) = cover(named, |(name, _): &(Name, ObjectMeta)| *name);
         let mut joined = Joined::default();
+        let mut free = self.free(&read, superfluous);
         let parts = parts(&read, up_to);
         for group in due(&parts) {
-            let (objects, bytes) = self.join(group).await?;
-            joined.objects += objects;
-            joined.bytes += bytes;
+            let taken = self.join(group).await?;
+            joined.objects += taken.len();
+            joined.bytes += taken.iter().map(|part| part.bytes).sum::<u64>();
+            if !self.store.shared {
+                free.extend(taken.iter().map(|part| part.name.path(&self.folder)));
+            }
         }
-        joined.removed = self.remove(&read, superfluous).await?;
+        // Oldest first: what a crash leaves is a log without gaps.
+        self.store.delete_all(&free).await?;
+        joined.removed = free.len();
         Ok(joined)
     }
 
-    /// Joins adjoining objects, as far as one may grow; returns how many, and their bytes.
-    async fn join(&self, group: &[Part]) -> Result<(usize, u64)> {
+    /// Joins adjoining objects, as far as one may grow; returns those.
+    async fn join<'a>(&self, group: &'a [Part]) -> Result<&'a [Part]> {
         let (mut taken, mut datoms) = (0, 0);
         let mut transactions: Vec<Transaction> = Vec::new();
         'whole: for parts in group.chunks(FETCHED_AHEAD) {
@@ -75,7 +83,7 @@ impl Log {
         let (Some(first), Some(last), true) =
             (transactions.first(), transactions.last(), taken > 1)
         else {
-            return Ok((0, 0));
+            return Ok(&[]);
         };
         let name = Name::joined(first.header.t, last.header.t);
         let path = name.path(&self.folder);
@@ -94,7 +102,7 @@ impl Log {
         let bytes = self.writing.world.elsewhere(work).await?;
         // Taken: a crash came between this and the removal, and what is there was checked as this was.
         self.store.create(&path, bytes).await?;
-        Ok((taken, group[..taken].iter().map(|p| p.bytes).sum()))
+        Ok(&group[..taken])
     }
 
     fn follows(&self, so_far: &[Transaction], next: &object::LogObject) -> Result<()> {
@@ -107,12 +115,12 @@ impl Log {
         }
     }
 
-    /// Removes objects that others stand for: at once where no other process can be reading them.
-    async fn remove(
+    /// Those that may be removed of the objects that others stand for: all where no other process can be reading them.
+    fn free(
         &self,
         read: &[(Name, ObjectMeta)],
         superfluous: Vec<(Name, ObjectMeta)>,
-    ) -> Result<usize> {
+    ) -> Vec<Path> {
         let now = (self.writing.clock)();
         let grace = i64::try_from(self.writing.grace.as_micros()).unwrap_or(i64::MAX);
         let free = superfluous.into_iter().filter(|(name, _)| {
@@ -123,10 +131,7 @@ impl Log {
                     o.last_modified.timestamp_micros().saturating_add(grace) <= now
                 })
         });
-        // Oldest first: what a crash leaves is a log without gaps.
-        let free: Vec<_> = free.map(|(_, object)| object.location).collect();
-        self.store.delete_all(&free).await?;
-        Ok(free.len())
+        free.map(|(_, object)| object.location).collect()
     }
 }
 

@@ -10,6 +10,7 @@ mod consolidate;
 mod hash;
 mod names;
 mod object;
+mod reading;
 mod seal;
 mod verify;
 
@@ -31,6 +32,7 @@ use futures::{StreamExt, TryStreamExt};
 use names::{Name, cover};
 use object::{LogObject, Origin};
 use object_store::path::Path;
+use reading::Reading;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -285,12 +287,8 @@ impl Log {
         self.read(Chain::from(t))
     }
 
-    fn read(&self, mut chain: Chain) -> BoxStream<'_, Result<Transaction>> {
-        let head = chain.head().clone();
-        stream::once(self.objects_after(head))
-            .map_ok(|names| stream::iter(names).map(|n| self.read_object(n)).buffered(READ_AHEAD))
-            .try_flatten()
-            .map(move |object| chain.follow(object?))
+    fn read(&self, chain: Chain) -> BoxStream<'_, Result<Transaction>> {
+        stream::try_unfold(Reading::new(self, chain), Reading::next)
             .map_ok(|transactions| stream::iter(transactions.into_iter().map(Ok)))
             .try_flatten()
             .boxed()
@@ -348,6 +346,22 @@ impl Log {
     async fn read_object(&self, name: Name) -> Result<LogObject> {
         let path = name.path(&self.folder);
         let bytes = self.store.read(&path).await?;
+        self.decode_object(name, path, bytes).await
+    }
+
+    /// None: it is not there.
+    async fn read_object_if_there(&self, name: Name) -> Result<Option<LogObject>> {
+        let path = name.path(&self.folder);
+        let Some(bytes) = self.store.read_if_there(&path).await? else { return Ok(None) };
+        self.decode_object(name, path, bytes).await.map(Some)
+    }
+
+    async fn decode_object(
+        &self,
+        name: Name,
+        path: Path,
+        bytes: bytes::Bytes,
+    ) -> Result<LogObject> {
         let object = self.decode(path, name.first, bytes).await?;
         let last = object.transactions.last().map(|t| t.header.t);
         match name.last {

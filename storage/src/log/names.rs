@@ -50,6 +50,8 @@ impl Name {
 pub(super) fn cover<T>(mut all: Vec<T>, name: impl Fn(&T) -> Name) -> (Vec<T>, Vec<T>) {
     // Of those that begin at one t the widest comes first, a commit last.
     all.sort_by_key(|x| (name(x).first, std::cmp::Reverse(name(x).last)));
+    // A listing in several answers may name an object twice: the second stands for nothing that may be removed.
+    all.dedup_by_key(|x| name(x));
     let (mut read, mut superfluous) = (Vec::with_capacity(all.len()), Vec::new());
     let mut covered = i64::MIN;
     for x in all {
@@ -94,6 +96,8 @@ mod tests {
             assert_eq!(found.len() + rest.len(), all.len());
         };
         check(&[], &[]);
+        let (found, rest) = cover(vec![c(7), j(5, 6), c(7), j(5, 6)], |n| *n);
+        assert_eq!((found, rest), (vec![j(5, 6), c(7)], vec![]), "listed twice");
         check(&[c(7), c(5), c(9)], &[c(5), c(7), c(9)]);
         check(&[c(5), c(7), j(5, 9), c(10)], &[j(5, 9), c(10)]);
         // Joined again, and nothing was removed yet.

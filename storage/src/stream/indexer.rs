@@ -32,9 +32,11 @@ const FAN: usize = 8;
 /// A run is written again when a part of its facts has ended since: the rest is read past the dead ones.
 const ENDED_PART: u64 = 4;
 /// Fewer facts than this part of a tail are read past, whatever part of a run they are.
-const FEW: u64 = 8;
+const FEW: u64 = 64;
 /// Log objects are looked through for some to join after so many commits.
 const COMMITS: usize = 256;
+/// After so many without a pass, on a store of our own: before most of them get files in a folder.
+const MANY_COMMITS: usize = 512;
 /// Roots that another process has written since the newest was read, at most.
 const TAKEN_ROOTS: usize = 1000;
 const RETRY: Duration = Duration::from_secs(2);
@@ -98,7 +100,9 @@ impl Indexer {
 
     /// Another log object was written.
     pub fn count_commit(&self) {
-        self.commits.fetch_add(1, Ordering::Relaxed);
+        if (self.commits.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(MANY_COMMITS) {
+            self.wake();
+        }
     }
 
     pub fn wake(&self) {
@@ -146,7 +150,8 @@ async fn run(signals: Arc<Signals>, weak: Weak<Inner>) {
             };
             let done = match inner.state().tail.rows() >= inner.tail_datoms() {
                 true => pass(inner).await,
-                false if inner.needs_sorting() => sort(inner).await,
+                false if inner.needs_sorting() => on_a_thread(inner, Work::Sort).await,
+                false if inner.needs_joining() => on_a_thread(inner, Work::Join).await,
                 false => break,
             };
             if let Err(e) = done {
@@ -172,14 +177,12 @@ pub fn pass(inner: Arc<Inner>) -> BoxFuture<'static, Result<()>> {
     Box::pin(on_a_thread(inner, Work::Pass))
 }
 
-/// Gives runs the attributes by value that they lack.
-async fn sort(inner: Arc<Inner>) -> Result<()> {
-    on_a_thread(inner, Work::Sort).await
-}
-
 enum Work {
     Pass,
+    /// Gives runs the attributes by value that they lack.
     Sort,
+    /// Joins log objects, whether the index has them or not.
+    Join,
 }
 
 /// Encoding takes long, so it has a thread of its own.
@@ -204,6 +207,10 @@ impl Inner {
                 let _one = self.indexer.passing.lock().await;
                 self.sort().await
             }
+            Work::Join => {
+                let _one = self.indexer.passing.lock().await;
+                self.join().await
+            }
         };
         *self.indexer.failure.lock() = done.clone().err();
         self.indexer.signals.progress.notify_waiters();
@@ -221,8 +228,19 @@ impl Inner {
         self.jobs.run(JobKind::LayDown, self.lay_down()).await?;
         while self.jobs.run(JobKind::Merge, self.merge()).await? {}
         self.sort().await?;
-        self.jobs.run(JobKind::Consolidate, self.consolidate(commits)).await?;
+        let indexed = self.state().root.basis.t;
+        self.jobs.run(JobKind::Consolidate, self.consolidate(commits, indexed)).await?;
         self.collect_retired().await
+    }
+
+    /// What a replay reads may be joined while no other process reads it.
+    async fn join(&self) -> Result<()> {
+        if let Some(why) = self.log.fenced() {
+            return Err(why.clone());
+        }
+        let commits = self.indexer.commits.load(Ordering::Relaxed);
+        let newest = self.state().basis.t;
+        self.jobs.run(JobKind::Consolidate, self.consolidate(commits, newest)).await
     }
 
     async fn merge(&self) -> Result<(bool, Done)> {
@@ -244,14 +262,19 @@ impl Inner {
         Ok((true, done))
     }
 
-    /// Joins small log objects that the root's basis does not need any more.
-    async fn consolidate(&self, commits: usize) -> Result<((), Done)> {
+    /// Joins small log objects up to a transaction.
+    async fn consolidate(&self, commits: usize, up_to: i64) -> Result<((), Done)> {
         if commits < COMMITS {
             return Ok(((), Done::default()));
         }
-        let joined = self.log.consolidate(self.state().root.basis.t).await?;
+        let joined = self.log.consolidate(up_to).await?;
         self.indexer.commits.fetch_sub(commits, Ordering::Relaxed);
         Ok(((), Done { items: (joined.objects + joined.removed) as u64, bytes: joined.bytes }))
+    }
+
+    fn needs_joining(&self) -> bool {
+        let commits = self.indexer.commits.load(Ordering::Relaxed);
+        !self.files.store.shared && commits >= MANY_COMMITS
     }
 
     /// Whether a run lacks an attribute by value that it could have.

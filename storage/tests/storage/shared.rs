@@ -8,6 +8,7 @@ use daodb_storage::{
     StreamOptions, Value,
 };
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
@@ -126,6 +127,60 @@ fn a_log_of_many_commits_is_joined_and_reads_the_same() {
         let more = write(&stream, 10).await;
         let whole = read(&log, Head::START).await.unwrap();
         assert_same(&whole, &[written, more].concat());
+    });
+}
+
+#[test]
+fn a_reader_of_the_log_goes_on_while_what_it_reads_is_joined() {
+    run(async {
+        let store = Store::memory();
+        let options = StreamOptions::new(1_000_000, 1 << 20, Arc::new(|| 0));
+        let stream = Stream::open(store.clone(), prefix(), options).await.unwrap();
+        // Fewer than are joined by themselves.
+        let written = write(&stream, 200).await;
+        let log = log_on(&store);
+        let mut reading = log.read_after(Head::START);
+        let mut found = Vec::new();
+        for _ in 0..50 {
+            found.push(reading.next().await.unwrap().unwrap());
+        }
+        let before = store.list(&prefix().join("log")).await.unwrap().len();
+        stream.index_now().await.unwrap();
+        let after = store.list(&prefix().join("log")).await.unwrap().len();
+        assert!(after < before / 2, "{before} objects were joined to {after}");
+        found.extend(reading.try_collect::<Vec<_>>().await.unwrap());
+        assert_same(&found, &written);
+    });
+}
+
+#[test]
+fn commits_are_joined_before_they_are_indexed() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::folder(folder.path()).unwrap();
+        let options = StreamOptions::new(1_000_000, 1 << 20, Arc::new(|| 0));
+        let stream = Stream::open(store.clone(), prefix(), options.clone()).await.unwrap();
+        let written = write(&stream, 1500).await;
+        let objects = || async { store.list(&prefix().join("log")).await.unwrap().len() };
+        for _ in 0..500 {
+            if objects().await < 1000 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let count = objects().await;
+        assert!(count < 1000, "{count} log objects for 1500 commits");
+        assert!(stream.snapshot().segments().is_empty(), "nothing was indexed");
+        // As after the death of the process: the folder has what the journal says, and no index.
+        let left = tempfile::tempdir().unwrap();
+        let mut copy = std::process::Command::new("cp");
+        copy.arg("-r").arg(folder.path().join(".")).arg(left.path());
+        assert!(copy.status().unwrap().success());
+        let reopened = Store::folder(left.path()).unwrap();
+        let reopened = Stream::open(reopened, prefix(), options).await.unwrap();
+        check(&reopened.snapshot()).await;
+        let read = reopened.log().read_after(Head::START).try_collect::<Vec<_>>().await.unwrap();
+        assert_same(&read, &written);
     });
 }
 

@@ -28,6 +28,8 @@ const BATCH_ROWS: usize = 64 << 10;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 /// Below this many rows compression and statistics cost more than they save.
 const SMALL_ROWS: usize = 1_000;
+/// Below this many any encoding does.
+const FEW_ROWS: usize = 64;
 
 /// The object that continues `head`, and its transactions with their headers.
 pub(in crate::log) fn encode(
@@ -166,6 +168,9 @@ fn properties(rows: usize, metadata: Vec<KeyValue>) -> WriterProperties {
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_compression(Compression::LZ4_RAW),
     };
+    if rows < FEW_ROWS {
+        return properties.set_dictionary_enabled(false).build();
+    }
     // Integers that rise or repeat in small steps.
     for name in ["e", "t", "v_long", "v_instant", "v_ref"] {
         let column = ColumnPath::from(name);

@@ -1,8 +1,9 @@
 //! The journal of a folder: a small object is durable here before its own file is.
 //!
 //! A new file takes two syncs, its own and that of the folder which holds its name, and each writes what the file system
-//! keeps about it. A record in a file that has its size already takes one, of its bytes alone: a commit costs a third. The
-//! object's own file is written at the same time, unsynced; the sync follows later, if the object still lies there by then.
+//! keeps about it; making the file costs as much again. A record in a file that has its size already takes one sync, of its
+//! bytes alone. Until it has a file the object is read from memory; it gets one when the journal is full, if it still lies
+//! there by then.
 //!
 //! A journal is a row of files `.journal/<number>`, filled one after the other with zeros and then with records:
 //! length (4 bytes), checksum (32), and so many bytes that say what is put where, or removed. The checksum covers the number
@@ -12,9 +13,10 @@
 use super::JOURNAL;
 use crate::store::disk::{Disk, DiskFile};
 use object_store::PutPayload;
+use object_store::path::Path;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Path as FilePath, PathBuf};
 
 /// Larger objects are worth two syncs of their own.
 pub(super) const LARGEST: usize = 32 << 10;
@@ -52,18 +54,23 @@ struct File {
     number: u64,
     records: usize,
     objects: HashSet<String>,
-    /// Those whose own files may not be synced yet. None: nobody has begun with them.
-    unsynced: Option<Vec<String>>,
+    /// Those that may have no file yet. None: nobody has begun with them.
+    unfiled: Option<Vec<Path>>,
 }
 
 impl Journal {
     /// Goes on after the files that there are: what they say must be true without them once they are removed.
-    pub fn new(root: &Path) -> Journal {
+    pub fn new(root: &FilePath) -> Journal {
         Journal { folder: folder(root), files: VecDeque::new(), next: 0, at: 0, room: 0, out: None }
     }
 
-    /// Whether an object's file may not be synced.
-    pub fn holds(&self, path: &str) -> bool {
+    /// Files beside the one in use.
+    pub fn older(&self) -> usize {
+        self.files.len().saturating_sub(1)
+    }
+
+    /// Whether an object would be made by the next opening.
+    fn holds(&self, path: &str) -> bool {
         self.files.iter().any(|file| file.objects.contains(path))
     }
 
@@ -146,36 +153,44 @@ impl Journal {
             number: self.next - 1,
             records: 0,
             objects: HashSet::new(),
-            unsynced: None,
+            unfiled: None,
         });
         (self.at, self.room, self.out) = (0, 0, Some(out));
         Ok(())
     }
 
-    /// Some paths whose files are to be synced, so that the oldest journal can be removed. None: there is no older one than
-    /// that in use, or it was the turn of all of its paths: see [`Journal::remove_oldest`].
-    pub fn next_unsynced(&mut self, most: usize) -> Option<Vec<String>> {
+    /// Some objects that are to get their files, so that the oldest journal can be removed. None: there is no older one than
+    /// that in use, or it was the turn of all of them: see [`Journal::remove_oldest`].
+    pub fn next_to_file(&mut self, most: usize) -> Option<Vec<Path>> {
         if self.files.len() < 2 {
             return None;
         }
         let oldest = self.files.front_mut()?;
-        let left = oldest.unsynced.get_or_insert_with(|| {
-            let mut all: Vec<String> = oldest.objects.iter().cloned().collect();
-            all.sort_unstable();
-            all
-        });
+        let left = oldest.unfiled.get_or_insert_with(|| sorted(&oldest.objects));
         let mut some = left.split_off(left.len().saturating_sub(most));
-        some.retain(|path| oldest.objects.contains(path));
+        some.retain(|path| oldest.objects.contains(path.as_ref()));
         (!some.is_empty() || !left.is_empty()).then_some(some)
     }
 
-    /// Removes the oldest file after all of its objects were synced; false where it is not its turn.
+    /// These did not get their files: it is their turn again.
+    pub fn not_filed(&mut self, some: Vec<Path>) {
+        let oldest = self.files.front_mut();
+        if let Some(unfiled) = oldest.and_then(|file| file.unfiled.as_mut()) {
+            unfiled.extend(some);
+        }
+    }
+
+    /// Removes the oldest file after all of its objects got their files; false where it is not its turn.
     pub fn remove_oldest(&mut self, disk: &dyn Disk) -> io::Result<bool> {
         match self.files.front() {
-            Some(file) if file.unsynced.as_ref().is_some_and(Vec::is_empty) => {
-                disk.remove(&file.path)?;
+            Some(file) if file.unfiled.as_ref().is_some_and(Vec::is_empty) => {
+                match disk.remove(&file.path) {
+                    // An earlier try came as far.
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                    removed => removed?,
+                }
                 // Before anything that it holds is removed or replaced without a record.
-                disk.sync_folder(&self.folder)?;
+                disk.sync_folder(&self.folder).map_err(|e| io::Error::other(e.to_string()))?;
                 self.files.pop_front();
                 Ok(true)
             }
@@ -183,15 +198,12 @@ impl Journal {
         }
     }
 
-    /// The paths of all objects whose own files may not be synced, those of the file in use among them.
-    pub fn all_unsynced(&self) -> Vec<String> {
-        let mut all: Vec<String> =
-            self.files.iter().flat_map(|file| file.objects.iter().cloned()).collect();
-        all.sort_unstable();
-        all
+    /// All objects that may have no file, those in the journal in use among them.
+    pub fn all_to_file(&self) -> Vec<Path> {
+        self.files.iter().flat_map(|file| sorted(&file.objects)).collect()
     }
 
-    /// All objects are synced: nothing depends on the journal.
+    /// All objects have their files: nothing depends on the journal.
     pub fn clear(&mut self, disk: &dyn Disk) -> io::Result<()> {
         self.out = None;
         // The oldest first: a later one may take back what it says.
@@ -204,7 +216,13 @@ impl Journal {
     }
 }
 
-fn folder(root: &Path) -> PathBuf {
+fn sorted(objects: &HashSet<String>) -> Vec<Path> {
+    let mut all: Vec<Path> = objects.iter().filter_map(|path| Path::parse(path).ok()).collect();
+    all.sort_unstable();
+    all
+}
+
+fn folder(root: &FilePath) -> PathBuf {
     root.join(JOURNAL)
 }
 
@@ -227,7 +245,7 @@ pub(super) struct Said {
 }
 
 /// Makes the journals' folder where it is missing.
-pub(super) fn read(disk: &dyn Disk, root: &Path) -> io::Result<Said> {
+pub(super) fn read(disk: &dyn Disk, root: &FilePath) -> io::Result<Said> {
     let folder = folder(root);
     disk.create_folders(&folder)?;
     let mut files = Vec::new();

@@ -5,10 +5,11 @@
 //! before the write is acknowledged. A crash leaves the whole object or none, and at worst a file under `.tmp`, which
 //! the next opening sweeps away.
 //!
-//! A small object is durable in the [`journal`] instead when it gets its name, which takes one sync; its own
-//! file is synced in the background, or at the next opening.
+//! A small object is durable in the [`journal`] instead, which takes one sync, and is read from memory; it gets its own
+//! file when the journal is full or nothing is put for a second, or at the next opening.
 
 mod journal;
+mod recent;
 mod recover;
 mod writer;
 
@@ -25,12 +26,16 @@ use parking_lot::Mutex;
 use std::io;
 use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 use writer::Writer;
 
 const TMP: &str = ".tmp";
 const LOCK: &str = ".lock";
 const JOURNAL: &str = ".journal";
+/// After so long without a put small objects get their files, full journal or not.
+const QUIET: Duration = Duration::from_secs(1);
 /// Objects deleted at once, with one sync for all of them.
 const DELETED_AT_ONCE: usize = 256;
 
@@ -38,6 +43,7 @@ const DELETED_AT_ONCE: usize = 256;
 pub(super) struct Folder {
     reader: Arc<dyn Reader>,
     writer: Arc<Writer>,
+    puts: Arc<AtomicU64>,
     /// True: the folder is being given up. Whoever tends it in the background holds this while it has the writer.
     closed: Arc<Mutex<bool>>,
 }
@@ -53,7 +59,8 @@ impl Folder {
         recover::recover(&*disk, &root).map_err(there)?;
         let reader = disk.reader(&root)?;
         let writer = Writer::new(disk, root, lock);
-        Ok(Self { reader, writer: Arc::new(writer), closed: Arc::default() })
+        let (puts, closed) = (Arc::default(), Arc::default());
+        Ok(Self { reader, writer: Arc::new(writer), puts, closed })
     }
 
     fn file(&self, location: &Path) -> object_store::Result<PathBuf> {
@@ -69,7 +76,24 @@ impl Folder {
             let (writer, closed) = (Arc::downgrade(&self.writer), Arc::clone(&self.closed));
             tokio::task::spawn_blocking(move || writer::tend(&writer, &closed));
         }
+        self.puts.fetch_add(1, Ordering::Relaxed);
+        if !self.writer.is_instant() && self.writer.wants_quiet() {
+            let (writer, closed) = (Arc::downgrade(&self.writer), Arc::clone(&self.closed));
+            tokio::spawn(when_quiet(Arc::clone(&self.puts), writer, closed));
+        }
     }
+}
+
+/// Waits until for a while nothing was put: then whoever looks into the folder finds all objects as files.
+async fn when_quiet(puts: Arc<AtomicU64>, writer: Weak<Writer>, closed: Arc<Mutex<bool>>) {
+    loop {
+        let before = puts.load(Ordering::Relaxed);
+        tokio::time::sleep(QUIET).await;
+        if puts.load(Ordering::Relaxed) == before {
+            break;
+        }
+    }
+    tokio::task::spawn_blocking(move || writer::settle_all(&writer, &closed));
 }
 
 impl Drop for Folder {
@@ -132,9 +156,9 @@ impl ObjectStore for Folder {
             });
         }
         let file = self.file(location)?;
-        let spare = self.writer.take_spare();
         self.tend();
-        let work = move |writer: &Writer| writer.put(spare, &file, &payload, &opts.mode);
+        let at = location.clone();
+        let work = move |writer: &Writer| writer.put(&file, &at, &payload, &opts.mode);
         blocking(&self.writer, location, work).await?;
         Ok(put_result())
     }
@@ -156,7 +180,10 @@ impl ObjectStore for Folder {
         location: &Path,
         options: GetOptions,
     ) -> object_store::Result<GetResult> {
-        self.reader.get_opts(location, options).await
+        match self.writer.recent().get_opts(location, options.clone()).await {
+            Some(found) => found,
+            None => self.reader.get_opts(location, options).await,
+        }
     }
 
     async fn get_ranges(
@@ -164,7 +191,10 @@ impl ObjectStore for Folder {
         location: &Path,
         ranges: &[Range<u64>],
     ) -> object_store::Result<Vec<bytes::Bytes>> {
-        self.reader.get_ranges(location, ranges).await
+        match self.writer.recent().get_ranges(location, ranges).await {
+            Some(found) => found,
+            None => self.reader.get_ranges(location, ranges).await,
+        }
     }
 
     fn delete_stream(
@@ -180,7 +210,8 @@ impl ObjectStore for Folder {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        ours(self.reader.list(prefix))
+        let files = || ours(self.reader.list(prefix));
+        self.writer.recent().before(|recent| recent.list(prefix), files)
     }
 
     fn list_with_offset(
@@ -188,14 +219,16 @@ impl ObjectStore for Folder {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        ours(self.reader.list_with_offset(prefix, offset))
+        let files = || ours(self.reader.list_with_offset(prefix, offset));
+        self.writer.recent().before(|recent| recent.list_with_offset(prefix, offset), files)
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
-        let mut found = self.reader.list_with_delimiter(prefix).await?;
-        found.objects.retain(|o| is_ours(&o.location));
-        found.common_prefixes.retain(is_ours);
-        Ok(found)
+        let recent = self.writer.recent().list_with_delimiter(prefix).await?;
+        let mut files = self.reader.list_with_delimiter(prefix).await?;
+        files.objects.retain(|o| is_ours(&o.location));
+        files.common_prefixes.retain(is_ours);
+        Ok(recent::both(recent, files))
     }
 
     async fn copy_opts(
@@ -231,18 +264,18 @@ async fn delete(
     writer: &Arc<Writer>,
     locations: Vec<object_store::Result<Path>>,
 ) -> Vec<object_store::Result<Path>> {
-    let (mut named, mut files, mut done) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut named, mut objects, mut done) = (Vec::new(), Vec::new(), Vec::new());
     for location in locations {
         match location.and_then(|location| Ok((reader.file(&location)?, location))) {
             Ok((file, location)) => {
-                files.push(file);
-                named.push(location);
+                named.push(location.clone());
+                objects.push((file, location));
             }
             Err(e) => done.push(Err(e)),
         }
     }
     let some = named.first().cloned().unwrap_or_default();
-    match blocking(writer, &some, move |writer| writer.delete(&files)).await {
+    match blocking(writer, &some, move |writer| writer.delete(&objects)).await {
         Ok(removed) => done.extend(named.into_iter().zip(removed).map(|(location, removed)| {
             removed.map_err(|e| store_error(&location, e)).map(|()| location)
         })),
@@ -275,9 +308,10 @@ impl MultipartUpload for Upload {
 
     async fn complete(&mut self) -> object_store::Result<PutResult> {
         let (out, tmp, file) = (Arc::clone(&self.out), self.tmp.clone(), self.file.clone());
+        let location = self.location.clone();
         let work = move |writer: &Writer| {
             out.lock().sync()?;
-            writer.publish(&tmp, &file, &PutMode::Overwrite)
+            writer.publish(&tmp, &file, &location, &PutMode::Overwrite)
         };
         blocking(&self.writer, &self.location, work).await?;
         Ok(put_result())

@@ -2,7 +2,9 @@
 
 use super::TMP;
 use super::journal::{self, Journal};
+use super::recent::Recent;
 use crate::store::disk::{Disk, DiskFile, Lock};
+use object_store::path::Path;
 use object_store::{PutMode, PutPayload};
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashSet};
@@ -14,8 +16,10 @@ use std::sync::{Arc, Weak};
 /// A file under `.tmp`.
 pub(super) type Unfinished = (PathBuf, Box<dyn DiskFile>);
 
-/// Files that the background syncs before it looks whether it is still wanted.
-const SYNCED_AT_ONCE: usize = 4;
+/// Objects that get their files before the background looks whether it is still wanted.
+const FILED_AT_ONCE: usize = 4;
+/// Files of the journal, beside the one in use, from which on a put does the background's work first.
+const MOST_JOURNALS: usize = 4;
 
 /// Shared with the threads that write, so that the lock outlives the last of them.
 #[derive(Debug)]
@@ -26,12 +30,14 @@ pub(super) struct Writer {
     /// Folders whose own entries are known to be on disk.
     durable: Mutex<HashSet<PathBuf>>,
     journal: Mutex<Journal>,
-    /// A file under `.tmp` that is made already: making one can take as long as a sync.
-    spare: Mutex<Option<Unfinished>>,
-    /// Second names under `.tmp` of objects that have theirs.
-    leftovers: Mutex<Vec<PathBuf>>,
+    /// What the journal alone has; changed while the journal is held.
+    recent: Recent,
+    /// One at a time: an old journal goes after all of its objects have their files.
+    tending: Mutex<()>,
     /// Somebody is about to look what there is to be done in the background.
     is_tended: AtomicBool,
+    /// Somebody waits for a quiet moment, in which all objects get their files.
+    is_awaited: AtomicBool,
     /// Set once a sync has failed: what the disk holds is then unknown, and a second sync would wrongly succeed.
     broken: AtomicBool,
     _lock: Box<dyn Lock>,
@@ -46,9 +52,10 @@ impl Writer {
             root,
             next_tmp: AtomicU64::new(0),
             durable: Mutex::default(),
-            spare: Mutex::default(),
-            leftovers: Mutex::default(),
+            recent: Recent::default(),
+            tending: Mutex::default(),
             is_tended: AtomicBool::new(false),
+            is_awaited: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             _lock: lock,
         }
@@ -67,8 +74,13 @@ impl Writer {
         !self.is_tended.swap(true, Ordering::SeqCst)
     }
 
-    pub(super) fn take_spare(&self) -> Option<Unfinished> {
-        self.spare.lock().take()
+    /// True once, until the quiet moment has come.
+    pub(super) fn wants_quiet(&self) -> bool {
+        !self.is_awaited.swap(true, Ordering::SeqCst)
+    }
+
+    pub(super) fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     pub(super) fn remove_unfinished(&self, tmp: &FilePath) -> io::Result<()> {
@@ -89,120 +101,120 @@ impl Writer {
 
     pub(super) fn put(
         &self,
-        spare: Option<Unfinished>,
         file: &FilePath,
+        location: &Path,
         payload: &PutPayload,
         mode: &PutMode,
     ) -> io::Result<()> {
-        let (tmp, out) = spare.map_or_else(|| self.tmp_file(), Ok)?;
-        let done = match (mode, self.in_journal(file)) {
-            (PutMode::Create, Some(path)) if payload.content_length() <= journal::LARGEST => {
-                self.put_in_journal((&tmp, out), file, path, payload)
-            }
-            _ => write_all(out, payload).and_then(|()| self.publish(&tmp, file, mode)),
-        };
-        match done {
-            // Not now: the folder may be locked for as long as it takes to make the next spare.
-            Ok(()) => self.leftovers.lock().push(tmp),
-            Err(_) => drop(self.disk.remove(&tmp)),
+        if matches!(mode, PutMode::Create) && payload.content_length() <= journal::LARGEST {
+            return self.put_in_journal(file, location, payload);
         }
-        done
+        let (tmp, out) = self.tmp_file()?;
+        write_all(out, payload)
+            .and_then(|()| self.publish(&tmp, file, location, mode))
+            .inspect_err(|_| drop(self.disk.remove(&tmp)))
     }
 
-    /// By what path the journal knows a file.
-    fn in_journal<'a>(&self, file: &'a FilePath) -> Option<&'a str> {
-        let path = file.strip_prefix(&self.root).ok()?.to_str()?;
-        (path.len() <= usize::from(u16::MAX)).then_some(path)
-    }
-
-    /// The record is durable before the name is there: so a loss of power never leaves a half written object that no journal
-    /// knows.
+    /// One record, one sync. Its file is made later, if it is still there then.
     fn put_in_journal(
         &self,
-        (tmp, mut out): (&FilePath, Box<dyn DiskFile>),
         file: &FilePath,
-        path: &str,
+        location: &Path,
         payload: &PutPayload,
     ) -> io::Result<()> {
         self.refuse_if_broken()?;
-        out.write_at(0, payload)?;
-        let folder = file.parent().unwrap_or(&self.root);
-        self.ensure_folder(folder)?;
         let mut journal = self.journal.lock();
-        if self.disk.exists(file)? {
-            // Whoever learns that an object is there may rely on it.
-            if !journal.holds(path) {
-                self.sync_names(folder)?;
-            }
+        while journal.older() > MOST_JOURNALS {
+            drop(journal);
+            // What is in the journal can get no files, so it takes no more. That is no news of the object to be put.
+            self.tend().map_err(|e| match is_full(&e) {
+                true => e,
+                false => io::Error::other(format!("earlier objects get no files: {e}")),
+            })?;
+            journal = self.journal.lock();
+        }
+        self.refuse_if_there(file, location)?;
+        journal.put(&*self.disk, location.as_ref(), payload).map_err(|e| self.unless_full(e))?;
+        self.recent.put(location, payload.clone())
+    }
+
+    /// Whoever learns that an object is there may rely on it. To be called with the journal held.
+    fn refuse_if_there(&self, file: &FilePath, location: &Path) -> io::Result<()> {
+        if self.recent.has(location)? {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        journal.put(&*self.disk, path, payload).map_err(|e| self.unless_full(e))?;
-        let named = self.link(tmp, file);
-        if named.is_err() {
-            // Else the next opening would make it.
-            journal.remove(&*self.disk, &[path]).map_err(|e| self.broken(&e.to_string()))?;
+        if self.disk.exists(file)? {
+            self.sync_names(file.parent().unwrap_or(&self.root))?;
+            return Err(io::ErrorKind::AlreadyExists.into());
         }
-        named
+        Ok(())
     }
 
-    /// A file that is in the journal becomes durable by itself, and leaves the journal.
-    fn take_out_of_journal(&self, file: &FilePath) -> io::Result<()> {
-        let Some(path) = self.in_journal(file) else { return Ok(()) };
+    /// An object that is in the journal leaves it, and stays as a file.
+    fn take_out_of_journal(&self, location: &Path) -> io::Result<()> {
+        self.settle(std::slice::from_ref(location))?;
         let mut journal = self.journal.lock();
-        if !journal.holds(path) {
-            return Ok(());
-        }
-        self.sync_file(file)?;
-        self.sync_names(file.parent().unwrap_or(&self.root))?;
-        journal.remove(&*self.disk, &[path]).map_err(|e| self.unless_full(e))
+        journal.remove(&*self.disk, &[location.as_ref()]).map_err(|e| self.unless_full(e))
     }
 
-    /// A part of what can be done while nobody waits: a spare file, and syncs so that old journals can go. True: there is more.
+    /// A part of what can be done while nobody waits: files of objects, so that old journals can go. True: there is more.
     pub(super) fn tend(&self) -> io::Result<bool> {
         if self.broken.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        self.remove_leftovers();
-        if self.spare.lock().is_none() {
-            // A put that needs one tells why there is none.
-            let spare = self.tmp_file().ok();
-            *self.spare.lock() = spare;
-        }
-        let next = self.journal.lock().next_unsynced(SYNCED_AT_ONCE);
+        let _one = self.tending.lock();
+        let next = self.journal.lock().next_to_file(FILED_AT_ONCE);
         match next {
-            Some(some) => self.settle(&some).map(|()| true),
-            None => self.journal.lock().remove_oldest(&*self.disk),
+            Some(some) => {
+                let settled = self.settle(&some);
+                if settled.is_err() {
+                    self.journal.lock().not_filed(some);
+                }
+                settled.map(|()| true)
+            }
+            None => {
+                let removed = self.journal.lock().remove_oldest(&*self.disk);
+                removed.map_err(|e| self.unless_full(e))
+            }
         }
     }
 
-    fn remove_leftovers(&self) {
-        let leftovers = std::mem::take(&mut *self.leftovers.lock());
-        // What was renamed is gone already; what stays is swept away by the next opening.
-        leftovers.iter().for_each(|tmp| drop(self.disk.remove(tmp)));
-    }
-
-    /// Makes the files of objects durable. Those that were removed meanwhile are no concern.
-    fn settle(&self, paths: &[String]) -> io::Result<()> {
+    /// Makes the files of objects, durably. Those that were removed meanwhile, or have their files, are no concern.
+    fn settle(&self, locations: &[Path]) -> io::Result<()> {
         let mut folders = BTreeSet::new();
-        for path in paths {
-            let file = self.root.join(path);
-            match self.sync_file(&file) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                synced => synced?,
-            }
-            folders.insert(file.parent().unwrap_or(&self.root).to_owned());
+        for location in locations {
+            let Some(content) = self.recent.content(location)? else { continue };
+            let file = self.root.join(location.as_ref());
+            let folder = file.parent().unwrap_or(&self.root);
+            self.ensure_folder(folder)?;
+            let (tmp, out) = self.tmp_file()?;
+            let written = write_all(out, &PutPayload::from(content)).and_then(|()| {
+                // Nobody removes it in between.
+                let _journal = self.journal.lock();
+                if self.recent.has(location)? {
+                    self.disk.rename(&tmp, &file)?;
+                    self.recent.remove(location)?;
+                } else {
+                    self.disk.remove(&tmp)?;
+                }
+                Ok(())
+            });
+            written.inspect_err(|_| drop(self.disk.remove(&tmp)))?;
+            folders.insert(folder.to_owned());
         }
         folders.iter().try_for_each(|folder| self.sync_names(folder))
     }
 
+    fn settle_all(&self) -> io::Result<()> {
+        self.refuse_if_broken()?;
+        let left = self.journal.lock().all_to_file();
+        self.settle(&left)
+    }
+
     /// Leaves nothing to the next opening.
     fn close(&self) -> io::Result<()> {
-        self.leftovers.lock().extend(self.take_spare().map(|(tmp, _)| tmp));
-        self.remove_leftovers();
-        self.refuse_if_broken()?;
-        let mut journal = self.journal.lock();
-        self.settle(&journal.all_unsynced())?;
-        journal.clear(&*self.disk)
+        self.settle_all()?;
+        self.journal.lock().clear(&*self.disk)
     }
 
     /// Gives a synced file its name, durably.
@@ -210,26 +222,25 @@ impl Writer {
         &self,
         tmp: &FilePath,
         file: &FilePath,
+        location: &Path,
         mode: &PutMode,
     ) -> io::Result<()> {
         let folder = file.parent().unwrap_or(&self.root);
         self.ensure_folder(folder)?;
-        let named = match mode {
-            PutMode::Create => self.link(tmp, file),
+        match mode {
+            PutMode::Create => {
+                let _journal = self.journal.lock();
+                self.refuse_if_there(file, location)?;
+                self.link(tmp, file)?;
+                // One name is enough; what stays is swept away by the next opening.
+                drop(self.disk.remove(tmp));
+            }
             _ => {
-                self.take_out_of_journal(file)?;
-                self.disk.rename(tmp, file)
+                self.take_out_of_journal(location)?;
+                self.disk.rename(tmp, file)?;
             }
-        };
-        match named {
-            Ok(()) => self.sync_names(folder),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                // Whoever learns that an object is there may rely on it.
-                self.sync_names(folder)?;
-                Err(e)
-            }
-            Err(e) => Err(e),
         }
+        self.sync_names(folder)
     }
 
     fn link(&self, tmp: &FilePath, file: &FilePath) -> io::Result<()> {
@@ -267,14 +278,6 @@ impl Writer {
         self.disk.sync_folder(folder).map_err(what)
     }
 
-    fn sync_file(&self, file: &FilePath) -> io::Result<()> {
-        self.refuse_if_broken()?;
-        self.disk.sync_file(file).map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => e,
-            _ => self.broken(&format!("syncing {} failed: {e}", file.display())),
-        })
-    }
-
     /// Not the kind of what happened: a full disk here does not mean that nothing was written.
     fn broken(&self, what: &str) -> io::Error {
         self.broken.store(true, Ordering::Relaxed);
@@ -283,9 +286,9 @@ impl Writer {
 
     /// The journal without room has not written.
     fn unless_full(&self, e: io::Error) -> io::Error {
-        match e.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => e,
-            _ => self.broken(&format!("writing to the journal failed: {e}")),
+        match is_full(&e) {
+            true => e,
+            false => self.broken(&format!("writing to the journal failed: {e}")),
         }
     }
 
@@ -298,24 +301,37 @@ impl Writer {
         ))
     }
 
-    /// One result for each file; none is there any more after a crash once this returns without an error.
-    pub(super) fn delete(&self, files: &[PathBuf]) -> io::Result<Vec<io::Result<()>>> {
+    /// One result for each object; none is there any more after a crash once this returns without an error.
+    pub(super) fn delete(&self, objects: &[(PathBuf, Path)]) -> io::Result<Vec<io::Result<()>>> {
         self.refuse_if_broken()?;
-        // Held until the journal knows: nobody puts an object there in between.
+        // Held until the journal knows: nobody puts an object there in between, or makes its file.
         let mut journal = self.journal.lock();
-        let removed: Vec<_> = files.iter().map(|file| self.disk.remove(file)).collect();
-        let folders: BTreeSet<_> = files.iter().filter_map(|file| file.parent()).collect();
+        let (mut removed, mut folders) = (Vec::with_capacity(objects.len()), BTreeSet::new());
+        for (file, location) in objects {
+            if self.recent.remove(location)? {
+                removed.push(Ok(()));
+                continue;
+            }
+            let done = self.disk.remove(file);
+            // What was gone before is gone for good: opening syncs all folders, and every removal its own.
+            folders.extend(file.parent().filter(|_| done.is_ok()));
+            removed.push(done);
+        }
         folders.into_iter().try_for_each(|folder| self.sync_names(folder))?;
         // Not before the names are gone for good: what comes back must be whole.
         let is_gone = |removed: &io::Result<()>| match removed {
             Ok(()) => true,
             Err(e) => e.kind() == io::ErrorKind::NotFound,
         };
-        let gone = files.iter().zip(&removed).filter(|(_, removed)| is_gone(removed));
-        let known: Vec<&str> = gone.filter_map(|(file, _)| self.in_journal(file)).collect();
+        let gone = objects.iter().zip(&removed).filter(|(_, removed)| is_gone(removed));
+        let known: Vec<&str> = gone.map(|((_, location), _)| location.as_ref()).collect();
         journal.remove(&*self.disk, &known).map_err(|e| self.unless_full(e))?;
         Ok(removed)
     }
+}
+
+fn is_full(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 impl Drop for Writer {
@@ -338,6 +354,17 @@ pub(super) fn tend(writer: &Weak<Writer>, closed: &Mutex<bool>) {
             Ok(false) => return,
             Err(e) => return tracing::warn!("tending the folder: {e}"),
         }
+    }
+}
+
+/// In a quiet moment: gives all objects their files, unless the folder is given up.
+pub(super) fn settle_all(writer: &Weak<Writer>, closed: &Mutex<bool>) {
+    let closed = closed.lock();
+    let Some(writer) = writer.upgrade().filter(|_| !*closed) else { return };
+    // Before it looks: what comes after it has looked begins anew.
+    writer.is_awaited.store(false, Ordering::SeqCst);
+    if let Err(e) = writer.settle_all() {
+        tracing::warn!("small objects stay in the journal for now: {e}");
     }
 }
 

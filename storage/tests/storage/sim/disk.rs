@@ -19,7 +19,7 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Component, Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ enum Node {
     Folder(Folder),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct File {
     bytes: Vec<u8>,
     synced: Vec<u8>,
@@ -39,7 +39,7 @@ struct File {
 
 type Names = BTreeMap<String, usize>;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Folder {
     names: Names,
     synced: Names,
@@ -81,9 +81,10 @@ impl SimDisk {
         }
     }
 
-    /// What lies under a folder now, whether it is safe or not.
-    pub fn reader(&self, folder: &FilePath) -> SimReader {
-        SimReader { disk: self.clone(), root: folder.to_owned(), life: None }
+    /// Another disk with what lies on this one now, whether it is safe or not.
+    pub fn copy(&self, chance: &Chance) -> SimDisk {
+        let tree = Tree { nodes: self.tree.lock().copy(), owner: None };
+        SimDisk { chance: chance.clone(), tree: Arc::new(Mutex::new(tree)) }
     }
 }
 
@@ -136,6 +137,19 @@ fn error(kind: io::ErrorKind, path: &FilePath) -> io::Error {
 }
 
 impl Tree {
+    /// Without the contents of files that have no name any more.
+    fn copy(&self) -> Vec<Node> {
+        let mut named = Vec::new();
+        self.files(0, "", &mut named);
+        let named: BTreeSet<usize> = named.into_iter().map(|(_, at)| at).collect();
+        let copy = |(at, node): (usize, &Node)| match node {
+            Node::Folder(folder) => Node::Folder(folder.clone()),
+            Node::File(file) if named.contains(&at) => Node::File(file.clone()),
+            Node::File(_) => Node::File(File::default()),
+        };
+        self.nodes.iter().enumerate().map(copy).collect()
+    }
+
     fn find(&self, path: &FilePath) -> Option<usize> {
         let mut at = 0;
         for part in path.components() {
@@ -336,7 +350,7 @@ impl Disk for Mount {
     }
 
     fn reader(&self, folder: &FilePath) -> daodb_storage::Result<Arc<dyn Reader>> {
-        let life = Some(Arc::clone(&self.life));
+        let life = Arc::clone(&self.life);
         Ok(Arc::new(SimReader { disk: self.disk.clone(), root: folder.to_owned(), life }))
     }
 
@@ -468,15 +482,15 @@ impl DiskFile for SimFile {
 
 /// Reads what the disk holds at the moment.
 #[derive(Debug)]
-pub struct SimReader {
+struct SimReader {
     disk: SimDisk,
     root: PathBuf,
-    life: Option<Arc<Life>>,
+    life: Arc<Life>,
 }
 
 impl SimReader {
     fn refuse_the_dead(&self) -> Result<()> {
-        match self.life.as_ref().is_some_and(|life| life.is_dead()) {
+        match self.life.is_dead() {
             true => Err(object_store::Error::Generic {
                 store: "simulated disk",
                 source: Box::new(died()),

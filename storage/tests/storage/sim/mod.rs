@@ -200,11 +200,16 @@ impl Sim {
         Ok(self.as_store(Arc::new(Wire { inner, life, sky, hasty })))
     }
 
-    /// The log as whoever looks at the store itself sees it.
+    /// The log as whoever looks at the store itself sees it: at a disk, as whoever opens it next will.
     fn log(&self) -> Log {
         let objects: Arc<dyn ObjectStore> = match &self.place {
             Place::Shared(objects) => Arc::clone(objects) as _,
-            Place::Disk(disk) => Arc::new(disk.reader(FilePath::new(FOLDER))),
+            Place::Disk(disk) => {
+                let nobody = Chance::new(self.seed);
+                let (disk, life) = (disk.copy(&nobody), Life::new("who looks".into(), &nobody));
+                let mount = Mount::new(&disk, &life, DiskFaults::default(), None);
+                Store::folder_on(Arc::new(mount), FilePath::new(FOLDER)).unwrap().objects
+            }
         };
         let (store, prefix) = (self.as_store(objects), Path::from(PREFIX));
         let name = prefix.filename().unwrap().to_owned();

@@ -211,7 +211,11 @@ impl Wire {
         let what = format!("list {} after {after}", prefix.clone().unwrap_or_default());
         let page = async {
             let all = self.inner.list_with_offset(prefix.as_ref(), &after);
-            all.take(PAGE).try_collect::<Vec<_>>().await
+            let mut all = all.try_collect::<Vec<_>>().await?;
+            // A folder lists in any order.
+            all.sort_by(|a, b| a.location.cmp(&b.location));
+            all.truncate(PAGE);
+            Ok(all)
         };
         self.ask(what, page).await
     }
