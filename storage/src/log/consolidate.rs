@@ -116,11 +116,7 @@ impl Log {
     }
 
     /// Those that may be removed of the objects that others stand for: all where no other process can be reading them.
-    fn free(
-        &self,
-        read: &[(Name, ObjectMeta)],
-        superfluous: Vec<(Name, ObjectMeta)>,
-    ) -> Vec<Path> {
+    fn free(&self, read: &[(Name, ObjectMeta)], superfluous: Vec<(Name, ObjectMeta)>) -> Vec<Path> {
         let now = (self.writing.clock)();
         let grace = i64::try_from(self.writing.grace.as_micros()).unwrap_or(i64::MAX);
         let free = superfluous.into_iter().filter(|(name, _)| {

@@ -6,12 +6,14 @@ use super::recent::Recent;
 use crate::store::disk::{Disk, DiskFile, Lock};
 use object_store::path::Path;
 use object_store::{PutMode, PutPayload};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+
+type Tending<'a> = MutexGuard<'a, ()>;
 
 /// A file under `.tmp`.
 pub(super) type Unfinished = (PathBuf, Box<dyn DiskFile>);
@@ -152,7 +154,7 @@ impl Writer {
 
     /// An object that is in the journal leaves it, and stays as a file.
     fn take_out_of_journal(&self, location: &Path) -> io::Result<()> {
-        self.settle(std::slice::from_ref(location))?;
+        self.settle(&self.tending.lock(), std::slice::from_ref(location))?;
         let mut journal = self.journal.lock();
         journal.remove(&*self.disk, &[location.as_ref()]).map_err(|e| self.unless_full(e))
     }
@@ -162,11 +164,11 @@ impl Writer {
         if self.broken.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        let _one = self.tending.lock();
+        let one = self.tending.lock();
         let next = self.journal.lock().next_to_file(FILED_AT_ONCE);
         match next {
             Some(some) => {
-                let settled = self.settle(&some);
+                let settled = self.settle(&one, &some);
                 if settled.is_err() {
                     self.journal.lock().not_filed(some);
                 }
@@ -179,36 +181,49 @@ impl Writer {
         }
     }
 
-    /// Makes the files of objects, durably. Those that were removed meanwhile, or have their files, are no concern.
-    fn settle(&self, locations: &[Path]) -> io::Result<()> {
+    /// Makes the files of objects, durably. Those that were removed meanwhile, or have their files, are no concern: whoever
+    /// made these had the same lock until they were durable.
+    fn settle(&self, _one: &Tending<'_>, locations: &[Path]) -> io::Result<()> {
         let mut folders = BTreeSet::new();
-        for location in locations {
-            let Some(content) = self.recent.content(location)? else { continue };
-            let file = self.root.join(location.as_ref());
-            let folder = file.parent().unwrap_or(&self.root);
-            self.ensure_folder(folder)?;
-            let (tmp, out) = self.tmp_file()?;
-            let written = write_all(out, &PutPayload::from(content)).and_then(|()| {
-                // Nobody removes it in between.
-                let _journal = self.journal.lock();
-                if self.recent.has(location)? {
-                    self.disk.rename(&tmp, &file)?;
-                    self.recent.remove(location)?;
-                } else {
-                    self.disk.remove(&tmp)?;
-                }
-                Ok(())
-            });
-            written.inspect_err(|_| drop(self.disk.remove(&tmp)))?;
-            folders.insert(folder.to_owned());
+        let settled = locations.iter().try_for_each(|location| {
+            folders.extend(self.make_file(location)?);
+            Ok(())
+        });
+        // After an error, too: those before it are read from their files from now on.
+        folders.iter().try_for_each(|folder| self.sync_names(folder))?;
+        settled
+    }
+
+    /// The folder that holds the name of the file that was made, not durable yet.
+    fn make_file(&self, location: &Path) -> io::Result<Option<PathBuf>> {
+        let Some(content) = self.recent.content(location)? else { return Ok(None) };
+        let file = self.root.join(location.as_ref());
+        let folder = file.parent().unwrap_or(&self.root);
+        self.ensure_folder(folder)?;
+        let (tmp, out) = self.tmp_file()?;
+        let named = write_all(out, &PutPayload::from(content)).and_then(|()| {
+            // Nobody removes it in between.
+            let _journal = self.journal.lock();
+            if !self.recent.has(location)? {
+                return Ok(false);
+            }
+            self.disk.rename(&tmp, &file)?;
+            self.recent.remove(location)
+        });
+        match named {
+            Ok(true) => Ok(Some(folder.to_owned())),
+            unnamed => {
+                let _ = self.disk.remove(&tmp);
+                unnamed.map(|_| None)
+            }
         }
-        folders.iter().try_for_each(|folder| self.sync_names(folder))
     }
 
     fn settle_all(&self) -> io::Result<()> {
         self.refuse_if_broken()?;
+        let one = self.tending.lock();
         let left = self.journal.lock().all_to_file();
-        self.settle(&left)
+        self.settle(&one, &left)
     }
 
     /// Leaves nothing to the next opening.
