@@ -8,6 +8,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use std::fs;
+use std::time::Duration;
 
 #[test]
 fn a_folder_has_one_owner() {
@@ -167,5 +168,25 @@ fn a_damaged_record_of_the_journal_hides_no_later_one() {
                 recovered.delete(&path(n)).await.unwrap();
             }
         }
+    });
+}
+
+#[test]
+fn small_objects_get_files_while_others_are_put_now_and_then() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::folder(folder.path()).unwrap();
+        let path = |n: usize| Path::from(format!("db/log/{n}"));
+        let first = folder.path().join("db/log/0");
+        for n in 0..1000 {
+            store.create(&path(n), "content").await.unwrap();
+            assert_eq!(store.list(&Path::from("db/log")).await.unwrap().len(), n + 1);
+            if first.exists() {
+                assert_eq!(fs::read(&first).unwrap(), b"content");
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        panic!("the first of many small objects has no file");
     });
 }
