@@ -8,7 +8,8 @@
 //! [`lower`] makes the engine's plan of them, whose leaves are tables of the catalog, [`scan`]s of datoms and [`fixpoint`]s;
 //! [`find`] makes columns of the rows, and an [`answer`] gives them out, [`pull`]ing what it is asked for. Values of variables
 //! are described in [`value`], what is called on them in [`functions`]. [`access`] reads datoms, entities and transactions
-//! without a query.
+//! without a query;
+//! [`sql`] is a query as a table of SQL.
 //!
 //! ```text
 //! let request = QueryRequest::text("[:find ?name :where [_ :person/name ?name]]").of(&database, &database.snapshot());
@@ -30,6 +31,7 @@ pub mod resolve;
 pub mod run;
 pub mod scan;
 pub mod source;
+pub mod sql;
 pub mod tx_data;
 pub mod value;
 

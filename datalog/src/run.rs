@@ -75,13 +75,13 @@ impl QueryRequest {
 }
 
 /// All stages of a query that is not run yet.
-struct Planned {
-    query: Query,
-    resolved: Resolved,
-    rows: algebra::Plan,
-    columns: Vec<find::Column>,
-    logical: LogicalPlan,
-    state: SessionState,
+pub(crate) struct Planned {
+    pub query: Query,
+    pub resolved: Resolved,
+    pub rows: algebra::Plan,
+    pub columns: Vec<find::Column>,
+    pub logical: LogicalPlan,
+    pub state: SessionState,
 }
 
 /// Runs a query. Its rows are produced as they are asked for; it ends where the answer is dropped.
@@ -126,7 +126,7 @@ pub fn explain(catalog: &Catalog, request: QueryRequest) -> BoxFuture<'_, Result
     })
 }
 
-async fn plan(catalog: &Catalog, request: &QueryRequest) -> Result<Planned> {
+pub(crate) async fn plan(catalog: &Catalog, request: &QueryRequest) -> Result<Planned> {
     let text = request.query.string().map(str::to_owned);
     let placed = |fault: Fault| fault.into_error(text.as_deref());
     let mut query = parse(&request.query).map_err(placed)?;

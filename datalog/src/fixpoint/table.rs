@@ -20,7 +20,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{
-    Boundedness, EmissionType, ReplaceChildrenOptions,
+    Boundedness, EmissionType, ReplaceChildrenOptions, reset_plan_states,
 };
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
@@ -156,6 +156,18 @@ impl ExecutionPlan for FixpointExec {
         _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
         Ok(TreeNodeRecursion::Continue)
+    }
+    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        let again = |(plan, kinds): &Input<Arc<dyn ExecutionPlan>>| {
+            Ok((reset_plan_states(Arc::clone(plan))?, kinds.clone()))
+        };
+        Ok(Arc::new(FixpointExec {
+            fixpoint: Arc::clone(&self.fixpoint),
+            rule: self.rule,
+            inputs: self.inputs.iter().map(again).collect::<Result<_>>()?,
+            projection: Arc::clone(&self.projection),
+            properties: Arc::clone(&self.properties),
+        }))
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

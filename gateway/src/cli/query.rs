@@ -4,7 +4,7 @@ use super::remote::{Remote, refused};
 use super::render::{Broken, Format};
 use super::{Failure, sql};
 use crate::config::Settings;
-use crate::http::basis::moment_of;
+
 use crate::http::formats::{Format as Forms, field, map, node, text as form, value};
 use crate::http::found;
 use clap::Args;
@@ -13,6 +13,7 @@ use daodb_catalog::{Catalog, Database};
 use daodb_datalog::edn::{self, Form, Node};
 use daodb_datalog::find::{Column, Shows};
 use daodb_datalog::query::Shape;
+use daodb_datalog::source::moment;
 use daodb_datalog::value::Kind;
 use daodb_datalog::{Answer, Arg, At, QueryRequest};
 use daodb_storage::{Value, ValueType};
@@ -227,7 +228,7 @@ async fn named(catalog: &Catalog, arg: &Node) -> Result<At, Failure> {
     let Form::Map(pairs) = &arg.form else { return Err(wrong("is no map")) };
     let (mut name, mut as_of, mut since, mut history) = (None, None, None, false);
     for (key, v) in pairs {
-        let time = || moment_of(v).ok_or_else(|| wrong("a time is a t, an instant or a text"));
+        let time = || moment(v).ok_or_else(|| wrong("a time is a t, an instant or a text"));
         match (key.keyword(), &v.form) {
             (Some(":db"), Form::Value(Value::String(db))) => name = Some(db.to_string()),
             (Some(":as-of"), _) => as_of = Some(time()??),
