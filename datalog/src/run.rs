@@ -7,9 +7,11 @@ use crate::query::{Fault, Query, Shape, check, query as parse};
 use crate::resolve::inputs::Arg as Input;
 use crate::resolve::{Inputs, Resolved, resolve};
 use crate::source::DbSource;
+use crate::sql::source::SqlTable;
 use crate::{algebra, find};
 use daodb_catalog::{Catalog, Database, Error, Result, SqlState};
 use daodb_storage::{Snapshot, Value};
+use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{displayable, execute_stream};
@@ -31,6 +33,8 @@ pub struct At {
 pub enum Arg {
     Database(At),
     Value(Node),
+    /// What [`Session::table`](daodb_catalog::Session::table) gives: a source.
+    Table(Arc<dyn TableProvider>),
 }
 
 /// A query, and all that it is asked of.
@@ -164,6 +168,7 @@ async fn sources(request: &QueryRequest) -> Result<(Option<Arc<DbSource>>, Vec<I
         args.push(match arg {
             Arg::Database(at) => Input::Database(open(at).await?),
             Arg::Value(node) => Input::Value(node.clone()),
+            Arg::Table(rows) => Input::Table(Arc::new(SqlTable::new(Arc::clone(rows)))),
         });
     }
     Ok((default, args))

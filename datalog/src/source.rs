@@ -1,6 +1,7 @@
-//! What clauses read: a database at a basis, or a plain collection.
+//! What clauses read: a database at a basis, a plain collection, or rows of SQL.
 
 use crate::edn::{Form, Node};
+use crate::sql::source::SqlTable;
 use crate::value::{Cell, Kind};
 use daodb_catalog::basis::Moment;
 use daodb_catalog::schema::{Attribute, Cardinality};
@@ -25,6 +26,8 @@ pub enum Source {
     Database(Arc<DbSource>),
     /// Tuples; patterns take them by place.
     Rows(Arc<Rows>),
+    /// Rows of SQL, by place too.
+    Table(Arc<SqlTable>),
 }
 
 /// A plain collection of tuples, each as long as the longest.

@@ -5,6 +5,7 @@
 //! a few rows at a time. [`errors`] turns whatever fails into one of our errors with its SQLSTATE and place.
 
 pub mod array_text;
+mod as_table;
 pub mod bytea;
 mod calls;
 mod checked;
@@ -34,6 +35,7 @@ mod variables;
 mod views;
 mod zones;
 
+pub use as_table::RESULT_NAME;
 pub use calls::{Argument, TableCall};
 pub use cursor::CursorInfo;
 pub use views::schema as view_schema;

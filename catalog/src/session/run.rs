@@ -257,7 +257,7 @@ impl Session {
 }
 
 /// Writes hide in CTEs too: `WITH x AS (DELETE ...) SELECT ...`, and `SELECT ... INTO`.
-fn refuse_writes_within(statement: &ast::Statement) -> Result<()> {
+pub(super) fn refuse_writes_within(statement: &ast::Statement) -> Result<()> {
     use ast::{Query, Select, SetExpr, Visit, Visitor};
     use std::ops::ControlFlow;
     struct Writes;

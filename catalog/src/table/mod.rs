@@ -3,6 +3,7 @@
 mod dao;
 mod history;
 mod instants;
+pub mod isolated;
 mod names;
 mod provenance;
 pub mod scan;

@@ -51,6 +51,7 @@ pub enum Node {
     },
     Star(Star),
     Datoms(Datoms),
+    Table(TableRead),
     /// Rows that agree in all variables that both have.
     Join {
         left: Arc<Plan>,
@@ -133,6 +134,13 @@ pub struct Place {
     pub optional: bool,
 }
 
+/// Columns of rows of SQL, by their places; constants are what they must be.
+#[derive(Debug, Clone)]
+pub struct TableRead {
+    pub source: usize,
+    pub places: Vec<(usize, Slot)>,
+}
+
 /// The datoms of some attributes.
 #[derive(Debug, Clone)]
 pub struct Datoms {
@@ -178,7 +186,8 @@ impl Plan {
             | Node::Empty { .. }
             | Node::Values { .. }
             | Node::Star(_)
-            | Node::Datoms(_) => 0.0,
+            | Node::Datoms(_)
+            | Node::Table(_) => 0.0,
         };
         self.rows + below
     }

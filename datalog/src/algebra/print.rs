@@ -28,6 +28,10 @@ impl Plan {
             Node::Datoms(d) => {
                 write!(f, "Datoms: {} of {} attributes", d.pattern, d.attributes.len())
             }
+            Node::Table(read) => {
+                write!(f, "Rows of SQL, ${}:", read.source)?;
+                read.places.iter().try_for_each(|(i, slot)| write!(f, " {i}: {slot}"))
+            }
             Node::Join { left, right, outer } => {
                 f.write_str(if *outer { "Join, where there are any, on" } else { "Join on" })?;
                 super::estimate::shared(left, right).iter().try_for_each(|v| write!(f, " {v}"))

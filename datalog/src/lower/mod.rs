@@ -7,6 +7,7 @@ pub mod expressions;
 mod joins;
 mod nested;
 mod scans;
+mod tables;
 
 use crate::algebra::{Column, Node, Plan, Test};
 use crate::fixpoint;
@@ -31,6 +32,7 @@ pub fn lower(plan: &Plan, sources: &[Source]) -> Result<LogicalPlan> {
         Node::Values { rows } => values(&plan.columns, rows),
         Node::Star(star) => scans::star(star, &plan.columns, sources),
         Node::Datoms(datoms) => scans::datoms(datoms, &plan.columns, sources),
+        Node::Table(read) => tables::table(read, &plan.columns, sources),
         Node::Join { left, right, outer } => joins::join(plan, left, right, *outer, sources),
         Node::Anti { left, right } => joins::anti(left, right, sources),
         Node::Filter { input, test } => filter(input, test, sources),

@@ -4,17 +4,16 @@
 //! EDN: no text could be meant there. `edn(...)` is EDN everywhere.
 
 use super::edn::{is_edn, text_of};
+use super::values::{of_scalar, of_type};
 use crate::edn::{Form, Node, read};
 use crate::query::{Binding, Input, Query};
 use crate::run::{Arg, At};
 use crate::source::moment;
-use crate::value::{Cell, node, to_form};
-use bigdecimal::BigDecimal;
-use bigdecimal::num_bigint::BigInt;
+use crate::value::{node, to_form};
 use daodb_catalog::session::{Argument, TableCall};
 use daodb_catalog::{Error, Result, SqlState};
 use daodb_storage::Value;
-use datafusion::arrow::datatypes::{DataType, TimeUnit};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use std::sync::Arc;
 
@@ -67,9 +66,10 @@ async fn arg(
             .hint("write it as a text: '[[(rule ?x) ...]]'"));
     }
     let cell = match (&argument.value, stand_in) {
-        (Some(value), false) => of_scalar(value, place)?,
-        _ => of_type(&argument.data_type, place)?,
+        (Some(value), false) => of_scalar(value),
+        _ => of_type(&argument.data_type),
     };
+    let cell = cell.map_err(|e| Error { hint: e.hint, ..wrong(place, &e.message) })?;
     Ok(Arg::Value(node(to_form(&cell))))
 }
 
@@ -138,67 +138,4 @@ async fn source(call: &TableCall<'_>, form: Node, place: usize) -> Result<Arg> {
         };
     }
     Ok(Arg::Database(At { database, snapshot }))
-}
-
-fn no_counterpart(ty: &DataType, place: usize) -> Error {
-    wrong(place, &format!("a value of type {ty} has no counterpart in Datalog"))
-        .hint("cast it: to timestamptz, to text")
-}
-
-/// Any value of a type.
-fn of_type(ty: &DataType, place: usize) -> Result<Cell> {
-    use DataType as T;
-    Ok(Some(match ty {
-        T::Boolean => Value::Boolean(false),
-        ty if ty.is_integer() => Value::Long(0),
-        ty if ty.is_floating() => Value::Double(0.0),
-        T::Decimal128(..) => Value::Bigdec(Arc::default()),
-        T::Utf8 | T::LargeUtf8 | T::Utf8View => Value::string(""),
-        T::Timestamp(..) => Value::Instant(0),
-        T::Binary | T::LargeBinary | T::BinaryView => Value::Bytes([].into()),
-        T::List(item) => Value::Tuple([of_type(item.data_type(), place)?].into()),
-        ty => return Err(no_counterpart(ty, place)),
-    }))
-}
-
-fn of_scalar(value: &ScalarValue, place: usize) -> Result<Cell> {
-    use ScalarValue as S;
-    let ty = value.data_type();
-    if value.is_null() {
-        return Ok(None);
-    }
-    Ok(Some(match value {
-        S::Boolean(Some(b)) => Value::Boolean(*b),
-        S::Utf8(Some(s)) | S::LargeUtf8(Some(s)) | S::Utf8View(Some(s)) => Value::string(s),
-        S::Binary(Some(b)) | S::LargeBinary(Some(b)) | S::BinaryView(Some(b)) => {
-            Value::Bytes(b.as_slice().into())
-        }
-        S::Decimal128(Some(digits), _, scale) => {
-            let exact = BigDecimal::new(BigInt::from(*digits), i64::from(*scale));
-            Value::Bigdec(Arc::new(exact.normalized()))
-        }
-        S::List(list) => {
-            let items = list.values();
-            let cell = |i| of_scalar(&ScalarValue::try_from_array(items, i)?, place);
-            let (start, end) = (list.value_offsets()[0], list.value_offsets()[1]);
-            let places = (start as usize)..(end as usize);
-            Value::Tuple(places.map(cell).collect::<Result<Vec<_>>>()?.into())
-        }
-        value if ty.is_integer() => match value.cast_to(&DataType::Int64)? {
-            S::Int64(Some(n)) => Value::Long(n),
-            _ => return Err(wrong(place, "the number does not fit a long")),
-        },
-        value if ty.is_floating() => match value.cast_to(&DataType::Float64)? {
-            S::Float64(Some(d)) => Value::Double(d),
-            _ => return Err(no_counterpart(&ty, place)),
-        },
-        value if matches!(ty, DataType::Timestamp(..)) => {
-            let micros = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-            match value.cast_to(&micros)? {
-                S::TimestampMicrosecond(Some(us), _) => Value::Instant(us),
-                _ => return Err(no_counterpart(&ty, place)),
-            }
-        }
-        _ => return Err(no_counterpart(&ty, place)),
-    }))
 }

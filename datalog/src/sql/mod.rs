@@ -1,15 +1,18 @@
-//! SQL's `datalog('[:find ...]', $1, ...)`: an answer as a table, of the statement's snapshot.
+//! SQL's `datalog('[:find ...]', $1, ...)`: an answer as a table, of the statement's snapshot. And SQL as a [`source`].
 //!
-//! In the order data flows: [`arguments`] makes the inputs of SQL's values; [`table`](mod@table) is the planned query, whose
+//! In the order data flows: [`arguments`] makes the inputs of SQL's [`values`]; [`table`](mod@table) is the planned query, whose
 //! [`columns`] show what is found as SQL shows it; [`exec`] runs it within the statement's plan.
 
 mod arguments;
 mod columns;
 mod edn;
 mod exec;
+pub mod source;
 mod table;
+mod values;
 
 pub use edn::edn;
+pub(crate) use values::from_sql;
 
 use crate::query::query as parse;
 use crate::run::{self, QueryRequest};

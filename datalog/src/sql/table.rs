@@ -2,9 +2,10 @@
 //! or sets apart holds for its plans alone.
 
 use super::columns::Shown;
-use super::exec::AnswerExec;
+use super::exec::AnswerRows;
 use crate::run::Planned;
 use async_trait::async_trait;
+use daodb_catalog::table::isolated::IsolatedExec;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::Result;
@@ -60,14 +61,8 @@ impl TableProvider for DatalogTable {
         let state = &self.planned.state;
         let inner = state.create_physical_plan(&plan).await?;
         let shown = places.iter().filter_map(|i| self.shown.get(*i).cloned()).collect();
-        Ok(Arc::new(AnswerExec::new(
-            Arc::clone(&self.text),
-            inner,
-            state.task_ctx(),
-            &self.planned,
-            shown,
-            Arc::new(self.schema.project(&places)?),
-            limit,
-        )))
+        let schema = Arc::new(self.schema.project(&places)?);
+        let rows = AnswerRows::new(Arc::clone(&self.text), &self.planned, shown, schema, limit);
+        Ok(Arc::new(IsolatedExec::new(Arc::new(rows), inner, state.task_ctx())))
     }
 }

@@ -7,6 +7,7 @@ use crate::config::Settings;
 
 use crate::http::formats::{Format as Forms, field, map, node, text as form, value};
 use crate::http::found;
+use crate::pg::catalog::PgCatalog;
 use clap::Args;
 use daodb_catalog::basis::Moment;
 use daodb_catalog::{Catalog, Database};
@@ -14,6 +15,7 @@ use daodb_datalog::edn::{self, Form, Node};
 use daodb_datalog::find::{Column, Shows};
 use daodb_datalog::query::Shape;
 use daodb_datalog::source::moment;
+use daodb_datalog::sql::source;
 use daodb_datalog::value::Kind;
 use daodb_datalog::{Answer, Arg, At, QueryRequest};
 use daodb_storage::{Value, ValueType};
@@ -21,6 +23,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+/// The user of sessions that read SQL for a query.
+const USER: &str = "daodb";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,7 +37,7 @@ Examples:
   daodb query '[:find ?f :where [?f :file/path]]' --explain
 
 $ is the database; each --arg is one of the other arguments of :in, in order, as EDN: a value, a collection, rules, or another
-database or moment {:db \"name\" :as-of T} (:since, :history). What is pulled, and what is of no one type, stands as EDN.";
+database or moment {:db \"name\" :as-of T} (:since, :history), or rows of SQL {:sql \"SELECT ...\" :args [...]}, {:table \"name\"}. What is pulled, and what is of no one type, stands as EDN.";
 
 /// Ask in Datalog
 #[derive(Args, Debug)]
@@ -97,7 +102,7 @@ impl Query {
     /// In a folder.
     async fn here(
         &self,
-        catalog: &Catalog,
+        catalog: &Arc<Catalog>,
         database: &Arc<Database>,
         text: &str,
         args: &[Node],
@@ -105,13 +110,17 @@ impl Query {
         let moment = |text: &Option<String>| text.as_deref().map(Moment::parse).transpose();
         let (as_of, since) = (moment(&self.as_of)?, moment(&self.since)?);
         let mut request = QueryRequest::text(text);
-        request.default = Some(at(database, as_of, since, self.history).await?);
+        let asked = at(database, as_of, since, self.history).await?;
         for arg in args {
-            request = request.arg(match field(arg, "db") {
-                None => Arg::Value(arg.clone()),
-                Some(_) => Arg::Database(named(catalog, arg).await?),
+            request = request.arg(if source::is_sql(arg) {
+                of_sql(catalog, arg, &asked).await?
+            } else if field(arg, "db").is_some() {
+                Arg::Database(named(catalog, arg).await?)
+            } else {
+                Arg::Value(arg.clone())
             });
         }
+        request.default = Some(asked);
         request.limit = self.limit.map(|n| n as usize);
         let told = |e| Broken::from(Failure::of_statement(e, text));
         let mut out = std::io::BufWriter::new(std::io::stdout());
@@ -217,6 +226,27 @@ fn argument(text: &str) -> Result<Node, Failure> {
         let failure = Failure::usage(format!("--arg {text}: {}", e.message));
         failure.hint("an argument is EDN: a text stands in double quotes within single ones")
     })
+}
+
+/// `{:sql "SELECT ..." :args [...]}`, `{:table "name" :columns [...]}`: of another database or moment than is asked where it
+/// names one.
+async fn of_sql(catalog: &Arc<Catalog>, arg: &Node, asked: &At) -> Result<Arg, Failure> {
+    let Form::Map(pairs) = &arg.form else { return Ok(Arg::Value(arg.clone())) };
+    let is_of_sql =
+        |key: &Node| matches!(key.keyword(), Some(":sql" | ":args" | ":table" | ":columns"));
+    let elsewhere: Vec<_> = pairs.iter().filter(|(key, _)| !is_of_sql(key)).cloned().collect();
+    let at = match elsewhere.is_empty() {
+        true => asked.clone(),
+        false => {
+            let mut of = elsewhere;
+            if !of.iter().any(|(key, _)| key.keyword() == Some(":db")) {
+                of.push((value(Value::keyword("db")), form(asked.database.name())));
+            }
+            named(catalog, &node(Form::Map(of))).await?
+        }
+    };
+    let session = source::session(Arc::clone(catalog), &at, USER, Arc::new(PgCatalog::new()));
+    Ok(source::argument(&session.await?, arg).await?)
 }
 
 /// `{:db "name" :as-of T}`

@@ -97,7 +97,7 @@ impl Asked {
         let (query, place) = query(node, said, call)?;
         let at = inputs.of_path(name, call, Some(said)).await?;
         let mut request = QueryRequest::new(query);
-        request.args = inputs.args(said).await?;
+        request.args = inputs.args(said, &at).await?;
         let count = |n: i64| usize::try_from(n).unwrap_or(usize::MAX);
         request.limit = said.number("limit", 0)?.map(count);
         request.offset = said.number("offset", 0)?.map(count);
