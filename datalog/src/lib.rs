@@ -9,6 +9,7 @@
 //! [`find`] makes columns of the rows, and an [`answer`] gives them out, [`pull`]ing what it is asked for. Values of variables
 //! are described in [`value`], what is called on them in [`functions`]. [`access`] reads datoms, entities and transactions
 //! without a query;
+//! a query that was [compiled](cache_figures) before is not compiled again;
 //! [`sql`] is a query as a table of SQL.
 //!
 //! ```text
@@ -19,8 +20,10 @@
 pub mod access;
 pub mod algebra;
 pub mod answer;
+mod cache;
 pub mod edn;
 mod engine;
+mod explain;
 pub mod find;
 pub mod fixpoint;
 pub mod functions;
@@ -36,4 +39,6 @@ pub mod tx_data;
 pub mod value;
 
 pub use answer::Answer;
-pub use run::{Arg, At, QueryRequest, explain, query, value};
+pub use cache::CacheFigures;
+pub use explain::{analyze, explain};
+pub use run::{Arg, At, QueryRequest, cache_figures, query, value};

@@ -61,6 +61,16 @@ impl DbSource {
         Ok(DbSource { database, snapshot, schema, stats })
     }
 
+    /// The same with all that was ever said, as of its basis.
+    pub fn history(&self) -> DbSource {
+        DbSource {
+            database: Arc::clone(&self.database),
+            snapshot: self.snapshot.history(),
+            schema: Arc::clone(&self.schema),
+            stats: self.stats.clone(),
+        }
+    }
+
     pub fn types(&self, a: &Attr) -> Vec<ValueType> {
         self.stats.get(a).into_iter().flatten().map(|s| s.value_type).collect()
     }

@@ -5,6 +5,7 @@
 mod each;
 pub mod expressions;
 mod joins;
+pub mod leaves;
 mod nested;
 mod scans;
 mod tables;
@@ -49,7 +50,7 @@ pub fn lower(plan: &Plan, sources: &[Source]) -> Result<LogicalPlan> {
         Node::Nested { input, query } => nested::nested(input, query, sources),
         Node::Rule { fixpoint, rule } => {
             let table = fixpoint::FixpointTable::new(fixpoint, *rule, sources)?;
-            let scan = LogicalPlanBuilder::scan("r", provider_as_source(Arc::new(table)), None)?;
+            let scan = LogicalPlanBuilder::scan("r", leaves::Leaf::Fixpoint(table).source(), None)?;
             let columns = plan.columns.iter().enumerate().map(|(i, c)| {
                 Expr::Column(datafusion::common::Column::new(Some("r"), format!("c{i}")))
                     .alias(c.var.0.as_ref())

@@ -27,19 +27,19 @@ pub struct Shown {
 
 impl Shown {
     pub fn all(planned: &Planned) -> Vec<Shown> {
-        let names = names(&planned.query);
+        let names = names(&planned.compiled.query);
         let shown = |(name, column): (String, &Column)| Shown {
             name,
             column: column.clone(),
             ty: typed(column),
         };
-        names.into_iter().zip(&planned.columns).map(shown).collect()
+        names.into_iter().zip(&planned.compiled.columns).map(shown).collect()
     }
 
     /// The columns of a planned query, with the types that it was described with.
     pub fn as_described(described: &Planned, planned: &Planned) -> Result<Vec<Shown>> {
         let mut all = Shown::all(planned);
-        for (shown, described) in all.iter_mut().zip(&described.columns) {
+        for (shown, described) in all.iter_mut().zip(&described.compiled.columns) {
             let ty = typed(described);
             let fits = ty.is_none() || ty == shown.ty || shown.column.kind == Kind::Any;
             if !fits {

@@ -35,13 +35,13 @@ impl AnswerRows {
         schema: SchemaRef,
         limit: Option<usize>,
     ) -> AnswerRows {
-        let found = planned.rows.rows as usize;
-        let limit = limit.or(planned.query.limit);
+        let found = planned.compiled.rows.rows as usize;
+        let limit = limit.or(planned.compiled.query.limit);
         AnswerRows {
             text,
             shown: shown.into(),
-            sources: planned.resolved.sources.clone(),
-            timeout: planned.query.timeout,
+            sources: planned.sources.clone(),
+            timeout: planned.timeout,
             schema,
             rows: limit.map_or(found, |limit| limit.min(found)).max(1),
         }

@@ -3,6 +3,7 @@
 
 use super::columns::Shown;
 use super::exec::AnswerRows;
+use crate::lower::leaves::{bind, physical};
 use crate::run::Planned;
 use async_trait::async_trait;
 use daodb_catalog::table::isolated::IsolatedExec;
@@ -51,7 +52,7 @@ impl TableProvider for DatalogTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let all = || (0..self.shown.len()).collect();
         let places: Vec<usize> = projection.cloned().unwrap_or_else(all);
-        let mut plan = LogicalPlanBuilder::from(self.planned.logical.clone());
+        let mut plan = LogicalPlanBuilder::from(self.planned.compiled.logical.clone());
         if limit.is_some() {
             plan = plan.limit(0, limit)?;
         }
@@ -59,7 +60,8 @@ impl TableProvider for DatalogTable {
         let read = if places.is_empty() { &[0][..] } else { &places };
         let plan = plan.project(read.iter().map(|i| col(format!("f{i}"))))?.build()?;
         let state = &self.planned.state;
-        let inner = state.create_physical_plan(&plan).await?;
+        let bound = bind(&state.optimize(&plan)?, &self.planned.sources)?;
+        let inner = physical(state, &bound).await?;
         let shown = places.iter().filter_map(|i| self.shown.get(*i).cloned()).collect();
         let schema = Arc::new(self.schema.project(&places)?);
         let rows = AnswerRows::new(Arc::clone(&self.text), &self.planned, shown, schema, limit);
