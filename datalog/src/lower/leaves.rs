@@ -61,10 +61,7 @@ fn database(sources: &[Source], i: usize) -> Result<&Arc<DbSource>> {
 /// What stands in place of a leaf; None: the leaf itself.
 type Instead = Result<Option<Arc<dyn TableSource>>>;
 
-fn with_sources(
-    plan: LogicalPlan,
-    of: &dyn Fn(&Leaf) -> Instead,
-) -> Result<LogicalPlan> {
+fn with_sources(plan: LogicalPlan, of: &dyn Fn(&Leaf) -> Instead) -> Result<LogicalPlan> {
     let changed = plan.transform_up(|plan| {
         let LogicalPlan::TableScan(scan) = plan else { return Ok(Transformed::no(plan)) };
         let source = match scan.source.downcast_ref::<Leaf>() {

@@ -69,6 +69,9 @@ pub struct Query {
     /// Say what becomes of the query, stage by stage, in place of its answer
     #[arg(long, conflicts_with = "format")]
     explain: bool,
+    /// With --explain: run it, and say how many rows each step gave beside how many were expected
+    #[arg(long, requires = "explain")]
+    analyze: bool,
     /// How rows are written [default: table on a terminal, csv in a pipe]
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -125,7 +128,11 @@ impl Query {
         let told = |e| Broken::from(Failure::of_statement(e, text));
         let mut out = std::io::BufWriter::new(std::io::stdout());
         if self.explain {
-            let stages = daodb_datalog::explain(catalog, request).await.map_err(told)?;
+            let stages = match self.analyze {
+                true => daodb_datalog::analyze(catalog, request).await,
+                false => daodb_datalog::explain(catalog, request).await,
+            };
+            let stages = stages.map_err(told)?;
             write!(out, "{stages}")?;
         } else {
             let answer = daodb_datalog::query(catalog, request).await.map_err(told)?;
@@ -151,6 +158,10 @@ impl Query {
         ]);
         let mut out = std::io::BufWriter::new(std::io::stdout());
         let route = if self.explain { "explain" } else { "query" };
+        let mut body = body;
+        if let (true, Form::Map(pairs)) = (self.analyze, &mut body.form) {
+            pairs.push((value(Value::keyword("analyze")), value(Value::Boolean(true))));
+        }
         let said = server.post(route, &body, Some(text)).await?;
         let said = edn::read(&said)
             .map_err(|e| Failure::failed(format!("the answer cannot be read: {}", e.message)))?;
