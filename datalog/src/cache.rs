@@ -1,15 +1,16 @@
 //! Compiled queries, kept for as long as a catalog is open: one that is asked again, also at a later basis, is neither read nor
 //! resolved, ordered or optimized again.
 //!
-//! A compiled query is found by all that went into it as text: the query, its arguments, its limit. It holds where nothing else
-//! that it was made of has changed:
+//! A compiled query is found by all that went into it as text (the query, its arguments with rules, patterns and collections,
+//! its limit), and by what its sources are:
 //! - the schema (names, cardinalities, what is unique and indexed), by its version: a database has one of each;
+//! - whether a source shows its history, or what is since some t: other plans read these.
+//!
+//! It holds where nothing else that it was made of has changed:
 //! - which attributes have facts, and of which types: columns, and what is known to be empty, depend on these;
-//! - about how many facts each has (its power of two): the order of joins, and whether one thread is enough, depend on it, not
-//!   the answer, so that growth is followed, and not every transaction;
-//! - whether a source shows its history, or what is since some t: other plans read these;
-//! - the entities that lookup refs name, which are looked up each time;
-//! - the rules, patterns and collections among the arguments, which are part of the text.
+//! - about how many facts each has ([`about`]): the order of joins, and whether one thread is enough, depend on it, not the
+//!   answer, so that growth is followed, and not every transaction;
+//! - the entities that lookup refs name, which are looked up each time.
 //!
 //! Of the basis itself nothing is kept: a plan's leaves are bound to the snapshots of the request ([`bind`]). Rows of SQL are
 //! planned at their own snapshot; what reads them is not kept.
@@ -20,9 +21,10 @@ use crate::algebra;
 use crate::engine;
 use crate::find;
 use crate::query::Query;
+use crate::resolve::inputs::Arg as Input;
 use crate::resolve::lookup::Found;
 use crate::resolve::{Inputs, Resolved};
-use crate::run::{Arg, QueryRequest};
+use crate::run::QueryRequest;
 use crate::source::{DbSource, Source};
 use daodb_catalog::{Catalog, Schema};
 use daodb_storage::{Attr, ValueType};
@@ -52,13 +54,16 @@ pub struct Compiled {
     pub of: Vec<Of>,
 }
 
+/// A type of an attribute's values, and about how many there were and are.
+type Known = (Attr, ValueType, u32, u32);
+
 /// What a compiled query knows of a source.
 pub enum Of {
     Database {
         schema: Arc<Schema>,
         history: bool,
         since: bool,
-        facts: Vec<(Attr, ValueType, u32)>,
+        facts: Vec<Known>,
     },
     /// It is part of the text.
     Rows,
@@ -95,10 +100,14 @@ impl Of {
     }
 }
 
-/// What has facts, and the power of two of how many there are.
-fn facts(db: &DbSource) -> impl Iterator<Item = (Attr, ValueType, u32)> + '_ {
+/// A count as powers of two, from where it matters how many there are.
+fn about(n: u64) -> u32 {
+    (n / 64 + 1).ilog2()
+}
+
+fn facts(db: &DbSource) -> impl Iterator<Item = Known> + '_ {
     let all = db.stats.iter().flat_map(|(a, stats)| stats.iter().map(move |s| (a, s)));
-    all.map(|(a, s)| (a.clone(), s.value_type, s.facts.checked_ilog2().unwrap_or(0)))
+    all.map(|(a, s)| (a.clone(), s.value_type, about(s.facts), about(s.open)))
 }
 
 impl Compiled {
@@ -188,8 +197,9 @@ impl Cache {
     }
 }
 
-/// All of a request that a plan is made of, as text; None: it is not kept.
-pub fn key(request: &QueryRequest) -> Option<String> {
+/// All of a request that a plan is made of, as text; None: it is not kept. A schema is told by where it lies: another one may
+/// lie there later, so that [`Compiled::holds`] looks again.
+pub fn key(request: &QueryRequest, default: Option<&DbSource>, args: &[Input]) -> Option<String> {
     let mut key = Key(String::new());
     // A character that no text of EDN has ends each part.
     write!(key, "{:?} {:?}\0", request.limit, request.offset).ok()?;
@@ -197,16 +207,25 @@ pub fn key(request: &QueryRequest) -> Option<String> {
         Some(text) => write!(key, "t{text}\0").ok()?,
         None => write!(key, "f{}\0", request.query).ok()?,
     }
-    let default = request.default.as_ref().map_or("", |at| at.database.name());
-    write!(key, "{default}\0").ok()?;
-    for arg in &request.args {
+    if let Some(db) = default {
+        key.database(db).ok()?;
+    }
+    for arg in args {
         match arg {
-            Arg::Database(at) => write!(key, "d{}\0", at.database.name()).ok()?,
-            Arg::Value(node) => write!(key, "v{node}\0").ok()?,
-            Arg::Table(_) => return None,
+            Input::Database(db) => key.database(db).ok()?,
+            Input::Value(node) => write!(key, "v{node}\0").ok()?,
+            Input::Table(_) => return None,
         }
     }
     Some(key.0)
+}
+
+impl Key {
+    fn database(&mut self, db: &DbSource) -> fmt::Result {
+        let view = db.snapshot.view();
+        let schema = Arc::as_ptr(&db.schema);
+        write!(self, "d{schema:p} {} {}\0", view.history, view.since.is_some())
+    }
 }
 
 /// Stops where it would be too long.

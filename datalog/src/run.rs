@@ -141,13 +141,13 @@ pub fn cache_figures(catalog: &Catalog) -> CacheFigures {
 
 pub(crate) async fn plan(catalog: &Catalog, request: &QueryRequest) -> Result<Planned> {
     let began = Instant::now();
-    let (cache, key) = (Cache::of(catalog), key(request));
+    let (default, args) = sources(request).await?;
+    let (cache, key) = (Cache::of(catalog), key(request, default.as_deref(), &args));
     let known = key.as_ref().and_then(|key| cache.get(key));
     let query = match &known {
         Some(compiled) => compiled.query.clone(),
         None => read_query(request)?,
     };
-    let (default, args) = sources(request).await?;
     let inputs = Inputs::take(&query, default, &args).map_err(|f| f.into_error(None))?;
     let found = Found::read(&query, &inputs).await?;
     let known = known.filter(|compiled| compiled.holds(&inputs, &found));

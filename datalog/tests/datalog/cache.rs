@@ -91,15 +91,14 @@ async fn what_a_plan_depends_on_is_looked_at() {
     world.transact(&parse("[{:p/name \"Eve\" :p/age 50}]")).await.unwrap();
     assert!(!world.hits(named, &[], "50").await);
     assert!(world.hits(named, &[], "50").await);
-    // Twice as many facts.
-    world.answer(AGES, &[]).await;
-    let many: Vec<String> = (0..40).map(|i| format!("{{:p/name \"N{i}\" :p/age {i}}}")).collect();
-    world.transact(&parse(&format!("[{}]", many.join(" ")))).await.unwrap();
-    let all = world.answer("[:find (count ?p) . :where [?p :p/age]]", &[]).await;
-    assert_eq!(all, "43");
+    // Many times as many facts.
     let count = "[:find (count ?p) . :where [?p :p/name] [?p :p/age]]";
-    assert!(!world.hits(count, &[], "43").await);
-    assert!(world.hits(count, &[], "43").await);
+    assert!(!world.hits(count, &[], "3").await);
+    assert!(world.hits(count, &[], "3").await);
+    let many: Vec<String> = (0..200).map(|i| format!("{{:p/name \"N{i}\" :p/age {i}}}")).collect();
+    world.transact(&parse(&format!("[{}]", many.join(" ")))).await.unwrap();
+    assert!(!world.hits(count, &[], "203").await);
+    assert!(world.hits(count, &[], "203").await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
