@@ -2,7 +2,7 @@
 //!
 //! A null is absence, as in tables: a pattern that names its place does not match.
 
-use crate::edn::{Form, Node};
+use crate::edn::Node;
 use crate::run::{Arg, At};
 use crate::value::{Cell, Kind, of_form};
 use daodb_catalog::session::{Extension, RESULT_NAME};
@@ -80,17 +80,7 @@ fn kind(field: &Field) -> Option<Kind> {
 
 /// Whether an argument is `{:sql ...}` or `{:table ...}`.
 pub fn is_sql(node: &Node) -> bool {
-    field(node, "sql").is_some() || field(node, "table").is_some()
-}
-
-/// What stands under a key, which in JSON is a text.
-fn field<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
-    let Form::Map(pairs) = &node.form else { return None };
-    let is = |key: &Node| match key.keyword() {
-        Some(k) => k.strip_prefix(':') == Some(name),
-        None => key.string() == Some(name),
-    };
-    pairs.iter().find(|(key, _)| is(key)).map(|(_, v)| v)
+    node.field("sql").is_some() || node.field("table").is_some()
 }
 
 /// A session that sees a database as a source does.
@@ -112,19 +102,19 @@ pub async fn session(
 /// The argument that `{:sql "SELECT ..." :args [...]}` or `{:table "name" :columns ["a" "b"]}` is, read by a session.
 pub fn argument<'a>(session: &'a Session, node: &'a Node) -> BoxFuture<'a, Result<Arg>> {
     Box::pin(async move {
-        let sql = match (field(node, "sql"), field(node, "table")) {
+        let sql = match (node.field("sql"), node.field("table")) {
             (Some(_), Some(_)) => {
                 return Err(wrong(":sql and :table are both there", "leave one of them out"));
             }
             (Some(sql), None) => text(sql, "sql")?.to_owned(),
-            (None, Some(table)) => select(table, field(node, "columns"))?,
+            (None, Some(table)) => select(table, node.field("columns"))?,
             (None, None) => return Err(wrong("neither :sql nor :table is there", "give one")),
         };
         let mut statements = session.parse(&sql).map_err(unplaced)?;
         let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
             return Err(wrong(":sql is not one statement", "give one SELECT"));
         };
-        let given: &[Node] = match field(node, "args") {
+        let given: &[Node] = match node.field("args") {
             None => &[],
             Some(args) => args.sequence().ok_or_else(|| {
                 wrong(":args is no vector", "give :args [...], one for each of $1, $2, ...")
