@@ -3,6 +3,7 @@
 pub mod build;
 mod conjunction;
 mod demand;
+mod disjunction;
 mod distribute;
 mod estimate;
 mod functions;
@@ -115,6 +116,8 @@ pub enum Test {
     Same(Var, Slot),
     /// Neither absent nor nil.
     Present(Var),
+    /// All of one of these.
+    Any(Vec<Vec<Test>>),
 }
 
 /// One value of each of several attributes of an entity: one access.

@@ -9,6 +9,15 @@ impl Display for Test {
             Test::Holds(apply) => write!(f, "{apply}"),
             Test::Same(var, slot) => write!(f, "{var} = {slot}"),
             Test::Present(var) => write!(f, "{var} is there"),
+            Test::Any(any) => {
+                for (i, tests) in any.iter().enumerate() {
+                    f.write_str(if i > 0 { "; or " } else { "" })?;
+                    for (i, test) in tests.iter().enumerate() {
+                        write!(f, "{}{test}", if i > 0 { ", " } else { "" })?;
+                    }
+                }
+                Ok(())
+            }
         }
     }
 }

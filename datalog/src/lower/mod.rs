@@ -107,8 +107,13 @@ fn values(columns: &[Column], rows: &[Vec<Cell>]) -> Result<LogicalPlan> {
 }
 
 fn filter(input: &Plan, test: &Test, sources: &[Source]) -> Result<LogicalPlan> {
+    let predicate = predicate(input, test);
+    LogicalPlanBuilder::from(lower(input, sources)?).filter(predicate)?.build()
+}
+
+fn predicate(input: &Plan, test: &Test) -> Expr {
     let kind = |v| input.column(v).map_or(Kind::Any, |c| c.kind);
-    let predicate = match test {
+    match test {
         Test::Holds(apply) => holds(input, apply),
         Test::Same(var, Slot::Var(other)) => {
             let (a, b) = (kind(var), kind(other));
@@ -124,8 +129,14 @@ fn filter(input: &Plan, test: &Test, sources: &[Source]) -> Result<LogicalPlan> 
             (Kind::Any, Some(nil)) => column(var).not_eq(nil),
             _ => column(var).is_not_null(),
         },
-    };
-    LogicalPlanBuilder::from(lower(input, sources)?).filter(predicate)?.build()
+        Test::Any(any) => {
+            let all = |tests: &Vec<Test>| {
+                let tests = tests.iter().map(|t| predicate(input, t));
+                tests.reduce(Expr::and).unwrap_or_else(|| lit(true))
+            };
+            any.iter().map(all).reduce(Expr::or).unwrap_or_else(|| lit(false))
+        }
+    }
 }
 
 fn extend(plan: &Plan, input: &Plan, apply: &Apply, sources: &[Source]) -> Result<LogicalPlan> {
