@@ -6,19 +6,23 @@ use super::{Session, Statement, rows};
 use crate::error::{Error, Result, SqlState};
 use crate::table::isolated::{IsolatedExec, Shows};
 use async_trait::async_trait;
+use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, ScalarValue, Statistics};
 use datafusion::error::Result as DfResult;
-use datafusion::execution::SessionState;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::{
     Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType,
 };
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::sqlparser::ast;
+use futures::StreamExt;
 use futures::future::BoxFuture;
 use std::fmt;
 use std::sync::Arc;
@@ -144,7 +148,7 @@ impl TableProvider for QueryTable {
         let inner = self.state.create_physical_plan(&plan).await?;
         let shows = QueryRows {
             text: Arc::clone(&self.text),
-            schema: inner.schema(),
+            schema: Arc::new(self.schema.project(&places)?),
             rows: estimate(inner.as_ref()),
         };
         Ok(Arc::new(IsolatedExec::new(Arc::new(shows), inner, self.state.task_ctx())))
@@ -193,4 +197,21 @@ impl Shows for QueryRows {
     fn rows(&self) -> Option<usize> {
         self.rows
     }
+    /// Under the table's own schema: the engine may know columns to have no nulls, or hold texts otherwise.
+    fn show(&self, inner: SendableRecordBatchStream) -> SendableRecordBatchStream {
+        let schema = Arc::clone(&self.schema);
+        let batches = inner.map(move |batch| shown(&schema, &batch?));
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches))
+    }
+}
+
+fn shown(schema: &SchemaRef, batch: &RecordBatch) -> DfResult<RecordBatch> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(array, field)| match array.data_type() == field.data_type() {
+        true => Ok(Arc::clone(array)),
+        false => cast(array, field.data_type()),
+    });
+    let columns = columns.collect::<std::result::Result<Vec<ArrayRef>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }

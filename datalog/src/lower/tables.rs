@@ -28,7 +28,7 @@ pub fn table(read: &TableRead, columns: &[Column], sources: &[Source]) -> Result
         let value = match (column.data_type == kind.arrow(), is_cast(kind)) {
             (true, _) => found.clone(),
             (false, true) => cast(found.clone(), kind.arrow()),
-            (false, false) => from_sql(found.clone(), kind),
+            (false, false) => from_sql(found.clone(), kind, column.items),
         };
         match slot {
             Slot::Var(v) => {

@@ -32,6 +32,8 @@ pub struct SqlColumn {
     pub data_type: DataType,
     /// None: Datalog has no values of that type.
     pub kind: Option<Kind>,
+    /// What the texts of a list are; None: strings.
+    pub items: Option<ValueType>,
 }
 
 /// Rows of a query of which nothing is known.
@@ -52,24 +54,31 @@ impl SqlColumn {
             name: field.metadata().get(RESULT_NAME).unwrap_or(field.name()).clone(),
             data_type: field.data_type().clone(),
             kind: kind(field),
+            items: tag(field).filter(|ty| NAMES.contains(ty)),
         }
     }
 }
 
-/// Columns of tables say which value type they show.
+/// Types whose values are texts to SQL.
+const NAMES: [ValueType; 4] =
+    [ValueType::Keyword, ValueType::Symbol, ValueType::Uri, ValueType::Uuid];
+
+/// Columns of tables say which value type they, or their items, show.
+fn tag(field: &Field) -> Option<ValueType> {
+    field.metadata().get("daodb:type").and_then(|name| ValueType::parse(name))
+}
+
 fn kind(field: &Field) -> Option<Kind> {
     use DataType as T;
-    let tag = field.metadata().get("daodb:type").and_then(|name| ValueType::parse(name));
-    let tagged = |known: &[ValueType], plain| tag.filter(|t| known.contains(t)).unwrap_or(plain);
-    use ValueType::{
-        Bigdec, Bigint, Bytes, Double, Instant, Keyword, String, Symbol, Tuple, Uri, Uuid,
-    };
+    let tagged =
+        |known: &[ValueType], plain| tag(field).filter(|t| known.contains(t)).unwrap_or(plain);
+    use ValueType::{Bigdec, Bigint, Bytes, Double, Instant, String, Tuple};
     let ty = match field.data_type() {
         T::Boolean => return Some(Kind::BOOLEAN),
         ty if ty.is_integer() => return Some(Kind::LONG),
         ty if ty.is_floating() => Double,
         T::Decimal128(..) => tagged(&[Bigint], Bigdec),
-        T::Utf8 | T::LargeUtf8 | T::Utf8View => tagged(&[Keyword, Symbol, Uri, Uuid], String),
+        T::Utf8 | T::LargeUtf8 | T::Utf8View => tagged(&NAMES, String),
         T::Timestamp(..) => Instant,
         T::Binary | T::LargeBinary | T::BinaryView => tagged(&[Tuple], Bytes),
         T::List(item) => kind(item).map(|_| Tuple)?,

@@ -81,15 +81,32 @@ pub fn of_scalar(value: &ScalarValue) -> Result<Cell> {
 }
 
 /// A column of SQL as one of this kind, where a cast does not make it one: decimals, lists.
-pub fn from_sql(expr: Expr, kind: Kind) -> Expr {
+/// `items`: what the texts of lists are.
+pub fn from_sql(expr: Expr, kind: Kind, items: Option<ValueType>) -> Expr {
     let signature = Signature::variadic_any(Volatility::Immutable);
-    ScalarUDF::from(FromSql { kind, signature }).call(vec![expr])
+    ScalarUDF::from(FromSql { kind, items, signature }).call(vec![expr])
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct FromSql {
     kind: Kind,
+    items: Option<ValueType>,
     signature: Signature,
+}
+
+impl FromSql {
+    /// An item as what the column's texts are.
+    fn named(&self, item: Cell) -> Cell {
+        match (item, self.items) {
+            (Some(Value::String(s)), Some(ValueType::Keyword)) => Some(Value::Keyword(s)),
+            (Some(Value::String(s)), Some(ValueType::Symbol)) => Some(Value::Symbol(s)),
+            (Some(Value::String(s)), Some(ValueType::Uri)) => Some(Value::Uri(s)),
+            (Some(Value::String(s)), Some(ValueType::Uuid)) => {
+                Some(uuid::Uuid::parse_str(&s).map_or(Value::String(s), Value::Uuid))
+            }
+            (item, _) => item,
+        }
+    }
 }
 
 impl ScalarUDFImpl for FromSql {
@@ -111,6 +128,10 @@ impl ScalarUDFImpl for FromSql {
                 (Some(Value::Bigdec(d)), Kind::Typed(ValueType::Bigint)) => {
                     let (digits, _): (BigInt, i64) = d.with_scale(0).into_bigint_and_exponent();
                     Some(Value::Bigint(Arc::new(digits)))
+                }
+                (Some(Value::Tuple(items)), _) => {
+                    let named = items.iter().map(|item| self.named(item.clone()));
+                    Some(Value::Tuple(named.collect()))
                 }
                 (value, _) => value,
             });
