@@ -8,7 +8,7 @@ use crate::source::{DbSource, Source};
 use crate::value::{Cell, cells, node, to_form};
 use daodb_catalog::{Error, Result, SqlState};
 use daodb_storage::Value;
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
@@ -48,19 +48,7 @@ impl Answer {
             let Some(batch) = self.batch().await? else { return Ok(None) };
             let mut columns = Vec::with_capacity(self.columns.len());
             for (column, array) in self.columns.iter().zip(batch.columns()) {
-                let cells = cells(column.kind, array).map_err(of_engine)?;
-                columns.push(match &column.shows {
-                    Shows::Value => cells.iter().map(to_form).collect(),
-                    Shows::Ident { source } => match self.sources.get(*source) {
-                        Some(Source::Database(db)) => cells.iter().map(|c| ident(db, c)).collect(),
-                        _ => cells.iter().map(to_form).collect(),
-                    },
-                    Shows::Set => cells.iter().map(set).collect(),
-                    Shows::Pull { source, pattern } => match self.sources.get(*source) {
-                        Some(Source::Database(db)) => pulled(db, pattern, &cells).await?,
-                        _ => vec![Form::Nil; cells.len()],
-                    },
-                });
+                columns.push(forms(&self.sources, column, array).await?);
             }
             let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
             let row = |_| columns.iter_mut().filter_map(Iterator::next).collect();
@@ -102,6 +90,27 @@ impl Answer {
         let pairs = keys.names.iter().zip(row);
         Form::Map(pairs.map(|(k, v)| (node(Form::Value(key(k))), node(v))).collect())
     }
+}
+
+/// The values of a column of a batch as forms.
+pub(crate) async fn forms(
+    sources: &[Source],
+    column: &Column,
+    array: &ArrayRef,
+) -> Result<Vec<Form>> {
+    let cells = cells(column.kind, array).map_err(of_engine)?;
+    Ok(match &column.shows {
+        Shows::Value => cells.iter().map(to_form).collect(),
+        Shows::Ident { source } => match sources.get(*source) {
+            Some(Source::Database(db)) => cells.iter().map(|c| ident(db, c)).collect(),
+            _ => cells.iter().map(to_form).collect(),
+        },
+        Shows::Set => cells.iter().map(set).collect(),
+        Shows::Pull { source, pattern } => match sources.get(*source) {
+            Some(Source::Database(db)) => pulled(db, pattern, &cells).await?,
+            _ => vec![Form::Nil; cells.len()],
+        },
+    })
 }
 
 fn set(cell: &Cell) -> Form {

@@ -1,35 +1,33 @@
-//! The query engine's own state for one query.
+//! The query engine's own state.
 
 use crate::algebra::Plan;
-use daodb_catalog::Catalog;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 /// A plan that reads fewer rows runs on one thread: dividing the work costs more than it saves.
 const SMALL: f64 = 100_000.0;
 
-/// Made once: the engine's rules are many.
-static ONE_THREAD: OnceLock<SessionState> = OnceLock::new();
-static MANY_THREADS: OnceLock<SessionState> = OnceLock::new();
+pub fn is_small(plan: &Plan) -> bool {
+    plan.reads() < SMALL
+}
 
-/// A state that plans for this catalog's pool.
-pub fn state(catalog: &Catalog, plan: &Plan) -> SessionState {
-    let state = match plan.reads() < SMALL {
-        true => ONE_THREAD.get_or_init(|| made(config().with_target_partitions(1))),
+/// A state that plans for a catalog's pool, for small plans or for others.
+pub fn state(runtime: Arc<RuntimeEnv>, small: bool) -> SessionState {
+    let config = match small {
+        true => config().with_target_partitions(1),
         // A join's filter for its other side waits until all its partitions are asked. A join above that has nothing on its
         // own side of one partition does not ask that one, and both would wait for ever.
-        false => MANY_THREADS.get_or_init(|| {
+        false => {
             let mut config = config();
             config.options_mut().optimizer.enable_join_dynamic_filter_pushdown = false;
-            made(config)
-        }),
+            config
+        }
     };
-    SessionStateBuilder::new_from_existing(state.clone())
-        .with_runtime_env(catalog.runtime())
-        .build()
+    made(config, runtime)
 }
 
 fn config() -> SessionConfig {
@@ -56,13 +54,14 @@ const NEEDLESS: [&str; 8] = [
     "single_distinct_aggregation_to_group_by",
 ];
 
-fn made(config: SessionConfig) -> SessionState {
+fn made(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
     let rules = Optimizer::new().rules;
     let needed = rules.into_iter().filter(|rule| !NEEDLESS.contains(&rule.name()));
     // Not the engine's functions by name: our plans have those that they call, and each query would copy the names of all.
     // Only what a plan of one row a key becomes is looked up.
     SessionStateBuilder::new()
         .with_config(config)
+        .with_runtime_env(runtime)
         .with_optimizer_rules(needed.collect())
         .with_aggregate_functions(vec![first_value_udaf()])
         .build()

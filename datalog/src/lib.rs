@@ -8,7 +8,9 @@
 //! [`lower`] makes the engine's plan of them, whose leaves are tables of the catalog, [`scan`]s of datoms and [`fixpoint`]s;
 //! [`find`] makes columns of the rows, and an [`answer`] gives them out, [`pull`]ing what it is asked for. Values of variables
 //! are described in [`value`], what is called on them in [`functions`]. [`access`] reads datoms, entities and transactions
-//! without a query.
+//! without a query;
+//! a query that was [compiled](cache_figures) before is not compiled again;
+//! [`sql`] is a query as a table of SQL.
 //!
 //! ```text
 //! let request = QueryRequest::text("[:find ?name :where [_ :person/name ?name]]").of(&database, &database.snapshot());
@@ -18,8 +20,10 @@
 pub mod access;
 pub mod algebra;
 pub mod answer;
+mod cache;
 pub mod edn;
 mod engine;
+mod explain;
 pub mod find;
 pub mod fixpoint;
 pub mod functions;
@@ -30,8 +34,11 @@ pub mod resolve;
 pub mod run;
 pub mod scan;
 pub mod source;
+pub mod sql;
 pub mod tx_data;
 pub mod value;
 
 pub use answer::Answer;
-pub use run::{Arg, At, QueryRequest, explain, query, value};
+pub use cache::CacheFigures;
+pub use explain::{analyze, explain};
+pub use run::{Arg, At, QueryRequest, cache_figures, query, value};

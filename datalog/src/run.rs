@@ -1,20 +1,22 @@
 //! A query from its text to its answer, stage by stage.
 
 use crate::answer::{Answer, of_engine};
+use crate::cache::{Cache, CacheFigures, Compiled, Of, key};
 use crate::edn::{Form, Node, read};
-use crate::engine;
+use crate::lower::leaves::{self, bind, optimized};
 use crate::query::{Fault, Query, Shape, check, query as parse};
 use crate::resolve::inputs::Arg as Input;
-use crate::resolve::{Inputs, Resolved, resolve};
-use crate::source::DbSource;
+use crate::resolve::lookup::Found;
+use crate::resolve::{self, Inputs, resolve};
+use crate::source::{DbSource, Source};
+use crate::sql::source::SqlTable;
 use crate::{algebra, find};
 use daodb_catalog::{Catalog, Database, Error, Result, SqlState};
 use daodb_storage::{Snapshot, Value};
+use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::{displayable, execute_stream};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::future::BoxFuture;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -31,6 +33,8 @@ pub struct At {
 pub enum Arg {
     Database(At),
     Value(Node),
+    /// What [`Session::table`](daodb_catalog::Session::table) gives: a source.
+    Table(Arc<dyn TableProvider>),
 }
 
 /// A query, and all that it is asked of.
@@ -74,80 +78,140 @@ impl QueryRequest {
     }
 }
 
-/// All stages of a query that is not run yet.
-struct Planned {
-    query: Query,
-    resolved: Resolved,
-    rows: algebra::Plan,
-    columns: Vec<find::Column>,
-    logical: LogicalPlan,
-    state: SessionState,
+/// A query that is not run yet.
+pub(crate) struct Planned {
+    pub compiled: Arc<Compiled>,
+    /// What it reads now.
+    pub sources: Vec<Source>,
+    pub timeout: Option<Duration>,
+    pub state: Arc<SessionState>,
+    pub took: Took,
+}
+
+/// Where the time went before the query ran.
+#[derive(Debug, Default)]
+pub(crate) struct Took {
+    /// It was compiled before.
+    pub kept: bool,
+    /// Until the plan was there whose leaves are bound.
+    pub compiling: Duration,
+    /// The engine's plan of it.
+    pub planning: Duration,
+}
+
+impl Planned {
+    /// The engine's plan.
+    pub async fn physical(&mut self) -> Result<Arc<dyn ExecutionPlan>> {
+        let began = Instant::now();
+        let bound = bind(&self.compiled.logical, &self.sources).map_err(of_engine)?;
+        let physical = leaves::physical(&self.state, &bound).await.map_err(of_engine)?;
+        self.took.planning = began.elapsed();
+        Ok(physical)
+    }
+
+    /// Runs a plan of it.
+    pub fn answer(&self, physical: Arc<dyn ExecutionPlan>, began: Instant) -> Result<Answer> {
+        let stream = execute_stream(physical, self.state.task_ctx()).map_err(of_engine)?;
+        Ok(Answer {
+            columns: self.compiled.columns.clone(),
+            shape: self.compiled.query.shape,
+            keys: self.compiled.query.keys.clone(),
+            warnings: self.compiled.resolved.warnings.clone(),
+            sources: self.sources.clone(),
+            stream,
+            deadline: self.timeout.map(|limit| (began + limit, limit)),
+        })
+    }
 }
 
 /// Runs a query. Its rows are produced as they are asked for; it ends where the answer is dropped.
 pub fn query(catalog: &Catalog, request: QueryRequest) -> BoxFuture<'_, Result<Answer>> {
     Box::pin(async move {
-        let started = Instant::now();
-        let planned = plan(catalog, &request).await?;
-        let physical =
-            planned.state.create_physical_plan(&planned.logical).await.map_err(of_engine)?;
-        let stream = execute_stream(physical, planned.state.task_ctx()).map_err(of_engine)?;
-        let Planned { query, resolved, columns, .. } = planned;
-        Ok(Answer {
-            columns,
-            shape: query.shape,
-            keys: query.keys,
-            warnings: resolved.warnings,
-            sources: resolved.sources,
-            stream,
-            deadline: query.timeout.map(|limit| (started + limit, limit)),
-        })
+        let began = Instant::now();
+        let mut planned = plan(catalog, &request).await?;
+        let physical = planned.physical().await?;
+        planned.answer(physical, began)
     })
 }
 
-/// Every stage of a query as text.
-pub fn explain(catalog: &Catalog, request: QueryRequest) -> BoxFuture<'_, Result<String>> {
-    Box::pin(async move {
-        let planned = plan(catalog, &request).await?;
-        let optimized = planned.state.optimize(&planned.logical).map_err(of_engine)?;
-        let physical =
-            planned.state.create_physical_plan(&planned.logical).await.map_err(of_engine)?;
-        let mut out = String::new();
-        // Writing to a String never fails.
-        let _ = writeln!(out, "-- query\n{}\n", planned.query);
-        let _ = writeln!(out, "-- resolved\n{}", planned.resolved);
-        for warning in &planned.resolved.warnings {
-            let _ = writeln!(out, "-- note: {warning}");
+/// How the cache of compiled queries has done since the catalog was opened.
+pub fn cache_figures(catalog: &Catalog) -> CacheFigures {
+    Cache::of(catalog).figures()
+}
+
+pub(crate) async fn plan(catalog: &Catalog, request: &QueryRequest) -> Result<Planned> {
+    let began = Instant::now();
+    let (default, args) = sources(request).await?;
+    let (cache, key) = (Cache::of(catalog), key(request, default.as_deref(), &args));
+    let known = key.as_ref().and_then(|key| cache.get(key));
+    let query = match &known {
+        Some(compiled) => compiled.query.clone(),
+        None => read_query(request)?,
+    };
+    let inputs = Inputs::take(&query, default, &args).map_err(|f| f.into_error(None))?;
+    let found = Found::read(&query, &inputs).await?;
+    let known = known.filter(|compiled| compiled.holds(&inputs, &found));
+    let kept = known.is_some();
+    let compiled = match known {
+        Some(compiled) => {
+            cache.hit();
+            compiled
         }
-        let _ = writeln!(out, "-- in join order\n{}", planned.rows);
-        let _ = writeln!(out, "-- logical\n{}\n", optimized.display_indent());
-        let _ = writeln!(out, "-- physical\n{}", displayable(physical.as_ref()).indent(false));
-        Ok(out)
+        None => {
+            let compiled = compile(catalog, &cache, request, query, &inputs, found)?;
+            let compiled = Arc::new(compiled);
+            if let Some(key) = key {
+                cache.missed();
+                cache.keep(key, &compiled);
+            }
+            compiled
+        }
+    };
+    Ok(Planned {
+        sources: resolve::sources(&inputs, &compiled.resolved.histories),
+        timeout: request.timeout.or(compiled.query.timeout),
+        state: cache.state(catalog, &compiled.rows),
+        took: Took { kept, compiling: began.elapsed(), ..Took::default() },
+        compiled,
     })
 }
 
-async fn plan(catalog: &Catalog, request: &QueryRequest) -> Result<Planned> {
-    let text = request.query.string().map(str::to_owned);
-    let placed = |fault: Fault| fault.into_error(text.as_deref());
-    let mut query = parse(&request.query).map_err(placed)?;
-    check::check(&query).map_err(placed)?;
+fn placed(request: &QueryRequest) -> impl Fn(Fault) -> Error + '_ {
+    |fault| fault.into_error(request.query.string())
+}
+
+fn read_query(request: &QueryRequest) -> Result<Query> {
+    let mut query = parse(&request.query).map_err(placed(request))?;
+    check::check(&query).map_err(placed(request))?;
     query.limit = request.limit.or(query.limit);
     query.offset = request.offset.unwrap_or(query.offset);
-    query.timeout = request.timeout.or(query.timeout);
     if matches!(query.shape, Shape::Scalar | Shape::Tuple) {
         query.limit = Some(query.limit.unwrap_or(1).min(1));
     }
-    let (default, args) = sources(request).await?;
-    let inputs = Inputs::take(&query, default, &args).map_err(|f| f.into_error(None))?;
-    let resolved = resolve(&query, &inputs).await?.map_err(placed)?;
+    Ok(query)
+}
+
+fn compile(
+    catalog: &Catalog,
+    cache: &Cache,
+    request: &QueryRequest,
+    query: Query,
+    inputs: &Inputs,
+    found: Found,
+) -> Result<Compiled> {
+    let mut resolved = resolve(&query, inputs, &found).map_err(placed(request))?;
     let mut planner = algebra::Planner::new(&resolved.sources, &resolved.program);
     let rows = planner
         .conjunction(&resolved.goals, None)
         .map_err(|stuck| stuck.into_fault().into_error(None))?;
-    let columns = find::columns(&query, &resolved, &inputs, &rows).map_err(placed)?;
+    let columns = find::columns(&query, &resolved, inputs, &rows).map_err(placed(request))?;
     let logical = find::plan(&query, &resolved, &rows, &columns).map_err(of_engine)?;
-    let state = engine::state(catalog, &rows);
-    Ok(Planned { query, resolved, rows, columns, logical, state })
+    let state = cache.state(catalog, &rows);
+    let logical = optimized(&state, &logical).map_err(of_engine)?;
+    let of = inputs.sources.iter().map(Of::source).collect();
+    // Snapshots are those of each request.
+    resolved.sources.clear();
+    Ok(Compiled { query, resolved, rows, columns, logical, found, of })
 }
 
 async fn sources(request: &QueryRequest) -> Result<(Option<Arc<DbSource>>, Vec<Input>)> {
@@ -164,6 +228,7 @@ async fn sources(request: &QueryRequest) -> Result<(Option<Arc<DbSource>>, Vec<I
         args.push(match arg {
             Arg::Database(at) => Input::Database(open(at).await?),
             Arg::Value(node) => Input::Value(node.clone()),
+            Arg::Table(rows) => Input::Table(Arc::new(SqlTable::new(Arc::clone(rows)))),
         });
     }
     Ok((default, args))

@@ -1,18 +1,33 @@
-//! What clauses read: a database at a basis, or a plain collection.
+//! What clauses read: a database at a basis, a plain collection, or rows of SQL.
 
+use crate::edn::{Form, Node};
+use crate::sql::source::SqlTable;
 use crate::value::{Cell, Kind};
+use daodb_catalog::basis::Moment;
 use daodb_catalog::schema::{Attribute, Cardinality};
 use daodb_catalog::{Database, Result, Schema};
-use daodb_storage::{Attr, AttributeStat, Snapshot, ValueType};
+use daodb_storage::{Attr, AttributeStat, Snapshot, Value, ValueType};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+
+/// A time as forms say it: a t, an instant, or either as a text. None: it is no time.
+pub fn moment(node: &Node) -> Option<Result<Moment>> {
+    match &node.form {
+        Form::Value(Value::Long(t) | Value::Ref(t)) => Some(Ok(Moment::T(*t))),
+        Form::Value(Value::Instant(us)) => Some(Ok(Moment::Instant(*us))),
+        Form::Value(Value::String(text)) => Some(Moment::parse(text)),
+        _ => None,
+    }
+}
 
 #[derive(Clone)]
 pub enum Source {
     Database(Arc<DbSource>),
     /// Tuples; patterns take them by place.
     Rows(Arc<Rows>),
+    /// Rows of SQL, by place too.
+    Table(Arc<SqlTable>),
 }
 
 /// A plain collection of tuples, each as long as the longest.
@@ -46,6 +61,16 @@ impl DbSource {
         Ok(DbSource { database, snapshot, schema, stats })
     }
 
+    /// The same with all that was ever said, as of its basis.
+    pub fn history(&self) -> DbSource {
+        DbSource {
+            database: Arc::clone(&self.database),
+            snapshot: self.snapshot.history(),
+            schema: Arc::clone(&self.schema),
+            stats: self.stats.clone(),
+        }
+    }
+
     pub fn types(&self, a: &Attr) -> Vec<ValueType> {
         self.stats.get(a).into_iter().flatten().map(|s| s.value_type).collect()
     }
@@ -65,7 +90,6 @@ impl DbSource {
 
     /// What a variable in the place of the attribute takes: its entity, as in Datomic; its name where it has none.
     pub fn attribute_cell(&self, a: &Attr) -> Cell {
-        use daodb_storage::Value;
         match self.schema.entity_of(a) {
             Some(e) => Some(Value::Long(e)),
             None => Some(Value::keyword(a.as_str())),
@@ -74,7 +98,6 @@ impl DbSource {
 
     /// The inverse of [`DbSource::attribute_cell`], which also takes names of declared attributes.
     pub fn attribute_of(&self, cell: &Cell) -> Option<Attr> {
-        use daodb_storage::Value;
         let a = match cell {
             Some(Value::Long(e)) => self.schema.ident_of(*e).cloned(),
             Some(Value::Keyword(k)) => Some(Attr::new(k)),

@@ -53,6 +53,51 @@ fn state(e: &tokio_postgres::Error) -> &str {
     e.code().unwrap_or_else(|| panic!("not from the server: {e:?}")).code()
 }
 
+/// Columns are described before values are there, with the types that parameters have.
+#[tokio::test(flavor = "multi_thread")]
+async fn datalog_with_parameters() {
+    use tokio_postgres::types::Type;
+    let server = Server::start().await;
+    let client = server.connect(DATABASE, "").await.unwrap();
+    let query = "SELECT d.n, d.x, i._id FROM datalog('[:find ?e ?n ?x :in $ ?x :where [?e :item/n ?n] [(< ?x ?n)]]', $1::bigint) d JOIN item i ON i._id = d.e";
+    let statement = client.prepare(query).await.unwrap();
+    assert_eq!(statement.params(), [Type::INT8]);
+    let types: Vec<_> = statement.columns().iter().map(|c| (c.name(), c.type_().clone())).collect();
+    assert_eq!(types, [("n", Type::INT8), ("x", Type::INT8), ("_id", Type::INT8)]);
+    let found = client.query(&statement, &[&1i64]).await.unwrap();
+    assert_eq!((found.len(), found[0].get::<_, i64>(0), found[0].get::<_, i64>(1)), (1, 2, 1));
+    assert!(client.query(&statement, &[&2i64]).await.unwrap().is_empty());
+    // Types that the client gives; one of which nothing says a type is a text.
+    let echo = "SELECT * FROM datalog('[:find ?x :in ?x]', $1)";
+    let typed = client.prepare_typed(echo, &[Type::FLOAT8]).await.unwrap();
+    assert_eq!(*typed.columns()[0].type_(), Type::FLOAT8);
+    assert_eq!(client.query_one(&typed, &[&0.5f64]).await.unwrap().get::<_, f64>(0), 0.5);
+    let text = client.prepare(echo).await.unwrap();
+    assert_eq!((&text.params()[0], text.columns()[0].type_()), (&Type::TEXT, &Type::TEXT));
+    assert_eq!(client.query_one(&text, &[&"[1]"]).await.unwrap().get::<_, String>(0), "[1]");
+    // What the rest of the statement says of a parameter holds here too.
+    let both = "SELECT d.x FROM item, datalog('[:find ?x :in ?x]', $1) d WHERE item.n = $1";
+    let both = client.prepare(both).await.unwrap();
+    assert_eq!((&both.params()[0], both.columns()[0].type_()), (&Type::INT8, &Type::INT8));
+    assert_eq!(client.query_one(&both, &[&2i64]).await.unwrap().get::<_, i64>(0), 2);
+    // Collections are arrays, also one of nothing.
+    let each = "SELECT * FROM datalog('[:find ?x :in [?x ...]]', $1::bigint[]) ORDER BY 1";
+    let each = client.prepare(each).await.unwrap();
+    assert_eq!(*each.columns()[0].type_(), Type::INT8);
+    assert_eq!(client.query(&each, &[&vec![3i64, 4]]).await.unwrap().len(), 2);
+    assert_eq!(client.query(&each, &[&Vec::<i64>::new()]).await.unwrap().len(), 0);
+    for (sql, expect) in [
+        ("SELECT * FROM datalog($1)", "22023"),
+        ("SELECT * FROM datalog('[:find ?x :in [[?x]]]', $1)", "42P18"),
+        ("SELECT * FROM datalog('[:find ?x :in ?x]', edn($1))", "42P18"),
+        ("SELECT * FROM datalog('[:find ?y :in ?x]', $1)", "42703"),
+    ] {
+        let e = client.prepare(sql).await.err().unwrap();
+        assert_eq!(state(&e), expect, "{sql}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_chooses_its_basis() {
     let server = Server::start().await;

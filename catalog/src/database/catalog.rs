@@ -14,7 +14,8 @@ use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::any::{Any, TypeId};
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -67,6 +68,8 @@ pub struct Catalog {
     databases: Mutex<BTreeMap<String, Slot>>,
     /// One creation at a time.
     creating: tokio::sync::Mutex<()>,
+    /// See [`Catalog::kept`].
+    kept: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
 impl Catalog {
@@ -122,7 +125,19 @@ impl Catalog {
         let names = names(&store).await?;
         let databases = names.into_iter().map(|name| (name, Slot::default())).collect();
         let (databases, creating) = (Mutex::new(databases), tokio::sync::Mutex::default());
-        Ok(Arc::new(Catalog { store, options, runtime, databases, creating }))
+        let kept = Mutex::default();
+        Ok(Arc::new(Catalog { store, options, runtime, databases, creating, kept }))
+    }
+
+    /// What a crate above keeps for as long as the catalog is open: one of each type, made when it is first asked for.
+    pub fn kept<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let mut kept = self.kept.lock();
+        let known = kept.get(&TypeId::of::<T>()).cloned().and_then(|any| any.downcast().ok());
+        known.unwrap_or_else(|| {
+            let made = Arc::new(T::default());
+            kept.insert(TypeId::of::<T>(), Arc::clone(&made) as Arc<dyn Any + Send + Sync>);
+            made
+        })
     }
 
     /// What messages call the place: a folder, or a URL.

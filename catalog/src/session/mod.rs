@@ -5,7 +5,9 @@
 //! a few rows at a time. [`errors`] turns whatever fails into one of our errors with its SQLSTATE and place.
 
 pub mod array_text;
+mod as_table;
 pub mod bytea;
+mod calls;
 mod checked;
 mod columns;
 mod copy;
@@ -33,6 +35,8 @@ mod variables;
 mod views;
 mod zones;
 
+pub use as_table::RESULT_NAME;
+pub use calls::{Argument, TableCall};
 pub use cursor::CursorInfo;
 pub use views::schema as view_schema;
 
@@ -77,6 +81,20 @@ pub trait Extension: Send + Sync {
     fn relations(&self, schema: &str) -> Vec<String>;
     /// Called before each statement is planned: functions that answer from the session (`current_user`, `format_type`).
     fn bind(&self, ctx: &SessionContext, info: &SessionInfo) -> Result<()>;
+    /// The functions in FROM that this front end answers itself, from the statement's snapshot.
+    fn table_functions(&self) -> &'static [&'static str] {
+        &[]
+    }
+    /// The rows of a call of one of them. Its columns depend on no parameter's value, only on their types.
+    fn call<'a>(
+        &'a self,
+        call: &'a TableCall<'a>,
+    ) -> BoxFuture<'a, Result<Arc<dyn TableProvider>>> {
+        let unknown = format!("function {} does not exist", call.name);
+        Box::pin(
+            async move { Err(crate::Error::new(crate::SqlState::UNDEFINED_FUNCTION, unknown)) },
+        )
+    }
 }
 
 /// What system relations and functions may know of a session.

@@ -1,8 +1,8 @@
 //! A statement to a logical plan, with every relation resolved before at its moment.
 
-use super::references::{self, References, Versioned};
+use super::references::{self, Numbered, References, Versioned};
 use super::relations::{self, At, Name};
-use super::{Extension, SessionInfo, columns, errors, names, parse};
+use super::{Extension, SessionInfo, calls, columns, errors, names, parse};
 use crate::basis::Moment;
 use crate::error::{Error, Result, SqlState};
 use crate::table::VersionRange;
@@ -86,6 +86,8 @@ impl Scope<'_> {
 pub struct Planned {
     pub plan: LogicalPlan,
     pub parameters: Vec<Option<DataType>>,
+    /// Whether columns may depend on the types of parameters before the planner has inferred these.
+    pub called: bool,
 }
 
 /// Plans a query at a moment. `text` is what the statement was parsed from.
@@ -99,7 +101,12 @@ pub async fn query(
     // Names first: they are those of what the client wrote.
     columns::name_as_postgres(&mut statement);
     scope.extension.rewrite(&mut statement, scope.info)?;
-    let found = references::references(&mut statement, text, scope.info.database.name())?;
+    let found = references::references(
+        &mut statement,
+        text,
+        scope.info.database.name(),
+        scope.extension.table_functions(),
+    )?;
     let mut types = scope.parameters.fields();
     types.resize(types.len().max(found.parameters), None);
     time_parameters(&found, &mut types);
@@ -119,7 +126,8 @@ pub async fn query(
         _ => plan,
     };
     let parameters = types.into_iter().map(|t| t.map(|f| f.data_type().clone())).collect();
-    Ok(Planned { plan, parameters })
+    let called = found.numbered.iter().any(|n| matches!(n, Numbered::Called(_)));
+    Ok(Planned { plan, parameters, called })
 }
 
 /// The body of a view, at the moment that it is read at.
@@ -172,7 +180,11 @@ fn time_parameters(found: &References, types: &mut [Option<FieldRef>]) {
             *slot = Some(Arc::new(Field::new("p", ty, true)));
         }
     };
-    for v in &found.versioned {
+    let versioned = found.numbered.iter().filter_map(|n| match n {
+        Numbered::Versioned(v) => Some(v),
+        Numbered::Called(_) => None,
+    });
+    for v in versioned {
         match &v.clause {
             Clause::AsOf(kind, e) => is_time(*kind, e),
             Clause::Range(_, x, y) => {
@@ -234,8 +246,16 @@ async fn sources<'a>(
         let source = source.and_then(|t| shown(scope, t));
         plain.insert(name.clone(), source);
     }
-    let mut tables = Vec::with_capacity(found.versioned.len());
-    for v in &found.versioned {
+    let mut tables = Vec::with_capacity(found.numbered.len());
+    for numbered in &found.numbered {
+        let v = match numbered {
+            Numbered::Versioned(v) => v,
+            Numbered::Called(called) => {
+                let table = calls::table(scope, at, called, text).await?;
+                tables.push((TableReference::bare(called.name.as_str()), shown(scope, table)?));
+                continue;
+            }
+        };
         let when = when(scope, at, v).await.map_err(|e| placed(e, v, text))?;
         let table = relations::relation(scope, at, &v.name, when).await;
         let table = table.map_err(|e| placed(e, v, text))?;
@@ -309,18 +329,21 @@ fn moment(scope: &Scope<'_>, kind: Kind, e: &ast::Expr) -> Result<Option<Moment>
     if matches!(e, ast::Expr::Subquery(_) | ast::Expr::Exists { .. }) {
         return Err(bound::not_constant("a subquery is none"));
     }
-    let provider = Provider { state: scope.state, plain: HashMap::new(), planners: vec![] };
-    let planner = SqlToRel::new_with_options(&provider, parser_options(scope.state));
-    let mut context =
-        PlannerContext::new().with_prepare_param_data_types(scope.parameters.fields());
-    let expr = planner
-        .sql_to_expr(e.clone(), &DFSchema::empty(), &mut context)
-        .map_err(|e| bound::not_constant(&Error::from(e).message))?;
+    let expr = expression(scope, e).map_err(|e| bound::not_constant(&Error::from(e).message))?;
     let Some(expr) = with_values(expr, scope.parameters)? else { return Ok(None) };
     match constant(scope, expr)? {
         Expr::Literal(value, _) => bound::of_value(&value, kind, scope.zone).map(Some),
         other => Err(bound::not_constant(&format!("{other} is none"))),
     }
+}
+
+/// An expression that names no column.
+pub fn expression(scope: &Scope<'_>, e: &ast::Expr) -> DfResult<Expr> {
+    let provider = Provider { state: scope.state, plain: HashMap::new(), planners: vec![] };
+    let planner = SqlToRel::new_with_options(&provider, parser_options(scope.state));
+    let mut context =
+        PlannerContext::new().with_prepare_param_data_types(scope.parameters.fields());
+    planner.sql_to_expr(e.clone(), &DFSchema::empty(), &mut context)
 }
 
 /// An expression worked out as far as it can be without rows.
@@ -349,7 +372,7 @@ pub fn constant_value(scope: &Scope<'_>, e: &ast::Expr) -> Result<ScalarValue> {
 }
 
 /// Parameters replaced by their values; None: one has none yet.
-fn with_values(expr: Expr, parameters: Parameters<'_>) -> Result<Option<Expr>> {
+pub fn with_values(expr: Expr, parameters: Parameters<'_>) -> Result<Option<Expr>> {
     let mut open = false;
     let expr = expr.transform_up(|e| {
         let Expr::Placeholder(p) = &e else { return Ok(Transformed::no(e)) };

@@ -6,25 +6,39 @@ use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, LimitClause, ObjectName, Query, Spanned, Statement, TableFactor, Value,
-    ValueWithSpan, VisitMut, VisitorMut,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, LimitClause, ObjectName, Query, Spanned,
+    Statement, TableFactor, TableFunctionArgs, TableVersion, Value, ValueWithSpan, VisitMut,
+    VisitorMut,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// A relation with a version clause; its place in the list is the number that the syntax tree now carries.
+/// A relation with a version clause.
 pub struct Versioned {
     pub name: Name,
     pub written: ObjectName,
     pub clause: Clause,
 }
 
+/// A call of a function that a front end answers.
+pub struct Called {
+    pub name: String,
+    pub written: ObjectName,
+    pub arguments: Vec<Expr>,
+}
+
+/// A relation that is resolved before the planner comes to it: the syntax tree carries its place in their list.
+pub enum Numbered {
+    Versioned(Versioned),
+    Called(Called),
+}
+
 #[derive(Default)]
 pub struct References {
     /// Every name that stands without a version clause, also those of CTEs.
     pub plain: BTreeSet<Name>,
-    pub versioned: Vec<Versioned>,
+    pub numbered: Vec<Numbered>,
     /// The largest n of `$n`.
     pub parameters: usize,
     /// The types that parameters are cast to: `$1::int4` is an int4.
@@ -42,13 +56,22 @@ struct Frame {
 struct Walk<'a> {
     text: &'a str,
     database: &'a str,
+    /// Functions that a front end answers.
+    functions: &'static [&'static str],
     found: References,
     frames: Vec<Frame>,
 }
 
-/// Takes the version clauses out of the statement and says what it refers to; `text` is what it was parsed from.
-pub fn references(statement: &mut Statement, text: &str, database: &str) -> Result<References> {
-    let mut walk = Walk { text, database, found: References::default(), frames: Vec::new() };
+/// Takes the version clauses and the calls of `functions` out of the statement and says what it refers to; `text` is what it
+/// was parsed from.
+pub fn references(
+    statement: &mut Statement,
+    text: &str,
+    database: &str,
+    functions: &'static [&'static str],
+) -> Result<References> {
+    let found = References::default();
+    let mut walk = Walk { text, database, functions, found, frames: Vec::new() };
     match statement.visit(&mut walk) {
         ControlFlow::Break(e) => Err(e),
         ControlFlow::Continue(()) => Ok(walk.found),
@@ -75,9 +98,46 @@ impl Walk<'_> {
         self.frames.iter().any(|f| f.visible.contains(&name))
     }
 
+    /// The name of a function that a front end answers.
+    fn function(&self, name: &ObjectName) -> Option<String> {
+        let [part] = name.0.as_slice() else { return None };
+        let name = names::fold(part.as_ident()?);
+        self.functions.contains(&name.as_str()).then_some(name)
+    }
+
+    /// Its arguments leave the tree, as the bounds of a version clause do.
+    fn call(
+        &mut self,
+        name: String,
+        written: &ObjectName,
+        args: &mut TableFunctionArgs,
+    ) -> Result<TableVersion> {
+        let mut arguments = Vec::with_capacity(args.args.len());
+        for arg in std::mem::take(&mut args.args) {
+            match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => arguments.push(e),
+                other => {
+                    return Err(unsupported(&format!("{name} takes no argument as {other}"))
+                        .hint("it takes its arguments by their places"));
+                }
+            }
+        }
+        if let ControlFlow::Break(e) = arguments.iter_mut().try_for_each(|e| e.visit(self)) {
+            return Err(e);
+        }
+        let number = clause::resolved(self.found.numbered.len());
+        let called = Called { name, written: written.clone(), arguments };
+        self.found.numbered.push(Numbered::Called(called));
+        Ok(number)
+    }
+
     fn table(&mut self, factor: &mut TableFactor) -> Result<()> {
         let TableFactor::Table { name, args, version, sample, with_ordinality, .. } = factor else {
             return match factor {
+                TableFactor::Function { name, .. } if self.function(name).is_some() => {
+                    Err(unsupported(&format!("{name} cannot be LATERAL"))
+                        .hint("it takes literals and parameters; join with its rows"))
+                }
                 TableFactor::Derived { sample: Some(_), .. } => Err(no_sample()),
                 _ => Ok(()),
             };
@@ -95,15 +155,20 @@ impl Walk<'_> {
             (Some(v), false) => {
                 let mut clause = Clause::of(v)?;
                 self.bounds_of(&mut clause)?;
-                *version = Some(clause::resolved(self.found.versioned.len()));
-                self.found.versioned.push(Versioned {
+                *version = Some(clause::resolved(self.found.numbered.len()));
+                self.found.numbered.push(Numbered::Versioned(Versioned {
                     name: names::relation_name(name, self.database)?,
                     written: name.clone(),
                     clause,
-                });
+                }));
                 Ok(())
             }
-            (None, true) => Ok(()),
+            (None, true) => {
+                if let (Some(function), Some(mut given)) = (self.function(name), args.take()) {
+                    *version = Some(self.call(function, name, &mut given)?);
+                }
+                Ok(())
+            }
             (None, false) => {
                 self.found.plain.insert(names::relation_name(name, self.database)?);
                 Ok(())

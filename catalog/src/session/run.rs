@@ -235,7 +235,15 @@ impl Session {
         refuse_writes_within(query)?;
         let bound = self.bind().await?;
         let scope = bound.scope(self.extension.as_ref(), Parameters::Types(given));
-        let planned = plan::query(&scope, &bound.at, query.clone(), &statement.source).await?;
+        let mut planned = plan::query(&scope, &bound.at, query.clone(), &statement.source).await?;
+        // What a function in FROM gives depends on types that only the whole statement tells.
+        let known = planned.parameters.clone();
+        if planned.called
+            && known.iter().zip(given.iter().chain(std::iter::repeat(&None))).any(|(k, g)| k != g)
+        {
+            let scope = bound.scope(self.extension.as_ref(), Parameters::Types(&known));
+            planned = plan::query(&scope, &bound.at, query.clone(), &statement.source).await?;
+        }
         let parameters: Vec<DataType> =
             planned.parameters.into_iter().map(|t| t.unwrap_or(DataType::Utf8)).collect();
         let columns = match rows {
@@ -249,7 +257,7 @@ impl Session {
 }
 
 /// Writes hide in CTEs too: `WITH x AS (DELETE ...) SELECT ...`, and `SELECT ... INTO`.
-fn refuse_writes_within(statement: &ast::Statement) -> Result<()> {
+pub(super) fn refuse_writes_within(statement: &ast::Statement) -> Result<()> {
     use ast::{Query, Select, SetExpr, Visit, Visitor};
     use std::ops::ControlFlow;
     struct Writes;

@@ -3,11 +3,12 @@
 mod dao;
 mod history;
 mod instants;
+pub mod isolated;
 mod names;
 mod provenance;
 pub mod scan;
 pub mod star;
-mod types;
+pub mod types;
 
 pub use dao::{DAO_RELATIONS, dao_table};
 pub use names::{HISTORY_SUFFIX, hidden, tables};

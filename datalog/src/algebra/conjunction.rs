@@ -154,7 +154,10 @@ impl Planner<'_> {
             let keep = |v: &Var| vars.contains(v) || seed.is_some_and(|s| s.has(v));
             inputs.push(plan.distinct(keep));
         }
-        Ok(union(inputs))
+        match self.one_star(&inputs) {
+            Some(star) => Ok(star),
+            None => Ok(union(inputs)),
+        }
     }
 
     /// None: the variables that it shares are not bound yet.

@@ -28,9 +28,11 @@ fn keys(plan: &Plan, sources: &[Source]) -> Vec<Key> {
     let mut out = match &plan.node {
         Node::Unit | Node::Empty { .. } => vec![Key::new()],
         Node::Values { rows } if rows.len() <= 1 => vec![Key::new()],
-        Node::Values { .. } | Node::Union { .. } | Node::Each { .. } | Node::Nested { .. } => {
-            vec![]
-        }
+        Node::Values { .. }
+        | Node::Table(_)
+        | Node::Union { .. }
+        | Node::Each { .. }
+        | Node::Nested { .. } => vec![],
         // An entity has one row.
         Node::Star(star) => vec![star.e.var().cloned().into_iter().collect()],
         Node::Datoms(datoms) => of_datoms(datoms, sources),

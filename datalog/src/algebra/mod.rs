@@ -3,6 +3,7 @@
 pub mod build;
 mod conjunction;
 mod demand;
+mod disjunction;
 mod distribute;
 mod estimate;
 mod functions;
@@ -51,6 +52,7 @@ pub enum Node {
     },
     Star(Star),
     Datoms(Datoms),
+    Table(TableRead),
     /// Rows that agree in all variables that both have.
     Join {
         left: Arc<Plan>,
@@ -114,6 +116,8 @@ pub enum Test {
     Same(Var, Slot),
     /// Neither absent nor nil.
     Present(Var),
+    /// All of one of these.
+    Any(Vec<Vec<Test>>),
 }
 
 /// One value of each of several attributes of an entity: one access.
@@ -131,6 +135,13 @@ pub struct Place {
     pub v: Slot,
     /// The row stays where it is absent.
     pub optional: bool,
+}
+
+/// Columns of rows of SQL, by their places; constants are what they must be.
+#[derive(Debug, Clone)]
+pub struct TableRead {
+    pub source: usize,
+    pub places: Vec<(usize, Slot)>,
 }
 
 /// The datoms of some attributes.
@@ -178,7 +189,8 @@ impl Plan {
             | Node::Empty { .. }
             | Node::Values { .. }
             | Node::Star(_)
-            | Node::Datoms(_) => 0.0,
+            | Node::Datoms(_)
+            | Node::Table(_) => 0.0,
         };
         self.rows + below
     }

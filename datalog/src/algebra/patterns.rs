@@ -1,10 +1,11 @@
 //! Patterns: those about one entity as one star, others by themselves.
 
 use super::build::{Result, Types, plain};
-use super::{Column, Datoms, Node, Place, Plan, Planner, Star};
+use super::{Column, Datoms, Node, Place, Plan, Planner, Star, TableRead};
 use crate::query::Var;
 use crate::resolve::{AttrSlot, Goal, Pattern, Slot};
-use crate::source::DbSource;
+use crate::source::{DbSource, Source};
+use crate::sql::source::SqlTable;
 use crate::value::{Cell, Kind, array};
 use daodb_storage::{Attr, Value, ValueType};
 use std::collections::BTreeMap;
@@ -162,12 +163,16 @@ impl Planner<'_> {
         Ok(same(Plan { node, columns, rows: rows.max(0.1) }, twice))
     }
 
-    /// A pattern over a plain collection.
+    /// A pattern over a plain collection or rows of SQL.
     pub(super) fn row(&mut self, source: usize, slots: &[Slot]) -> Plan {
-        let crate::source::Source::Rows(rows) = &self.sources[source] else {
-            return Plan::empty(vec![], "no collection");
+        let rows = match &self.sources[source] {
+            Source::Rows(rows) => Arc::clone(rows),
+            Source::Table(table) => {
+                let table = Arc::clone(table);
+                return self.table(source, &table, slots);
+            }
+            Source::Database(_) => return Plan::empty(vec![], "no collection"),
         };
-        let rows = Arc::clone(rows);
         let mut names: Vec<(Slot, Var)> = Vec::new();
         for i in 0..rows.kinds.len() {
             let slot = slots.get(i).cloned().unwrap_or(Slot::Blank);
@@ -181,6 +186,40 @@ impl Planner<'_> {
         let keep: Vec<Var> = slots.iter().filter_map(Slot::var).cloned().collect();
         let plan = Planner::values(&vars, &Arc::new(rows.rows.clone()));
         self.fit(plan, &names).distinct(|v| keep.contains(v))
+    }
+}
+
+impl Planner<'_> {
+    fn table(&mut self, source: usize, table: &SqlTable, slots: &[Slot]) -> Plan {
+        let (mut places, mut columns, mut twice) = (Vec::new(), Vec::<Column>::new(), Vec::new());
+        let mut rows = table.rows.max(1.0);
+        for (i, (slot, of)) in slots.iter().zip(&table.columns).enumerate() {
+            let slot = match slot {
+                Slot::Blank => continue,
+                Slot::Const(_) => {
+                    rows = (rows / 10.0).max(1.0);
+                    slot.clone()
+                }
+                Slot::Var(v) => {
+                    let var = match columns.iter().any(|c| c.var == *v) {
+                        true => self.fresh(),
+                        false => v.clone(),
+                    };
+                    if var != *v {
+                        twice.push((var.clone(), v.clone()));
+                    }
+                    let kind = of.kind.unwrap_or(Kind::Any);
+                    columns.push(Column::new(var.clone(), kind, table.rows));
+                    Slot::Var(var)
+                }
+            };
+            places.push((i, slot));
+        }
+        columns.iter_mut().for_each(|c| c.distinct = c.distinct.min(rows));
+        let keep: Vec<Var> = slots.iter().filter_map(Slot::var).cloned().collect();
+        let node = Node::Table(TableRead { source, places });
+        // A result of SQL may have a row twice.
+        same(Plan { node, columns, rows }, twice).distinct(|v| keep.contains(v))
     }
 }
 

@@ -9,6 +9,15 @@ impl Display for Test {
             Test::Holds(apply) => write!(f, "{apply}"),
             Test::Same(var, slot) => write!(f, "{var} = {slot}"),
             Test::Present(var) => write!(f, "{var} is there"),
+            Test::Any(any) => {
+                for (i, tests) in any.iter().enumerate() {
+                    f.write_str(if i > 0 { "; or " } else { "" })?;
+                    for (i, test) in tests.iter().enumerate() {
+                        write!(f, "{}{test}", if i > 0 { ", " } else { "" })?;
+                    }
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -27,6 +36,10 @@ impl Plan {
             }
             Node::Datoms(d) => {
                 write!(f, "Datoms: {} of {} attributes", d.pattern, d.attributes.len())
+            }
+            Node::Table(read) => {
+                write!(f, "Rows of SQL, ${}:", read.source)?;
+                read.places.iter().try_for_each(|(i, slot)| write!(f, " {i}: {slot}"))
             }
             Node::Join { left, right, outer } => {
                 f.write_str(if *outer { "Join, where there are any, on" } else { "Join on" })?;

@@ -99,6 +99,14 @@ impl Node {
             _ => None,
         }
     }
+    /// What a map has under a name: as a keyword, or as the text that JSON's keys are.
+    pub fn field(&self, name: &str) -> Option<&Node> {
+        let Form::Map(pairs) = &self.form else { return None };
+        let is = |key: &Node| {
+            key.keyword().and_then(|k| k.strip_prefix(':')).or(key.string()) == Some(name)
+        };
+        pairs.iter().find(|(key, _)| is(key)).map(|(_, value)| value)
+    }
     /// What it is, for messages: `a vector`.
     pub fn kind(&self) -> &'static str {
         match &self.form {

@@ -11,4 +11,4 @@ mod set;
 mod table;
 mod words;
 
-pub use table::FixpointTable;
+pub use table::{FixpointTable, inputs};

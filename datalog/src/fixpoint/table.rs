@@ -5,6 +5,7 @@ use super::run::Run;
 use super::words::Words;
 use crate::algebra::Plan;
 use crate::algebra::rules::Fixpoint;
+use crate::lower::leaves::physical;
 use crate::lower::lower;
 use crate::source::Source;
 use crate::value::{Kind, array, cells};
@@ -16,12 +17,13 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{
-    Boundedness, EmissionType, ReplaceChildrenOptions,
+    Boundedness, EmissionType, ReplaceChildrenOptions, reset_plan_states,
 };
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
@@ -65,6 +67,24 @@ impl FixpointTable {
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Ok(FixpointTable { fixpoint: Arc::clone(fixpoint), rule, inputs, schema })
     }
+
+    /// The same of other plans of its inputs.
+    pub fn with_inputs(
+        &self,
+        of: &dyn Fn(&LogicalPlan) -> Result<LogicalPlan>,
+    ) -> Result<FixpointTable> {
+        let inputs = self.inputs.iter().map(|(plan, kinds)| Ok((of(plan)?, kinds.clone())));
+        Ok(FixpointTable {
+            fixpoint: Arc::clone(&self.fixpoint),
+            rule: self.rule,
+            inputs: inputs.collect::<Result<_>>()?,
+            schema: Arc::clone(&self.schema),
+        })
+    }
+
+    pub fn columns(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
 }
 
 #[async_trait]
@@ -82,9 +102,12 @@ impl TableProvider for FixpointTable {
         _: &[Expr],
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(state) = state.as_any().downcast_ref::<SessionState>() else {
+            return Err(DataFusionError::Internal("a state that is not ours".to_owned()));
+        };
         let mut inputs = Vec::with_capacity(self.inputs.len());
         for (plan, kinds) in &self.inputs {
-            inputs.push((state.create_physical_plan(plan).await?, kinds.clone()));
+            inputs.push((physical(state, plan).await?, kinds.clone()));
         }
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
         let projection = projection.cloned().unwrap_or(all);
@@ -101,8 +124,15 @@ impl TableProvider for FixpointTable {
             inputs: inputs.into(),
             projection: projection.into(),
             properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
         }))
     }
+}
+
+/// The plans that a fixpoint reads, which are no children of it.
+pub fn inputs(plan: &dyn ExecutionPlan) -> impl Iterator<Item = &Arc<dyn ExecutionPlan>> {
+    let inputs = plan.downcast_ref::<FixpointExec>().map(|exec| exec.inputs.iter());
+    inputs.into_iter().flatten().map(|(plan, _)| plan)
 }
 
 struct FixpointExec {
@@ -111,6 +141,7 @@ struct FixpointExec {
     inputs: Arc<[Input<Arc<dyn ExecutionPlan>>]>,
     projection: Arc<[usize]>,
     properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
 }
 
 impl fmt::Debug for FixpointExec {
@@ -157,8 +188,29 @@ impl ExecutionPlan for FixpointExec {
     ) -> Result<TreeNodeRecursion> {
         Ok(TreeNodeRecursion::Continue)
     }
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        let again = |(plan, kinds): &Input<Arc<dyn ExecutionPlan>>| {
+            Ok((reset_plan_states(Arc::clone(plan))?, kinds.clone()))
+        };
+        Ok(Arc::new(FixpointExec {
+            fixpoint: Arc::clone(&self.fixpoint),
+            rule: self.rule,
+            inputs: self.inputs.iter().map(again).collect::<Result<_>>()?,
+            projection: Arc::clone(&self.projection),
+            properties: Arc::clone(&self.properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        }))
+    }
 
-    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let metrics = BaselineMetrics::new(&self.metrics, partition);
         let (fixpoint, rule) = (Arc::clone(&self.fixpoint), self.rule);
         let (inputs, projection) = (Arc::clone(&self.inputs), Arc::clone(&self.projection));
         let schema = self.properties.eq_properties.schema();
@@ -180,6 +232,7 @@ impl ExecutionPlan for FixpointExec {
             Ok::<_, DataFusionError>(chunks(run, &fixpoint, rule, &projection, out, batch_rows))
         };
         let stream = stream::once(batches).try_flatten();
+        let stream = stream.inspect_ok(move |batch| metrics.record_output(batch.num_rows()));
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(schema), stream.boxed())))
     }
 }

@@ -5,8 +5,10 @@
 mod each;
 pub mod expressions;
 mod joins;
+pub mod leaves;
 mod nested;
 mod scans;
+mod tables;
 
 use crate::algebra::{Column, Node, Plan, Test};
 use crate::fixpoint;
@@ -31,6 +33,7 @@ pub fn lower(plan: &Plan, sources: &[Source]) -> Result<LogicalPlan> {
         Node::Values { rows } => values(&plan.columns, rows),
         Node::Star(star) => scans::star(star, &plan.columns, sources),
         Node::Datoms(datoms) => scans::datoms(datoms, &plan.columns, sources),
+        Node::Table(read) => tables::table(read, &plan.columns, sources),
         Node::Join { left, right, outer } => joins::join(plan, left, right, *outer, sources),
         Node::Anti { left, right } => joins::anti(left, right, sources),
         Node::Filter { input, test } => filter(input, test, sources),
@@ -47,7 +50,7 @@ pub fn lower(plan: &Plan, sources: &[Source]) -> Result<LogicalPlan> {
         Node::Nested { input, query } => nested::nested(input, query, sources),
         Node::Rule { fixpoint, rule } => {
             let table = fixpoint::FixpointTable::new(fixpoint, *rule, sources)?;
-            let scan = LogicalPlanBuilder::scan("r", provider_as_source(Arc::new(table)), None)?;
+            let scan = LogicalPlanBuilder::scan("r", leaves::Leaf::Fixpoint(table).source(), None)?;
             let columns = plan.columns.iter().enumerate().map(|(i, c)| {
                 Expr::Column(datafusion::common::Column::new(Some("r"), format!("c{i}")))
                     .alias(c.var.0.as_ref())
@@ -104,8 +107,13 @@ fn values(columns: &[Column], rows: &[Vec<Cell>]) -> Result<LogicalPlan> {
 }
 
 fn filter(input: &Plan, test: &Test, sources: &[Source]) -> Result<LogicalPlan> {
+    let predicate = predicate(input, test);
+    LogicalPlanBuilder::from(lower(input, sources)?).filter(predicate)?.build()
+}
+
+fn predicate(input: &Plan, test: &Test) -> Expr {
     let kind = |v| input.column(v).map_or(Kind::Any, |c| c.kind);
-    let predicate = match test {
+    match test {
         Test::Holds(apply) => holds(input, apply),
         Test::Same(var, Slot::Var(other)) => {
             let (a, b) = (kind(var), kind(other));
@@ -121,8 +129,14 @@ fn filter(input: &Plan, test: &Test, sources: &[Source]) -> Result<LogicalPlan> 
             (Kind::Any, Some(nil)) => column(var).not_eq(nil),
             _ => column(var).is_not_null(),
         },
-    };
-    LogicalPlanBuilder::from(lower(input, sources)?).filter(predicate)?.build()
+        Test::Any(any) => {
+            let all = |tests: &Vec<Test>| {
+                let tests = tests.iter().map(|t| predicate(input, t));
+                tests.reduce(Expr::and).unwrap_or_else(|| lit(true))
+            };
+            any.iter().map(all).reduce(Expr::or).unwrap_or_else(|| lit(false))
+        }
+    }
 }
 
 fn extend(plan: &Plan, input: &Plan, apply: &Apply, sources: &[Source]) -> Result<LogicalPlan> {

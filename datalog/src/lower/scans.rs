@@ -1,16 +1,16 @@
 //! What reads a database: stars by way of the tables of the catalog, datoms by our own scan.
 
 use super::expressions::literal;
+use super::leaves::Leaf;
 use super::project;
 use crate::algebra::{Column, Datoms, Star};
 use crate::resolve::{AttrSlot, Slot};
-use crate::scan::{COLUMNS, DatomTable};
+use crate::scan::{COLUMNS, DatomRead};
 use crate::source::{DbSource, Source};
 use crate::value::Kind;
-use daodb_catalog::table::{ColumnDef, TableDef, entity_table};
+use daodb_catalog::table::{ColumnDef, TableDef};
 use daodb_storage::{Value, ValueType};
 use datafusion::common::Column as Name;
-use datafusion::datasource::provider_as_source;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use std::sync::Arc;
@@ -67,8 +67,9 @@ pub fn star(star: &Star, columns: &[Column], sources: &[Source]) -> Result<Logic
             .collect(),
         rows: star.places.iter().map(|p| db.facts(&p.a) as u64).max().unwrap_or(0),
     };
-    let table = entity_table(Arc::new(def), &db.snapshot);
-    let scan = LogicalPlanBuilder::scan("s", provider_as_source(table), None)?;
+    let (source, schema) = (star.source, def.schema());
+    let leaf = Leaf::Star { source, def: Arc::new(def), schema };
+    let scan = LogicalPlanBuilder::scan("s", leaf.source(), None)?;
     let mut filters: Vec<Expr> = is("_id", Kind::LONG, &star.e).into_iter().collect();
     let mut out = Vec::new();
     if let Slot::Var(e) = &star.e {
@@ -94,9 +95,9 @@ pub fn datoms(datoms: &Datoms, columns: &[Column], sources: &[Source]) -> Result
     let db = database(sources, p.source)?;
     let attributes = datoms.attributes.clone();
     let kinds = [Kind::LONG, datoms.a_kind, datoms.v_kind, Kind::LONG, Kind::LONG, Kind::BOOLEAN];
-    let mut table = DatomTable::new(Arc::clone(db), attributes, datoms.a_kind, datoms.v_kind);
+    let mut read = DatomRead::new(attributes, datoms.a_kind, datoms.v_kind);
     if let Slot::Const(Some(Value::Long(e))) = &p.e {
-        table.entities = Some([*e].into());
+        read.entities = Some([*e].into());
     }
     let found_by_value = match (&p.a, datoms.attributes.as_slice()) {
         (AttrSlot::Attr(a), [(_, types)]) => {
@@ -104,10 +105,11 @@ pub fn datoms(datoms: &Datoms, columns: &[Column], sources: &[Source]) -> Result
         }
         _ => false,
     };
-    if let (true, Slot::Const(Some(v))) = (found_by_value && table.entities.is_none(), &p.v) {
-        table.value = Some(v.clone());
+    if let (true, Slot::Const(Some(v))) = (found_by_value && read.entities.is_none(), &p.v) {
+        read.value = Some(v.clone());
     }
-    let scan = LogicalPlanBuilder::scan("s", provider_as_source(Arc::new(table)), None)?;
+    let leaf = Leaf::Datoms { source: p.source, read };
+    let scan = LogicalPlanBuilder::scan("s", leaf.source(), None)?;
     let (mut filters, mut out) = (Vec::new(), Vec::new());
     for ((slot, name), kind) in p.slots().into_iter().zip(COLUMNS).zip(kinds) {
         filters.extend(is(name, kind, slot));

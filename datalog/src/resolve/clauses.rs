@@ -6,7 +6,9 @@ use crate::functions::find;
 use crate::query::check::NESTED;
 use crate::query::{Binding, Call, Clause, Fault, Name, Result, Term, TermKind, Var};
 use crate::source::{DbSource, Source};
+use crate::sql::source::SqlTable;
 use crate::value::{Cell, of_form};
+use daodb_catalog::SqlState;
 use daodb_catalog::nearest::nearest;
 use daodb_storage::{Attr, Value, ValueType};
 use std::collections::{BTreeSet, HashMap};
@@ -165,6 +167,10 @@ impl Resolver<'_> {
                 ));
             }
             Source::Rows(_) => return Ok(Goal::Row { source: i, slots }),
+            Source::Table(table) => {
+                columns(&table, terms, span)?;
+                return Ok(Goal::Row { source: i, slots });
+            }
             Source::Database(db) => db,
         };
         if slots.len() > 6 {
@@ -354,6 +360,26 @@ impl Resolver<'_> {
         let out = outs.next().unwrap_or(Out::Slot(Slot::Blank));
         Ok(Goal::First { source, e, attributes, default: None, which, out })
     }
+}
+
+/// Whether a pattern can take the columns of a table, by their places.
+fn columns(table: &SqlTable, terms: &[Term], span: Span) -> Result<()> {
+    if terms.len() > table.columns.len() {
+        let message = format!("the rows of the SQL have {} columns", table.columns.len());
+        return Err(Fault::new(span, message).hint("places at the end may be left out"));
+    }
+    for (term, column) in terms.iter().zip(&table.columns) {
+        if column.kind.is_none() && !matches!(term.kind, TermKind::Blank) {
+            let message = format!(
+                "column {} is of type {}, which has no counterpart in Datalog",
+                column.name, column.data_type
+            );
+            return Err(Fault::new(term.span, message)
+                .hint("cast it in the SQL: to timestamptz, to text; or write _")
+                .state(SqlState::FEATURE_NOT_SUPPORTED));
+        }
+    }
+    Ok(())
 }
 
 /// The fifth place is m; Datomic's fifth is the op. A boolean there, or a variable that its documents call it by (`?op`,

@@ -4,6 +4,7 @@ use crate::edn::{Node, Span};
 use crate::query::rules::rule_set;
 use crate::query::{Binding, Fault, Input, Name, Query, Result, RuleSet, Var};
 use crate::source::{DbSource, Rows, Source};
+use crate::sql::source::SqlTable;
 use crate::value::{Cell, Kind, of_form};
 use daodb_catalog::SqlState;
 use daodb_storage::Value;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 pub enum Arg {
     Database(Arc<DbSource>),
     Value(Node),
+    Table(Arc<SqlTable>),
 }
 
 /// Variables, and rows of their values.
@@ -77,8 +79,15 @@ impl Inputs {
                 let rows = collection(name, node)?;
                 self.source(name, Source::Rows(Arc::new(rows)));
             }
+            (Input::Source(name), Arg::Table(rows)) => {
+                self.source(name, Source::Table(Arc::clone(rows)));
+            }
             (_, Arg::Database(_)) => {
                 return Err(wrong(Span::default(), "a database is no value")
+                    .hint("sources are named $ or $name in :in"));
+            }
+            (_, Arg::Table(_)) => {
+                return Err(wrong(Span::default(), "the rows of SQL are no value")
                     .hint("sources are named $ or $name in :in"));
             }
             (Input::Rules, Arg::Value(node)) => self.rules = rule_set(node)?,

@@ -148,17 +148,12 @@ impl Resolver<'_> {
 
     /// The same source with all that was ever said, as of its basis.
     fn history(&mut self, source: usize, db: &DbSource) -> usize {
-        if let Some(known) = self.histories.get(&source) {
-            return *known;
+        let first = self.inputs.sources.len();
+        if let Some(known) = self.histories.iter().position(|of| *of == source) {
+            return first + known;
         }
-        let place = self.inputs.sources.len() + self.more.len();
-        self.more.push(Source::Database(Arc::new(DbSource {
-            database: Arc::clone(&db.database),
-            snapshot: db.snapshot.history(),
-            schema: Arc::clone(&db.schema),
-            stats: db.stats.clone(),
-        })));
-        self.histories.insert(source, place);
-        place
+        self.more.push(Source::Database(Arc::new(db.history())));
+        self.histories.push(source);
+        first + self.more.len() - 1
     }
 }

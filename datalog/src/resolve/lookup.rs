@@ -15,7 +15,7 @@ use std::sync::Arc;
 type Pair = (Attr, Value);
 
 /// The entities of all lookup refs that a query may mean, by source.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Found {
     entities: HashMap<(usize, Pair), i64>,
 }

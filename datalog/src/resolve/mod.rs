@@ -45,6 +45,8 @@ pub struct Resolved {
     /// The entities that constants name for pulls.
     pub pulled: BTreeMap<Var, i64>,
     pub sources: Vec<Source>,
+    /// Of which of the inputs' sources those after them are the histories.
+    pub histories: Vec<usize>,
     /// What a user would want to know though it is no error.
     pub warnings: Vec<String>,
 }
@@ -56,7 +58,7 @@ struct Resolver<'a> {
     inputs: &'a Inputs,
     rules: &'a RuleSet,
     reach: rules::Reach,
-    found: Found,
+    found: &'a Found,
     program: Vec<Option<RuleDef>>,
     /// Rules that recur by name and source, and their place in the program.
     known: HashMap<(Arc<str>, usize), usize>,
@@ -66,7 +68,8 @@ struct Resolver<'a> {
     names: Arc<BTreeMap<Name, usize>>,
     /// Sources beside those of the inputs: their histories.
     more: Vec<Source>,
-    histories: HashMap<usize, usize>,
+    /// Of which source each of those is.
+    histories: Vec<usize>,
 }
 
 /// What the variables of a scope mean.
@@ -80,12 +83,17 @@ struct Env {
     names: Arc<BTreeMap<Name, usize>>,
 }
 
-pub async fn resolve(query: &Query, inputs: &Inputs) -> daodb_catalog::Result<Result<Resolved>> {
-    let found = Found::read(query, inputs).await?;
-    Ok(resolve_with(query, inputs, found))
+/// The sources of a query: those of its inputs, and histories of some of them.
+pub fn sources(inputs: &Inputs, histories: &[usize]) -> Vec<Source> {
+    let history = |i: &usize| match inputs.sources.get(*i) {
+        Some(Source::Database(db)) => Some(Source::Database(Arc::new(db.history()))),
+        _ => None,
+    };
+    inputs.sources.iter().cloned().chain(histories.iter().filter_map(history)).collect()
 }
 
-fn resolve_with(query: &Query, inputs: &Inputs, found: Found) -> Result<Resolved> {
+/// `found`: the entities that its lookup refs name.
+pub fn resolve(query: &Query, inputs: &Inputs, found: &Found) -> Result<Resolved> {
     let rules = &inputs.rules;
     for rule in rules.rules.values().flatten() {
         check::rule_clauses(&rule.clauses, inputs.names.keys().cloned())?;
@@ -103,7 +111,7 @@ fn resolve_with(query: &Query, inputs: &Inputs, found: Found) -> Result<Resolved
         warnings: BTreeSet::new(),
         names: Arc::new(inputs.names.clone()),
         more: Vec::new(),
-        histories: HashMap::new(),
+        histories: Vec::new(),
     };
     let constants = inputs.constants.iter();
     let mut env = Env {
@@ -115,7 +123,7 @@ fn resolve_with(query: &Query, inputs: &Inputs, found: Found) -> Result<Resolved
     let mut goals = resolver.clauses(&query.clauses, &mut env)?;
     let mut program: Vec<RuleDef> = resolver.program.into_iter().flatten().collect();
     let places = places::Places::of(&inputs.sources, &program);
-    let named = |goals: &[Goal]| places.named(goals, inputs, &resolver.found);
+    let named = |goals: &[Goal]| places.named(goals, inputs, found);
     goals = named(&goals);
     for rule in &mut program {
         rule.branches = rule.branches.iter().map(|branch| named(branch)).collect();
@@ -123,12 +131,12 @@ fn resolve_with(query: &Query, inputs: &Inputs, found: Found) -> Result<Resolved
     let of_variables = places.of_goals(&goals);
     let mut given = BTreeMap::new();
     for (vars, rows) in &inputs.rows {
-        let named = resolver.found.named_rows(inputs, vars, rows, &of_variables);
+        let named = found.named_rows(inputs, vars, rows, &of_variables);
         given.extend(named.given);
         goals.push(Goal::Values { vars: named.vars, rows: named.rows });
     }
     goals.iter_mut().for_each(|goal| goal.take_given(&given));
-    let pulled = pulled(query, inputs, &resolver.found);
+    let pulled = pulled(query, inputs, found);
     Ok(Resolved {
         goals,
         program,
@@ -136,6 +144,7 @@ fn resolve_with(query: &Query, inputs: &Inputs, found: Found) -> Result<Resolved
         given,
         pulled,
         sources: inputs.sources.iter().cloned().chain(resolver.more).collect(),
+        histories: resolver.histories,
         warnings: resolver.warnings.into_iter().collect(),
     })
 }

@@ -33,10 +33,9 @@ const A: usize = 1;
 const V: usize = 2;
 const T: usize = 3;
 
-/// What is read.
-#[derive(Clone)]
-pub struct DatomTable {
-    pub db: Arc<DbSource>,
+/// What of the datoms is read.
+#[derive(Debug, Clone)]
+pub struct DatomRead {
     /// Each with the types that are asked for.
     pub attributes: Arc<[(Attr, Vec<ValueType>)]>,
     pub a_kind: Kind,
@@ -45,16 +44,18 @@ pub struct DatomTable {
     pub entities: Option<Arc<[i64]>>,
     /// The only value that matters, where facts are found by it; None: any.
     pub value: Option<Value>,
-    schema: SchemaRef,
+    pub schema: SchemaRef,
 }
 
-impl DatomTable {
-    pub fn new(
-        db: Arc<DbSource>,
-        attributes: Vec<(Attr, Vec<ValueType>)>,
-        a_kind: Kind,
-        v_kind: Kind,
-    ) -> DatomTable {
+/// The same of a database.
+#[derive(Clone)]
+pub struct DatomTable {
+    pub db: Arc<DbSource>,
+    pub read: DatomRead,
+}
+
+impl DatomRead {
+    pub fn new(attributes: Vec<(Attr, Vec<ValueType>)>, a_kind: Kind, v_kind: Kind) -> DatomRead {
         let types = [
             DataType::Int64,
             a_kind.arrow(),
@@ -66,9 +67,11 @@ impl DatomTable {
         let fields = COLUMNS.iter().zip(types).map(|(name, ty)| Field::new(*name, ty, true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let attributes = attributes.into();
-        DatomTable { db, attributes, a_kind, v_kind, entities: None, value: None, schema }
+        DatomRead { attributes, a_kind, v_kind, entities: None, value: None, schema }
     }
+}
 
+impl DatomTable {
     /// What facts are read from: over a history, those that ended since count, whenever they began.
     fn reading(&self) -> Snapshot {
         match self.db.snapshot.view() {
@@ -78,10 +81,10 @@ impl DatomTable {
     }
 
     fn rows(&self) -> usize {
-        let all: f64 = self.attributes.iter().map(|(a, _)| self.db.facts(a)).sum();
-        match (&self.entities, &self.value) {
-            (Some(es), _) => es.len() * self.attributes.len(),
-            (None, Some(_)) => 1 + (all / self.db.distinct(&self.attributes[0].0).1) as usize,
+        let all: f64 = self.read.attributes.iter().map(|(a, _)| self.db.facts(a)).sum();
+        match (&self.read.entities, &self.read.value) {
+            (Some(es), _) => es.len() * self.read.attributes.len(),
+            (None, Some(_)) => 1 + (all / self.db.distinct(&self.read.attributes[0].0).1) as usize,
             _ => all as usize,
         }
     }
@@ -89,12 +92,12 @@ impl DatomTable {
 
 impl fmt::Debug for DatomTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.attributes.as_ref() {
+        match self.read.attributes.as_ref() {
             [(a, _)] => write!(f, "attribute={a}")?,
             many => write!(f, "attributes={}", many.len())?,
         }
         write!(f, ", as_of={}", self.db.snapshot.t())?;
-        if let Some(v) = &self.value {
+        if let Some(v) = &self.read.value {
             write!(f, ", value={v}")?;
         }
         match self.db.snapshot.view().history {
@@ -107,7 +110,7 @@ impl fmt::Debug for DatomTable {
 #[async_trait]
 impl TableProvider for DatomTable {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        Arc::clone(&self.read.schema)
     }
     fn table_type(&self) -> TableType {
         TableType::Base
@@ -125,17 +128,17 @@ impl TableProvider for DatomTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let filters = filter::compile(state, filters, &self.schema)?;
+        let filters = filter::compile(state, filters, &self.read.schema)?;
         let projection: Vec<usize> =
             projection.cloned().unwrap_or_else(|| (0..COLUMNS.len()).collect());
         let mut table = self.clone();
-        if table.entities.is_none() {
-            table.entities = bounds::integer_points(&filters, E).map(Arc::from);
+        if table.read.entities.is_none() {
+            table.read.entities = bounds::integer_points(&filters, E).map(Arc::from);
         }
         let scan = DatomScan {
             parts: table.parts(bounds::bounds(&filters, E)).into(),
             touched: within(bounds::bounds(&filters, T)),
-            projected: Arc::new(self.schema.project(&projection)?),
+            projected: Arc::new(self.read.schema.project(&projection)?),
             table,
             projection,
             filters,
@@ -155,8 +158,8 @@ enum Part {
 impl DatomTable {
     fn parts(&self, within: bounds::Bounds) -> Vec<Part> {
         let mut out = Vec::new();
-        for (i, (a, types)) in self.attributes.iter().enumerate() {
-            match (&self.entities, &self.value) {
+        for (i, (a, types)) in self.read.attributes.iter().enumerate() {
+            match (&self.read.entities, &self.read.value) {
                 (Some(es), _) if es.is_empty() => {}
                 (Some(es), _) => out.push(Part::Chunk(i, Chunk::Entities(Arc::clone(es)))),
                 (None, Some(v)) => {
@@ -218,7 +221,7 @@ impl Source for DatomScan {
         Arc::clone(&self.projected)
     }
     fn full_schema(&self) -> SchemaRef {
-        Arc::clone(&self.table.schema)
+        Arc::clone(&self.table.read.schema)
     }
     fn chunks(&self) -> usize {
         self.parts.len()
@@ -246,8 +249,8 @@ impl Source for DatomScan {
         let times = history || wants(T) || wants(T + 1);
         let (attribute, facts) = match &self.parts[chunk] {
             Part::Chunk(i, chunk) => {
-                let values = wants(V) || self.table.attributes[*i].1.len() > 1;
-                let a = &self.table.attributes[*i].0;
+                let values = wants(V) || self.table.read.attributes[*i].1.len() > 1;
+                let a = &self.table.read.attributes[*i].0;
                 let facts = match (chunk, self.touched) {
                     (Chunk::Range(e), touched @ Some(_)) => {
                         let (a, e) = (a.clone(), e.clone());
@@ -258,14 +261,14 @@ impl Source for DatomScan {
                 (*i, facts)
             }
             Part::Value(i, v) => {
-                let a = &self.table.attributes[*i].0;
+                let a = &self.table.read.attributes[*i].0;
                 let facts = snapshot.lookup(a, std::slice::from_ref(v)).await?;
                 let mut es: Vec<_> = facts.iter().collect();
                 es.sort_by_key(|f| (f.e, f.t_from));
                 (*i, vec![of_facts(v, &es)])
             }
         };
-        let types = &self.table.attributes[attribute].1;
+        let types = &self.table.read.attributes[attribute].1;
         let facts = facts.into_iter().filter(|f| types.contains(&f.value_type));
         let batches =
             facts.map(|f| self.batch(attribute, &f, history)).collect::<Result<Vec<_>>>()?;
@@ -303,7 +306,7 @@ impl DatomScan {
         let mut columns: [Option<ArrayRef>; 6] = Default::default();
         columns[E] = Some(Arc::clone(&facts.e));
         if let Some(v) = &facts.v {
-            columns[V] = Some(convert(Kind::of(facts.value_type), v, self.table.v_kind)?);
+            columns[V] = Some(convert(Kind::of(facts.value_type), v, self.table.read.v_kind)?);
         }
         let mut added: Vec<bool> = vec![true; rows];
         if let Some(times) = &facts.times {
@@ -328,18 +331,18 @@ impl DatomScan {
         }
         let rows = added.len();
         if self.wants(A) {
-            let a = self.table.db.attribute_cell(&self.table.attributes[attribute].0);
+            let a = self.table.db.attribute_cell(&self.table.read.attributes[attribute].0);
             let name: Vec<&Cell> = vec![&a; rows];
-            columns[A] = Some(array(self.table.a_kind, name.into_iter().map(Option::as_ref)));
+            columns[A] = Some(array(self.table.read.a_kind, name.into_iter().map(Option::as_ref)));
         }
         if self.wants(T + 2) {
             columns[T + 2] = Some(Arc::new(BooleanArray::from(added)));
         }
-        let fields = self.table.schema.fields();
+        let fields = self.table.read.schema.fields();
         let columns = columns.into_iter().zip(fields).map(|(c, field)| {
             c.unwrap_or_else(|| datafusion::arrow::array::new_null_array(field.data_type(), rows))
         });
-        let batch = RecordBatch::try_new(Arc::clone(&self.table.schema), columns.collect())?;
+        let batch = RecordBatch::try_new(Arc::clone(&self.table.read.schema), columns.collect())?;
         match self.table.db.snapshot.view().since {
             Some(since) if history => {
                 let recent = gt(batch.column(T), &Int64Array::new_scalar(since))?;

@@ -77,7 +77,9 @@ async fn answers() {
 }
 
 async fn answer(world: &World, forms: &[Node]) -> String {
-    match world.ask(world.request(&forms[0], None, &forms[1..])).await {
+    let asked =
+        async { world.ask(world.request_with_sql(&forms[0], None, &forms[1..]).await?).await };
+    match asked.await {
         Ok((shape, form)) => settled(&forms[0], shape, form).to_string(),
         Err(e) => told(&e),
     }

@@ -74,3 +74,38 @@ async fn an_or_about_one_entity_joins_nothing() {
     let query = "[:find ?n ?age :where [?p :p/name ?n] [?p :p/sex :m] [?p :p/age ?age] (or [?p :p/age 30] [?p :p/name \"Cid\"])]";
     assert_eq!(asked(&world, query, None).await.1, 1);
 }
+
+/// Where the branches of an `or` ask of one entity alone, what all of them read is read once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_or_about_one_entity_is_one_scan() {
+    let world = people().await;
+    let cases = [
+        ("[:find ?p :where [?p :p/sex :m] (or [?p :p/age 30] [?p :p/age 20])]", 2),
+        (
+            "[:find ?p :where (or-join [?p] [?p :p/age 30] (and [?p :p/sex :m] [?p :p/age ?a] [(< ?a 10)]))]",
+            1,
+        ),
+        (
+            "[:find ?p ?a :where (or (and [?p :p/age ?a] [?p :p/sex :f]) (and [?p :p/age ?a] [(< ?a 25)]))]",
+            3,
+        ),
+        (
+            "[:find ?a :where (or (and [?p :p/age ?a] [?p :p/sex :m]) (and [?p :p/age ?a] [(< ?a 25)]))]",
+            1,
+        ),
+        ("[:find ?n :where [?p :p/name ?n] (not (or [?p :p/age 30] [?p :p/sex :f]))]", 2),
+    ];
+    for (query, rows) in cases {
+        let (plan, found) = asked(&world, query, None).await;
+        assert_eq!(found, rows, "{query}\n{plan}");
+        assert!(!plan.contains("UnionExec"), "{query}\n{plan}");
+    }
+    // What finds few entities by itself is asked by itself.
+    let unique = "[:find ?p :where (or [?p :p/name \"Ann\"] [?p :p/age 20])]";
+    let (plan, found) = asked(&world, unique, None).await;
+    assert_eq!(found, 3);
+    assert!(plan.contains("UnionExec"), "{plan}");
+    // A value that is another one in each branch is no column.
+    let two = "[:find ?p ?x :where (or [?p :p/age ?x] [?p :p/sex ?x])]";
+    assert_eq!(asked(&world, two, None).await.1, 6);
+}

@@ -1,11 +1,16 @@
 //! Databases in memory that are written in EDN, and queries asked of them.
 
 use daodb_catalog::database::CatalogOptions;
+use daodb_catalog::session::{Extension, SessionInfo};
 use daodb_catalog::{Catalog, Database, Error, Result, TxReport};
 use daodb_datalog::edn::{Form, Node, read};
 use daodb_datalog::query::Shape;
+use daodb_datalog::sql::source;
 use daodb_datalog::{Arg, At, QueryRequest, tx_data};
 use daodb_storage::{Snapshot, StreamOptions, Value};
+use datafusion::catalog::TableProvider;
+use datafusion::prelude::SessionContext;
+use datafusion::sql::sqlparser::ast::Statement;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -63,9 +68,54 @@ impl World {
         request
     }
 
+    /// The same, where arguments may be rows of SQL too, which a session of the default source reads.
+    pub async fn request_with_sql(
+        &self,
+        query: &Node,
+        on: Option<&Node>,
+        args: &[Node],
+    ) -> Result<QueryRequest> {
+        let mut request = self.request(query, on, args);
+        let at = self.at(on);
+        for (arg, node) in request.args.iter_mut().zip(args) {
+            if source::is_sql(node) {
+                let catalog = Arc::clone(&self.catalog);
+                let session = source::session(catalog, &at, "test", Arc::new(Plain)).await?;
+                *arg = source::argument(&session, node).await?;
+            }
+        }
+        Ok(request)
+    }
+
     pub async fn ask(&self, request: QueryRequest) -> Result<(Shape, Form)> {
         let answer = daodb_datalog::query(&self.catalog, request).await?;
         Ok((answer.shape, answer.form().await?))
+    }
+}
+
+/// A front end without relations of its own.
+pub struct Plain;
+
+impl Extension for Plain {
+    fn open(&self, _: &SessionContext) -> Result<()> {
+        Ok(())
+    }
+    fn rewrite(&self, _: &mut Statement, _: &SessionInfo) -> Result<()> {
+        Ok(())
+    }
+    fn relation(
+        &self,
+        _: &str,
+        _: &str,
+        _: &SessionInfo,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        Ok(None)
+    }
+    fn relations(&self, _: &str) -> Vec<String> {
+        vec![]
+    }
+    fn bind(&self, _: &SessionContext, _: &SessionInfo) -> Result<()> {
+        Ok(())
     }
 }
 

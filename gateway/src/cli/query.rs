@@ -4,15 +4,18 @@ use super::remote::{Remote, refused};
 use super::render::{Broken, Format};
 use super::{Failure, sql};
 use crate::config::Settings;
-use crate::http::basis::moment_of;
+
 use crate::http::formats::{Format as Forms, field, map, node, text as form, value};
 use crate::http::found;
+use crate::pg::catalog::PgCatalog;
 use clap::Args;
 use daodb_catalog::basis::Moment;
 use daodb_catalog::{Catalog, Database};
 use daodb_datalog::edn::{self, Form, Node};
 use daodb_datalog::find::{Column, Shows};
 use daodb_datalog::query::Shape;
+use daodb_datalog::source::moment;
+use daodb_datalog::sql::source;
 use daodb_datalog::value::Kind;
 use daodb_datalog::{Answer, Arg, At, QueryRequest};
 use daodb_storage::{Value, ValueType};
@@ -20,6 +23,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+/// The user of sessions that read SQL for a query.
+const USER: &str = "daodb";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,7 +37,7 @@ Examples:
   daodb query '[:find ?f :where [?f :file/path]]' --explain
 
 $ is the database; each --arg is one of the other arguments of :in, in order, as EDN: a value, a collection, rules, or another
-database or moment {:db \"name\" :as-of T} (:since, :history). What is pulled, and what is of no one type, stands as EDN.";
+database or moment {:db \"name\" :as-of T} (:since, :history), or rows of SQL {:sql \"SELECT ...\" :args [...]}, {:table \"name\"}. What is pulled, and what is of no one type, stands as EDN.";
 
 /// Ask in Datalog
 #[derive(Args, Debug)]
@@ -63,6 +69,9 @@ pub struct Query {
     /// Say what becomes of the query, stage by stage, in place of its answer
     #[arg(long, conflicts_with = "format")]
     explain: bool,
+    /// With --explain: run it, and say how many rows each step gave beside how many were expected
+    #[arg(long, requires = "explain")]
+    analyze: bool,
     /// How rows are written [default: table on a terminal, csv in a pipe]
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -96,7 +105,7 @@ impl Query {
     /// In a folder.
     async fn here(
         &self,
-        catalog: &Catalog,
+        catalog: &Arc<Catalog>,
         database: &Arc<Database>,
         text: &str,
         args: &[Node],
@@ -104,18 +113,26 @@ impl Query {
         let moment = |text: &Option<String>| text.as_deref().map(Moment::parse).transpose();
         let (as_of, since) = (moment(&self.as_of)?, moment(&self.since)?);
         let mut request = QueryRequest::text(text);
-        request.default = Some(at(database, as_of, since, self.history).await?);
+        let asked = at(database, as_of, since, self.history).await?;
         for arg in args {
-            request = request.arg(match field(arg, "db") {
-                None => Arg::Value(arg.clone()),
-                Some(_) => Arg::Database(named(catalog, arg).await?),
+            request = request.arg(if source::is_sql(arg) {
+                of_sql(catalog, arg, &asked).await?
+            } else if field(arg, "db").is_some() {
+                Arg::Database(named(catalog, arg).await?)
+            } else {
+                Arg::Value(arg.clone())
             });
         }
+        request.default = Some(asked);
         request.limit = self.limit.map(|n| n as usize);
         let told = |e| Broken::from(Failure::of_statement(e, text));
         let mut out = std::io::BufWriter::new(std::io::stdout());
         if self.explain {
-            let stages = daodb_datalog::explain(catalog, request).await.map_err(told)?;
+            let stages = match self.analyze {
+                true => daodb_datalog::analyze(catalog, request).await,
+                false => daodb_datalog::explain(catalog, request).await,
+            };
+            let stages = stages.map_err(told)?;
             write!(out, "{stages}")?;
         } else {
             let answer = daodb_datalog::query(catalog, request).await.map_err(told)?;
@@ -141,6 +158,10 @@ impl Query {
         ]);
         let mut out = std::io::BufWriter::new(std::io::stdout());
         let route = if self.explain { "explain" } else { "query" };
+        let mut body = body;
+        if let (true, Form::Map(pairs)) = (self.analyze, &mut body.form) {
+            pairs.push((value(Value::keyword("analyze")), value(Value::Boolean(true))));
+        }
         let said = server.post(route, &body, Some(text)).await?;
         let said = edn::read(&said)
             .map_err(|e| Failure::failed(format!("the answer cannot be read: {}", e.message)))?;
@@ -218,6 +239,27 @@ fn argument(text: &str) -> Result<Node, Failure> {
     })
 }
 
+/// `{:sql "SELECT ..." :args [...]}`, `{:table "name" :columns [...]}`: of another database or moment than is asked where it
+/// names one.
+async fn of_sql(catalog: &Arc<Catalog>, arg: &Node, asked: &At) -> Result<Arg, Failure> {
+    let Form::Map(pairs) = &arg.form else { return Ok(Arg::Value(arg.clone())) };
+    let is_of_sql =
+        |key: &Node| matches!(key.keyword(), Some(":sql" | ":args" | ":table" | ":columns"));
+    let elsewhere: Vec<_> = pairs.iter().filter(|(key, _)| !is_of_sql(key)).cloned().collect();
+    let at = match elsewhere.is_empty() {
+        true => asked.clone(),
+        false => {
+            let mut of = elsewhere;
+            if !of.iter().any(|(key, _)| key.keyword() == Some(":db")) {
+                of.push((value(Value::keyword("db")), form(asked.database.name())));
+            }
+            named(catalog, &node(Form::Map(of))).await?
+        }
+    };
+    let session = source::session(Arc::clone(catalog), &at, USER, Arc::new(PgCatalog::new()));
+    Ok(source::argument(&session.await?, arg).await?)
+}
+
 /// `{:db "name" :as-of T}`
 async fn named(catalog: &Catalog, arg: &Node) -> Result<At, Failure> {
     let wrong = |what: &str| {
@@ -227,7 +269,7 @@ async fn named(catalog: &Catalog, arg: &Node) -> Result<At, Failure> {
     let Form::Map(pairs) = &arg.form else { return Err(wrong("is no map")) };
     let (mut name, mut as_of, mut since, mut history) = (None, None, None, false);
     for (key, v) in pairs {
-        let time = || moment_of(v).ok_or_else(|| wrong("a time is a t, an instant or a text"));
+        let time = || moment(v).ok_or_else(|| wrong("a time is a t, an instant or a text"));
         match (key.keyword(), &v.form) {
             (Some(":db"), Form::Value(Value::String(db))) => name = Some(db.to_string()),
             (Some(":as-of"), _) => as_of = Some(time()??),

@@ -5,7 +5,7 @@ use super::call::{Call, Said};
 use super::errors::{self, Result};
 use daodb_catalog::Database;
 use daodb_catalog::basis::Moment;
-use daodb_datalog::edn::{Form, Node};
+use daodb_datalog::edn::Form;
 use daodb_storage::{Snapshot, Value};
 
 /// Their names, for both places.
@@ -102,19 +102,9 @@ fn moment(name: &str, call: Option<&Call>, said: Option<&Said>) -> Result<Option
     }
     let Some(said) = said else { return Ok(None) };
     let Some(node) = said.get(name) else { return Ok(None) };
-    match moment_of(node) {
+    match daodb_datalog::source::moment(node) {
         Some(moment) => Ok(Some(moment?)),
         None => Err(said.wrong(node, name, "a t, an instant, or either as a text")),
-    }
-}
-
-/// None: it is no time.
-pub fn moment_of(node: &Node) -> Option<daodb_catalog::Result<Moment>> {
-    match &node.form {
-        Form::Value(Value::Long(t) | Value::Ref(t)) => Some(Ok(Moment::T(*t))),
-        Form::Value(Value::Instant(us)) => Some(Ok(Moment::Instant(*us))),
-        Form::Value(Value::String(text)) => Some(Moment::parse(text)),
-        _ => None,
     }
 }
 

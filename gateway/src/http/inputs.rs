@@ -2,11 +2,12 @@
 
 use super::basis::Times;
 use super::call::{Call, Said};
-use super::errors::Result;
+use super::errors::{Refusal, Result};
 use super::formats::field;
 use super::server::Server;
 use daodb_catalog::Database;
 use daodb_datalog::edn::{Form, Node};
+use daodb_datalog::sql::source;
 use daodb_datalog::{Arg, At};
 use daodb_storage::Snapshot;
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 
 /// The keys of an argument that is a database.
 const KEYS: [&str; 4] = ["db", "as-of", "since", "history"];
+/// The keys of one that is rows of SQL.
+const SQL_KEYS: [&str; 8] = ["sql", "args", "table", "columns", "db", "as-of", "since", "history"];
 
 /// The databases of a request. One that is named twice is read at one snapshot.
 pub struct Inputs<'a> {
@@ -54,19 +57,46 @@ impl<'a> Inputs<'a> {
         Ok(At { snapshot: view.of(&newest), database })
     }
 
-    /// `:args`, in their order.
-    pub async fn args(&mut self, said: &Said) -> Result<Vec<Arg>> {
+    /// `:args`, in their order. SQL reads what the query asks, `asked`, where it names no other.
+    pub async fn args(&mut self, said: &Said, asked: &At) -> Result<Vec<Arg>> {
         let Some(node) = said.get("args") else { return Ok(Vec::new()) };
         let given = node.sequence();
         let given = given.ok_or_else(|| said.wrong(node, "args", "a vector of arguments"))?;
         let mut args = Vec::with_capacity(given.len());
         for node in given {
-            args.push(match field(node, "db") {
-                None => Arg::Value(node.clone()),
-                Some(_) => Arg::Database(self.named(node, said).await?),
+            args.push(if source::is_sql(node) {
+                self.sql(node, said, asked).await?
+            } else if field(node, "db").is_some() {
+                Arg::Database(self.named(node, said).await?)
+            } else {
+                Arg::Value(node.clone())
             });
         }
         Ok(args)
+    }
+
+    /// `{:sql "SELECT ..." :args [...]}`, `{:table "name" :columns [...]}`, each with a database and its times or without.
+    async fn sql(&mut self, node: &Node, said: &Said, asked: &At) -> Result<Arg> {
+        let part = said.part(node, &SQL_KEYS)?;
+        let elsewhere = KEYS.iter().any(|key| part.get(key).is_some());
+        let found = async {
+            let at = match part.text("db")? {
+                _ if !elsewhere => asked.clone(),
+                Some(name) => self.at(name, Times::of_part(&part)?).await?,
+                None => {
+                    let name = asked.database.name().to_owned();
+                    self.at(&name, Times::of_part(&part)?).await?
+                }
+            };
+            let (catalog, extension) =
+                (Arc::clone(&self.server.catalog), Arc::clone(&self.server.extension));
+            let session = source::session(catalog, &at, super::sql::USER, extension).await?;
+            Ok(source::argument(&session, node).await?)
+        };
+        found.await.map_err(|mut refusal: Box<Refusal>| {
+            refusal.place.get_or_insert_with(|| super::errors::place(node.span, &said.text));
+            refusal
+        })
     }
 
     /// `{:db "name" :as-of T}`

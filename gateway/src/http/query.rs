@@ -1,5 +1,6 @@
 //! `POST /api/{db}/query`: a query of Datalog, `{:query [:find ...] :args [...]}`. `$` is the database of the path at the
-//! request's moment, and is none of `:args`. `POST /api/{db}/explain`: what becomes of it, stage by stage.
+//! request's moment, and is none of `:args`. `POST /api/{db}/explain`: what becomes of it, stage by stage; with `:analyze true`
+//! it is run, and each operator tells what it gave.
 
 use super::accept::{Content, content};
 use super::call::{Call, Said, respond};
@@ -14,10 +15,14 @@ use axum::response::Response;
 use daodb_catalog::Error;
 use daodb_datalog::edn::{Form, Node, Span};
 use daodb_datalog::{Answer, QueryRequest};
+use daodb_storage::Value;
 use std::sync::Arc;
 
 const KEYS: [&str; 8] =
     ["query", "args", "limit", "offset", "as-of", "since", "history", "timeout"];
+/// Those of /explain.
+const EXPLAIN_KEYS: [&str; 9] =
+    ["query", "args", "limit", "offset", "as-of", "since", "history", "timeout", "analyze"];
 
 pub async fn route(
     State(server): State<Arc<Server>>,
@@ -64,10 +69,18 @@ pub async fn run(
 async fn explained(server: &Server, name: &str, call: &Call) -> Result<Response> {
     call.accept.forms()?;
     call.knows(&basis::NAMES)?;
-    let said = call.said(server, &KEYS).await?;
+    let said = call.said(server, &EXPLAIN_KEYS).await?;
+    let analyze = match said.get("analyze").map(|node| (node, &node.form)) {
+        None => false,
+        Some((_, Form::Value(Value::Boolean(on)))) => *on,
+        Some((node, _)) => return Err(said.wrong(node, "analyze", "true or false")),
+    };
     let ran = async {
         let asked = Asked::of(Inputs::new(server), name, call, &said).await?;
-        let stages = daodb_datalog::explain(&server.catalog, asked.request).await;
+        let stages = match analyze {
+            true => daodb_datalog::analyze(&server.catalog, asked.request).await,
+            false => daodb_datalog::explain(&server.catalog, asked.request).await,
+        };
         Ok::<_, Box<Refusal>>((stages.map_err(|e| asked.place.refused(e, &said))?, asked.t))
     };
     let (stages, t) = within(sql::deadline(server, &said)?, ran).await?;
@@ -97,7 +110,7 @@ impl Asked {
         let (query, place) = query(node, said, call)?;
         let at = inputs.of_path(name, call, Some(said)).await?;
         let mut request = QueryRequest::new(query);
-        request.args = inputs.args(said).await?;
+        request.args = inputs.args(said, &at).await?;
         let count = |n: i64| usize::try_from(n).unwrap_or(usize::MAX);
         request.limit = said.number("limit", 0)?.map(count);
         request.offset = said.number("offset", 0)?.map(count);

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 const KEYS: [&str; 6] = ["sql", "args", "as-of", "since", "history", "timeout"];
 /// The user of sessions, until there is authentication.
-const USER: &str = "http";
+pub const USER: &str = "http";
 
 pub async fn route(
     State(server): State<Arc<Server>>,

@@ -15,7 +15,7 @@ use super::psql;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "docs/time-travel.md",
     "docs/storage.md",
@@ -23,6 +23,7 @@ const DOCUMENTS: [&str; 7] = [
     "docs/operations.md",
     "docs/http.md",
     "docs/import.md",
+    "docs/sql-datalog.md",
 ];
 
 #[test]

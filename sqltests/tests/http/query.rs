@@ -339,6 +339,89 @@ async fn a_what_if_is_asked() {
     door.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_sql_are_sources() {
+    let door = open().await;
+    let joined =
+        "[:find ?n ?k :in $ $s :where [$s ?a ?k] [?e :p/age ?a] [?e :p/name ?n] :order-by ?k]";
+    for (source, expect) in [
+        ("{:sql \"SELECT age, row_number() OVER (ORDER BY age) FROM person_ages\"}", "42P01"),
+        (
+            "{:sql \"SELECT age, row_number() OVER (ORDER BY age) FROM p WHERE age > $1\" :args [30]}",
+            "[[\"Ada\" 1] [\"Cid\" 2]]",
+        ),
+        ("{:table \"p\" :columns [\"age\" \"_id\"]}", "[[\"Ada\" 42949"),
+        ("{:table \"p\" :columns [\"age\" \"nothing\"]}", "42703"),
+        ("{:table \"p\" :sql \"SELECT 1\"}", "22023"),
+        ("{:sql \"SELECT 1; SELECT 2\"}", "22023"),
+        ("{:sql \"SET x = 1\"}", "0A000"),
+        ("{:sql \"SELECT $1\"}", "22023"),
+        ("{:sql \"SELECT 36\"}", "42601"),
+        ("{:sql \"SELECT DATE '2026-01-01', 1\"}", "0A000"),
+        ("{:sql \"SELECT 36, 1\" :db \"nowhere\"}", "3D000"),
+        ("{:sql \"SELECT 36, 1\" :when 1}", "22023"),
+    ] {
+        let body = format!("{{:query {joined} :args [{source}]}}");
+        match expect.starts_with('[') {
+            true => {
+                let found = door.found("/query", &body).await;
+                assert!(found.starts_with(expect), "{source}: {found}");
+            }
+            false => {
+                let refused = door.post("/query", EDN, EDN, &body).await;
+                assert_eq!(refused.code(), expect, "{source}: {refused:?}");
+            }
+        }
+    }
+    // The same snapshot as the request's, or its own.
+    let ages = "[:find [?a ...] :in $s :where [$s ?a]]";
+    for (times, own, expect) in [
+        ("", "", "[26 36 50]"),
+        (":as-of 1003", "", "[25 36 50]"),
+        ("", ":as-of 1003", "[25 36 50]"),
+        (":as-of 1003", ":as-of 1002", "[]"),
+        ("", ":as-of 1002", "[]"),
+    ] {
+        let sql = format!("{{:sql \"SELECT age FROM p\" {own}}}");
+        let body = format!("{{:query {ages} :args [{sql}] {times}}}");
+        let answer = door.post("/query", EDN, EDN, &body).await;
+        let found = edn::read(answer.text()).unwrap();
+        let found = found.get(":result").and_then(|r| r.sequence());
+        let found = found.unwrap_or_else(|| panic!("{body}: {answer:?}"));
+        let mut found: Vec<i64> = found.iter().map(|n| n.to_string().parse().unwrap()).collect();
+        found.sort_unstable();
+        assert_eq!(format!("{found:?}").replace(',', ""), expect, "{body}");
+    }
+    // In JSON, and in a database that is not there but in a what-if.
+    let body = json!({"query": "[:find ?n . :in $s :where [$s ?n]]",
+        "args": [{"sql": "SELECT name FROM p WHERE age = $1", "args": [26]}]});
+    let answer = door.post("/query", JSON, JSON, &body.to_string()).await.json();
+    assert_eq!(answer["result"], json!("Bob"));
+    let body = "{:tx-data [{:p/name \"Bob\" :p/age 99}] :query [:find ?n . :in $ $s :where [$s ?n]] \
+        :args [{:sql \"SELECT name FROM p WHERE age = 99\"}]}";
+    assert_eq!(door.found("/with", body).await, "\"Bob\"");
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_is_run_to_be_explained() {
+    let door = open().await;
+    let query = "[:find ?n :where [?e :p/name ?n] [?e :p/age ?a] [(< 30 ?a)]]";
+    let body = format!("{{:query {query} :analyze true}}");
+    let answer = door.post("/explain", EDN, JSON, &body).await.json();
+    let text = answer["explain"].as_str().unwrap();
+    let scan = text.lines().find(|line| line.contains("StarScan")).unwrap_or_default();
+    assert!(scan.contains("-> about ") && scan.contains(" 2 came"), "{text}");
+    assert!(text.contains(", 2 rows in "), "{text}");
+    let wrong = door.post("/explain", EDN, JSON, &format!("{{:query {query} :analyze 1}}")).await;
+    assert_eq!(wrong.status, 400, "{wrong:?}");
+    let endless = "{:query [:find (max ?x) . :in $ % :where (number ?x)] :analyze true :timeout 500 \
+        :args [[[(number ?x) [(ground 0) ?x]] [(number ?x) (number ?y) [(inc ?y) ?x]]]]}";
+    let refused = door.post("/explain", EDN, JSON, endless).await.code();
+    assert!(["57014", "54001"].contains(&refused.as_str()), "{refused}");
+    door.close().await;
+}
+
 /// Everything with everything, and a recursion without an end: each ends in an error, and others are served meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_queries_end_and_others_are_served() {

@@ -144,10 +144,7 @@ pub fn plain_keys(form: Form) -> Form {
 
 /// What a map has under a name: as a keyword, or as the text that JSON's keys are.
 pub fn field<'a>(map: &'a Node, name: &str) -> Option<&'a Node> {
-    let Form::Map(pairs) = &map.form else { return None };
-    let is =
-        |key: &Node| key.keyword().and_then(|k| k.strip_prefix(':')).or(key.string()) == Some(name);
-    pairs.iter().find(|(key, _)| is(key)).map(|(_, value)| value)
+    map.field(name)
 }
 
 pub fn node(form: Form) -> Node {

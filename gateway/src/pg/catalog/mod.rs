@@ -20,10 +20,12 @@ mod rows;
 mod statement;
 
 use daodb_catalog::Result;
-use daodb_catalog::session::{Extension, SessionInfo};
+use daodb_catalog::session::{Extension, SessionInfo, TableCall};
+use daodb_datalog::sql;
 use datafusion::catalog::TableProvider;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::Statement;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use planner::ArrayPlanner;
 use relation::SystemTable;
@@ -58,7 +60,17 @@ impl PgCatalog {
 impl Extension for PgCatalog {
     fn open(&self, ctx: &SessionContext) -> Result<()> {
         ArrayPlanner::register(&mut ctx.state_ref().write());
+        ctx.register_udf(sql::edn());
         Ok(())
+    }
+    fn table_functions(&self) -> &'static [&'static str] {
+        &[sql::FUNCTION]
+    }
+    fn call<'a>(
+        &'a self,
+        call: &'a TableCall<'a>,
+    ) -> BoxFuture<'a, Result<Arc<dyn TableProvider>>> {
+        sql::table(call)
     }
     fn rewrite(&self, statement: &mut Statement, _: &SessionInfo) -> Result<()> {
         rewrite::rewrite(statement)

@@ -1,0 +1,111 @@
+//! What plans read, before it is known at which snapshot: a compiled query keeps none, so that it holds no old data fast and
+//! serves the next basis too. [`bind`] puts the snapshots of now in.
+
+use crate::fixpoint::FixpointTable;
+use crate::scan::{DatomRead, DatomTable};
+use crate::source::{DbSource, Source};
+use daodb_catalog::table::scan::filter::pushdown;
+use daodb_catalog::table::{TableDef, entity_table};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::datasource::provider_as_source;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, TableProviderFilterPushDown, TableScan, TableSource,
+};
+use datafusion::physical_plan::ExecutionPlan;
+use std::sync::Arc;
+
+/// A relation of a source of the query, by the source's place; or one that is worked out of such.
+#[derive(Debug)]
+pub enum Leaf {
+    Star { source: usize, def: Arc<TableDef>, schema: SchemaRef },
+    Datoms { source: usize, read: DatomRead },
+    Fixpoint(FixpointTable),
+}
+
+impl Leaf {
+    pub fn source(self) -> Arc<dyn TableSource> {
+        Arc::new(self)
+    }
+}
+
+impl TableSource for Leaf {
+    fn schema(&self) -> SchemaRef {
+        match self {
+            Leaf::Star { schema, .. } => Arc::clone(schema),
+            Leaf::Datoms { read, .. } => Arc::clone(&read.schema),
+            Leaf::Fixpoint(table) => table.columns(),
+        }
+    }
+    /// As what it is bound to says.
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(match self {
+            Leaf::Star { .. } | Leaf::Datoms { .. } => pushdown(filters),
+            Leaf::Fixpoint(_) => vec![TableProviderFilterPushDown::Unsupported; filters.len()],
+        })
+    }
+}
+
+fn database(sources: &[Source], i: usize) -> Result<&Arc<DbSource>> {
+    match sources.get(i) {
+        Some(Source::Database(db)) => Ok(db),
+        _ => Err(DataFusionError::Internal("a scan of no database".to_owned())),
+    }
+}
+
+/// What stands in place of a leaf; None: the leaf itself.
+type Instead = Result<Option<Arc<dyn TableSource>>>;
+
+fn with_sources(plan: LogicalPlan, of: &dyn Fn(&Leaf) -> Instead) -> Result<LogicalPlan> {
+    let changed = plan.transform_up(|plan| {
+        let LogicalPlan::TableScan(scan) = plan else { return Ok(Transformed::no(plan)) };
+        let source = match scan.source.downcast_ref::<Leaf>() {
+            Some(leaf) => of(leaf)?,
+            None => None,
+        };
+        Ok(match source {
+            Some(source) => Transformed::yes(LogicalPlan::TableScan(TableScan { source, ..scan })),
+            None => Transformed::no(LogicalPlan::TableScan(scan)),
+        })
+    })?;
+    Ok(changed.data)
+}
+
+/// A plan through the engine's rules, and the plans that its fixpoints read.
+pub fn optimized(state: &SessionState, plan: &LogicalPlan) -> Result<LogicalPlan> {
+    let plan = state.optimize(plan)?;
+    with_sources(plan, &|leaf| match leaf {
+        Leaf::Fixpoint(table) => {
+            let table = table.with_inputs(&|input| optimized(state, input))?;
+            Ok(Some(Leaf::Fixpoint(table).source()))
+        }
+        _ => Ok(None),
+    })
+}
+
+/// The plan over the data of these sources.
+pub fn bind(plan: &LogicalPlan, sources: &[Source]) -> Result<LogicalPlan> {
+    with_sources(plan.clone(), &|leaf| {
+        let table = match leaf {
+            Leaf::Star { source, def, .. } => {
+                entity_table(Arc::clone(def), &database(sources, *source)?.snapshot)
+            }
+            Leaf::Datoms { source, read } => Arc::new(DatomTable {
+                db: Arc::clone(database(sources, *source)?),
+                read: read.clone(),
+            }),
+            Leaf::Fixpoint(table) => Arc::new(table.with_inputs(&|input| bind(input, sources))?),
+        };
+        Ok(Some(provider_as_source(table)))
+    })
+}
+
+/// The engine's plan of one that was [`optimized`] and bound: the rules are not asked again.
+pub async fn physical(state: &SessionState, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+    state.query_planner().create_physical_plan(plan, state).await
+}
