@@ -23,6 +23,7 @@ mod engine;
 pub mod find;
 pub mod fixpoint;
 pub mod functions;
+pub mod fuzz;
 pub mod lower;
 pub mod pull;
 pub mod query;

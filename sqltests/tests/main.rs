@@ -16,6 +16,7 @@ mod http;
 mod oracle;
 mod psql;
 mod python;
+mod readers;
 mod slt;
 mod stores;
 mod units;

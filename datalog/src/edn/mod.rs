@@ -3,12 +3,13 @@
 //! Values that EDN has no notation for have a tag of ours (see [`write`]), so that nothing is lost on the way out and in.
 
 mod base64;
+mod instant;
 mod number;
 mod read;
 pub mod write;
 
 pub use base64::{base64, from_base64};
-pub use read::{FORMS, read, read_all, tagged};
+pub use read::{FORMS, character, map, other_tag, read, read_all, set, tagged};
 
 use daodb_storage::Value;
 use std::fmt;
