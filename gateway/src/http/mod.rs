@@ -23,6 +23,7 @@ pub(crate) mod formats;
 pub(crate) mod found;
 pub mod fuzz;
 mod health;
+mod info;
 mod inputs;
 mod log;
 mod log_rows;

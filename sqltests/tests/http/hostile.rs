@@ -226,7 +226,10 @@ async fn five_hundred_slow_ones_and_one_that_asks() {
     assert!(*last < Duration::from_secs(30), "{last:?}");
     times.sort();
     let (median, slowest) = (times[times.len() / 2], times[times.len() - 1]);
-    assert!(median < Duration::from_secs(1), "half of the answers took {median:?}, one {slowest:?}");
+    assert!(
+        median < Duration::from_secs(1),
+        "half of the answers took {median:?}, one {slowest:?}"
+    );
     if let (Some(before), Some(during)) = (before, during) {
         assert!(during < before + 400, "from {before} to {during} MiB");
     }

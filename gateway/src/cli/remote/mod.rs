@@ -1,5 +1,6 @@
 //! A server that a command speaks to by HTTP, in place of a folder: forms by [`Remote`], [`rows`] of statements as they come.
 
+mod datoms;
 mod rows;
 
 use super::Failure;
@@ -20,11 +21,22 @@ pub struct Remote {
     name: String,
 }
 
+/// The names of the databases of a server.
+pub async fn databases(url: &str) -> Result<Vec<String>, Failure> {
+    let client = client()?;
+    let url = format!("{}/api", url.trim_end_matches('/'));
+    Ok(names(&answer(client.get(&url), &url).await?))
+}
+
+fn client() -> Result<reqwest::Client, Failure> {
+    let client = reqwest::Client::builder().user_agent(DAODB).build();
+    client.map_err(|e| Failure::failed(format!("cannot speak HTTP: {e}")))
+}
+
 impl Remote {
     /// `database`: where it is not said, the only one.
     pub async fn at(url: &str, database: Option<String>) -> Result<Remote, Failure> {
-        let client = reqwest::Client::builder().user_agent(DAODB).build();
-        let client = client.map_err(|e| Failure::failed(format!("cannot speak HTTP: {e}")))?;
+        let client = client()?;
         let url = format!("{}/api", url.trim_end_matches('/'));
         let name = match database {
             Some(name) => name,
@@ -95,13 +107,17 @@ pub fn number(answer: &Node, name: &str) -> Result<i64, Failure> {
     }
 }
 
-/// The name of the only database of `{:databases [...]}`.
-fn only(answer: &str) -> Result<String, Failure> {
+/// Those of `{:databases [...]}`.
+fn names(answer: &str) -> Vec<String> {
     let read = edn::read(answer).ok();
-    let names = read.as_ref().and_then(|node| field(node, "databases")?.sequence());
-    let names: Vec<&str> = names.unwrap_or_default().iter().filter_map(Node::string).collect();
-    match names.as_slice() {
-        [one] => Ok((*one).to_owned()),
+    let all = read.as_ref().and_then(|node| field(node, "databases")?.sequence());
+    all.unwrap_or_default().iter().filter_map(Node::string).map(str::to_owned).collect()
+}
+
+/// The name of the only one.
+fn only(answer: &str) -> Result<String, Failure> {
+    match names(answer).as_slice() {
+        [one] => Ok(one.clone()),
         [] => Err(Failure::failed("the server holds no database yet").hint("POST /api makes one")),
         names => Err(Failure::usage("which database?")
             .hint(format!("--database NAME; there are {}", names.join(", ")))),

@@ -8,6 +8,7 @@ use crate::http::formats::{ARROW, field, map, node, text};
 use daodb_datalog::edn::{self, Form, Node};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::buffer::Buffer;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::ipc::reader::StreamDecoder;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -47,16 +48,13 @@ impl Remote {
         format: Format,
         out: &mut dyn Write,
     ) -> Result<(), Broken> {
-        let mut rows = match self.run(statement, as_of).await? {
+        let mut rows = match self.run(statement, as_of, None).await? {
             Ran::Rows(rows) => rows,
             Ran::Tag(tag) if format == Format::Table => return Ok(writeln!(out, "{tag}")?),
             Ran::Tag(_) => return Ok(()),
         };
-        // The schema comes before the first row, and where there is none.
-        let first = rows.next().await?;
-        let schema = rows.decoder.schema().ok_or_else(|| broken("it has no columns"))?;
+        let (schema, mut next) = rows.begin().await?;
         let mut printed = format.writer(&schema, &Default::default(), out)?;
-        let mut next = first;
         while let Some(batch) = next {
             printed.batch(&batch)?;
             next = rows.next().await?;
@@ -64,10 +62,28 @@ impl Remote {
         printed.end()
     }
 
-    async fn run(&self, statement: &str, as_of: Option<&str>) -> Result<Ran, Failure> {
+    /// The rows of a statement that has some.
+    pub async fn rows(
+        &self,
+        statement: &str,
+        as_of: Option<&str>,
+        since: Option<&str>,
+    ) -> Result<Box<Rows>, Failure> {
+        match self.run(statement, as_of, since).await? {
+            Ran::Rows(rows) => Ok(rows),
+            Ran::Tag(_) => Err(Failure::failed(format!("{statement} gives no rows"))),
+        }
+    }
+
+    async fn run(
+        &self,
+        statement: &str,
+        as_of: Option<&str>,
+        since: Option<&str>,
+    ) -> Result<Ran, Failure> {
         let url = format!("{}/sql", self.url);
-        let as_of = as_of.map_or_else(|| node(Form::Nil), text);
-        let body = map([("sql", text(statement)), ("as-of", as_of)]);
+        let said = |time: Option<&str>| time.map_or_else(|| node(Form::Nil), text);
+        let body = map([("sql", text(statement)), ("as-of", said(as_of)), ("since", said(since))]);
         let request = self.client.post(&url).header(CONTENT_TYPE, EDN).body(body.to_string());
         let request = request.header(ACCEPT, format!("{ARROW}, {EDN};q=0.5"));
         let response = request.send().await.map_err(|e| super::lost(&url, &e))?;
@@ -93,7 +109,7 @@ enum Ran {
 }
 
 /// Rows on their way.
-struct Rows {
+pub struct Rows {
     response: reqwest::Response,
     decoder: StreamDecoder,
     /// What came and is not decoded yet.
@@ -101,7 +117,15 @@ struct Rows {
 }
 
 impl Rows {
-    async fn next(&mut self) -> Result<Option<RecordBatch>, Failure> {
+    /// The columns, and the first rows, if there are any.
+    pub async fn begin(&mut self) -> Result<(SchemaRef, Option<RecordBatch>), Failure> {
+        // The schema comes before the first row, and where there is none.
+        let first = self.next().await?;
+        let schema = self.decoder.schema().ok_or_else(|| broken("it has no columns"))?;
+        Ok((schema, first))
+    }
+
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, Failure> {
         loop {
             if !self.buffer.is_empty() {
                 let decoded = self.decoder.decode(&mut self.buffer);
@@ -125,7 +149,7 @@ fn unreadable(e: ArrowError) -> Failure {
     broken(&e.to_string())
 }
 
-fn broken(why: &str) -> Failure {
+pub fn broken(why: &str) -> Failure {
     Failure::failed(format!("the answer broke off: {why}"))
         .hint("its rows are not all of the result; the server's log says more")
 }
