@@ -3,7 +3,7 @@
 use super::Export;
 use super::out::{Datoms, Table, Target};
 use crate::cli::progress::{Unit, Work};
-use crate::cli::remote::{Remote, number};
+use crate::cli::remote::{Remote, View, number};
 use crate::cli::render::Broken;
 use crate::http::formats::{long, map, node, value};
 use daodb_catalog::basis::EMPTY_T;
@@ -68,9 +68,10 @@ impl Export {
     }
 
     async fn table_of(&self, server: &Remote, table: &str, times: &Times) -> Result<(), Broken> {
-        let (as_of, since) = (times.as_of.to_string(), times.since.map(|t| t.to_string()));
+        let (as_of, since) = (Some(times.as_of.to_string()), times.since.map(|t| t.to_string()));
+        let view = View { as_of, since, history: false };
         let told = |failure: crate::cli::Failure| failure.inside(format!("table {table}"));
-        let rows = server.rows(&self.query(table), Some(&as_of), since.as_deref()).await;
+        let rows = server.rows(&self.query(table), &view).await;
         let mut rows = rows.map_err(told)?;
         let (schema, mut next) = rows.begin().await.map_err(told)?;
         let (target, out) = Target::open(self.file_of(table)?.as_deref())?;

@@ -4,7 +4,7 @@ mod datoms;
 mod rows;
 
 use super::Failure;
-use crate::http::formats::field;
+use crate::http::formats::{field, map, node, text};
 use crate::provenance::DAODB;
 use daodb_catalog::{Error, SqlState};
 use daodb_datalog::edn::{self, Form, Node};
@@ -12,6 +12,26 @@ use daodb_storage::Value;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 
 const EDN: &str = "application/edn";
+
+/// Which moment is read; nothing said is now.
+#[derive(Debug, Default, Clone)]
+pub struct View {
+    pub as_of: Option<String>,
+    pub since: Option<String>,
+    pub history: bool,
+}
+
+impl View {
+    /// As keys of a request.
+    pub fn keys(&self) -> [(&'static str, Node); 3] {
+        let said = |time: &Option<String>| match time {
+            Some(time) => text(time),
+            None => node(Form::Nil),
+        };
+        let history = node(Form::Value(Value::Boolean(self.history)));
+        [("as-of", said(&self.as_of)), ("since", said(&self.since)), ("history", history)]
+    }
+}
 
 /// A server, and the database there.
 pub struct Remote {
@@ -83,6 +103,15 @@ impl Remote {
     pub async fn t(&self, time: &str) -> Result<i64, Failure> {
         let time: String = url::form_urlencoded::byte_serialize(time.as_bytes()).collect();
         number(&self.get(&format!("/basis?as-of={time}")).await?, "t")
+    }
+
+    /// The rows of a statement as texts.
+    pub async fn texts(&self, statement: &str) -> Result<Vec<Vec<String>>, Failure> {
+        let said = form(&self.post("sql", &map([("sql", text(statement))]), None).await?)?;
+        let rows = field(&said, "rows").and_then(Node::sequence).unwrap_or_default();
+        let text = |node: &Node| node.string().or(node.keyword()).unwrap_or_default().to_owned();
+        let row = |row: &Node| row.sequence().unwrap_or_default().iter().map(text).collect();
+        Ok(rows.iter().map(row).collect())
     }
 
     /// What a query of Datalog finds.

@@ -1,11 +1,11 @@
 //! Statements that a server runs, and their rows as they come: as Arrow, so that they are printed as those of a folder are.
 
-use super::{EDN, Remote, refused};
+use super::{EDN, Remote, View, refused};
 use crate::cli::Failure;
 use crate::cli::prompt::statements;
 use crate::cli::render::{Broken, Format};
-use crate::http::formats::{ARROW, field, map, node, text};
-use daodb_datalog::edn::{self, Form, Node};
+use crate::http::formats::{ARROW, field, map, text};
+use daodb_datalog::edn::{self, Node};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -20,14 +20,14 @@ impl Remote {
     pub async fn show(
         &self,
         sql: &str,
-        as_of: Option<&str>,
+        view: &View,
         format: Option<Format>,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
         let mut out = std::io::BufWriter::new(std::io::stdout());
         let printed = async {
             for statement in statements(sql) {
-                self.print(statement, as_of, Format::or_default(format), &mut out).await?;
+                self.print(statement, view, Format::or_default(format), &mut out).await?;
             }
             Ok::<_, Broken>(out.flush()?)
         };
@@ -41,14 +41,15 @@ impl Remote {
         }
     }
 
-    async fn print(
+    /// Prints the rows of one statement.
+    pub async fn print(
         &self,
         statement: &str,
-        as_of: Option<&str>,
+        view: &View,
         format: Format,
         out: &mut dyn Write,
     ) -> Result<(), Broken> {
-        let mut rows = match self.run(statement, as_of, None).await? {
+        let mut rows = match self.run(statement, view).await? {
             Ran::Rows(rows) => rows,
             Ran::Tag(tag) if format == Format::Table => return Ok(writeln!(out, "{tag}")?),
             Ran::Tag(_) => return Ok(()),
@@ -63,27 +64,17 @@ impl Remote {
     }
 
     /// The rows of a statement that has some.
-    pub async fn rows(
-        &self,
-        statement: &str,
-        as_of: Option<&str>,
-        since: Option<&str>,
-    ) -> Result<Box<Rows>, Failure> {
-        match self.run(statement, as_of, since).await? {
+    pub async fn rows(&self, statement: &str, view: &View) -> Result<Box<Rows>, Failure> {
+        match self.run(statement, view).await? {
             Ran::Rows(rows) => Ok(rows),
             Ran::Tag(_) => Err(Failure::failed(format!("{statement} gives no rows"))),
         }
     }
 
-    async fn run(
-        &self,
-        statement: &str,
-        as_of: Option<&str>,
-        since: Option<&str>,
-    ) -> Result<Ran, Failure> {
+    async fn run(&self, statement: &str, view: &View) -> Result<Ran, Failure> {
         let url = format!("{}/sql", self.url);
-        let said = |time: Option<&str>| time.map_or_else(|| node(Form::Nil), text);
-        let body = map([("sql", text(statement)), ("as-of", said(as_of)), ("since", said(since))]);
+        let [as_of, since, history] = view.keys();
+        let body = map([("sql", text(statement)), as_of, since, history]);
         let request = self.client.post(&url).header(CONTENT_TYPE, EDN).body(body.to_string());
         let request = request.header(ACCEPT, format!("{ARROW}, {EDN};q=0.5"));
         let response = request.send().await.map_err(|e| super::lost(&url, &e))?;
