@@ -139,6 +139,20 @@ pub struct EdnError {
     pub span: Span,
 }
 
+/// Letters of a message: it names what is wrong, which may be of any length.
+const MESSAGE: usize = 400;
+
+impl EdnError {
+    pub fn new(message: impl Into<String>, span: Span, hint: Option<&str>) -> EdnError {
+        let mut message = message.into();
+        if let Some((at, _)) = message.char_indices().nth(MESSAGE) {
+            message.truncate(at);
+            message.push('…');
+        }
+        EdnError { message, hint: hint.map(str::to_owned), span }
+    }
+}
+
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = String::new();

@@ -39,16 +39,8 @@ pub fn read_all(text: &str) -> Result<Vec<Node>, EdnError> {
     Ok(nodes)
 }
 
-/// Letters of a message: it names what is wrong, which may be of any length.
-const MESSAGE: usize = 400;
-
 fn error(message: impl Into<String>, span: Span, hint: Option<&str>) -> EdnError {
-    let mut message = message.into();
-    if let Some((at, _)) = message.char_indices().nth(MESSAGE) {
-        message.truncate(at);
-        message.push('…');
-    }
-    EdnError { message, hint: hint.map(str::to_owned), span }
+    EdnError::new(message, span, hint)
 }
 
 struct Reader<'a> {
@@ -189,7 +181,9 @@ impl<'a> Reader<'a> {
         let mut pairs = Vec::with_capacity(nodes.len() / 2);
         let mut nodes = nodes.into_iter();
         while let (Some(mut key), Some(value)) = (nodes.next(), nodes.next()) {
-            if let Some(namespace) = namespace {
+            // A name within a tag is whole.
+            let plain = !self.text[key.span.start..].starts_with('#');
+            if let Some(namespace) = namespace.filter(|_| plain) {
                 key.form = qualified(key.form, namespace);
             }
             pairs.push((key, value));
@@ -440,7 +434,7 @@ fn same(form: &Form) -> String {
 fn qualified(form: Form, namespace: &str) -> Form {
     let name = |text: &str| match text.strip_prefix("_/") {
         Some(bare) => bare.to_owned(),
-        None if text.contains('/') => text.to_owned(),
+        None if text.contains('/') && text != "/" => text.to_owned(),
         None => format!("{namespace}/{text}"),
     };
     match form {
@@ -477,7 +471,8 @@ fn atom(token: &str) -> Result<Form, Wrong> {
 
 /// What may follow a `#`.
 fn is_tag(name: &str) -> bool {
-    is_name(name) && !matches!(name, "nil" | "true" | "false" | "/")
+    let begins = name.starts_with(char::is_alphabetic);
+    begins && is_name(name) && !matches!(name, "nil" | "true" | "false")
 }
 
 fn is_keyword(name: &str) -> bool {
