@@ -55,6 +55,12 @@ fn a_prompt_takes_both_languages() {
     let said = prompt("\x10\n");
     assert!(said.contains("people=> \\q"), "{said}");
 
+    // Several lines come back as they were: the comment in them ends where it did.
+    prompt("SELECT 7 AS a -- seven\n, 8 AS b;\n\\q\n");
+    let said = prompt("\x10\x10\n\\q\n");
+    assert!(said.contains("people=> SELECT 7 AS a -- seven⏎, 8 AS b;"), "{said}");
+    assert!(said.contains(" a | b \n---+---\n 7 | 8 \n(1 row)\n"), "{said}");
+
     // Through a server the same, times that are set too.
     let mut server = Server::start(dir, &["serve", "--data", "data"]);
     let said = prompt_on(&format!("--url {}", server.http()), statements);
