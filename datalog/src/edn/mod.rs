@@ -142,14 +142,18 @@ pub struct EdnError {
 /// Letters of a message: it names what is wrong, which may be of any length.
 const MESSAGE: usize = 400;
 
+/// A message that names a form, cut where the form is long.
+pub fn short(mut message: String) -> String {
+    if let Some((at, _)) = message.char_indices().nth(MESSAGE) {
+        message.truncate(at);
+        message.push('…');
+    }
+    message
+}
+
 impl EdnError {
     pub fn new(message: impl Into<String>, span: Span, hint: Option<&str>) -> EdnError {
-        let mut message = message.into();
-        if let Some((at, _)) = message.char_indices().nth(MESSAGE) {
-            message.truncate(at);
-            message.push('…');
-        }
-        EdnError { message, hint: hint.map(str::to_owned), span }
+        EdnError { message: short(message.into()), hint: hint.map(str::to_owned), span }
     }
 }
 

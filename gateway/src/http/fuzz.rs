@@ -1,22 +1,23 @@
 //! What must hold of any body, well formed or hostile: asked by the targets of `cargo fuzz` (`gateway/fuzz`) and by the test that runs
-//! their corpora (`sqltests/tests/readers`). Err says what does not hold; a panic, or no end, is a fault as well.
+//! their corpora (`sqltests/tests/readers.rs`). Err says what does not hold; a panic, or no end, is a fault as well.
 
 use super::formats::{Format, transit_body};
+use daodb_datalog::fuzz::{Held, kinds};
 
 /// What a message may take, whatever the body was.
 const MESSAGE: usize = 2000;
 
-pub fn json(body: &str) -> Result<(), String> {
+pub fn json(body: &str) -> Held {
     holds(Format::Json, body)
 }
 
-pub fn transit(body: &str) -> Result<(), String> {
+pub fn transit(body: &str) -> Held {
     holds(Format::Transit, body)
 }
 
 /// A body is read, and what was read goes through every format and comes back; or it is refused, as the client's fault, with a place
 /// within it.
-fn holds(format: Format, body: &str) -> Result<(), String> {
+fn holds(format: Format, body: &str) -> Held {
     let node = match format.read(body.as_bytes()) {
         Ok(node) => node,
         Err(refusal) => {
@@ -24,7 +25,7 @@ fn holds(format: Format, body: &str) -> Result<(), String> {
             let within =
                 refusal.place.is_some_and(|p| body.get(p.span.start..p.span.end).is_some());
             return match status == 400 && within && (1..=MESSAGE).contains(&told) {
-                true => Ok(()),
+                true => Ok(refusal.error.message),
                 false => Err(format!("refused with {status}, {told} bytes, {:?}", refusal.place)),
             };
         }
@@ -45,5 +46,5 @@ fn holds(format: Format, body: &str) -> Result<(), String> {
             return Err(format!("{expect} as {format:?} is {written}, which is read as {again}"));
         }
     }
-    Ok(())
+    Ok(kinds(&[node]))
 }
