@@ -19,6 +19,14 @@ simulate seeds="100000":
 kill rounds="1000":
     DAODB_KILLS={{rounds}} DAODB_RACES={{rounds}} cargo test --release --workspace --test main crash -- --nocapture
 
+# schemathesis against a server of the test's own: 10 minutes here, 1 in CI. DAODB_PYTHON names a Python that has it.
+schemathesis seconds="600":
+    DAODB_SCHEMATHESIS={{seconds}} cargo test --release --workspace --test main http::schemathesis -- --nocapture
+
+# The readers of EDN, JSON, Transit and Datalog under changed texts: 10 minutes here, seconds in CI.
+fuzz seconds="600":
+    DAODB_FUZZ_SECONDS={{seconds}} cargo test --release --workspace --test main readers -- --nocapture
+
 # What `bench datalog` compares with, beside Datomic and DuckDB, which CI fetches: Datalevin with a Java of its own, DataScript.
 peers:
     python3 -m venv ~/.cache/daodb/peers

@@ -27,6 +27,7 @@ mod explain;
 pub mod find;
 pub mod fixpoint;
 pub mod functions;
+pub mod fuzz;
 pub mod lower;
 pub mod pull;
 pub mod query;

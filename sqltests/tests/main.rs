@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bench;
+mod clojure;
 mod corrupt;
 mod crash;
 mod datomic;
@@ -15,6 +16,7 @@ mod http;
 mod oracle;
 mod psql;
 mod python;
+mod readers;
 mod slt;
 mod stores;
 mod units;

@@ -3,12 +3,13 @@
 //! Values that EDN has no notation for have a tag of ours (see [`write`]), so that nothing is lost on the way out and in.
 
 mod base64;
+mod instant;
 mod number;
 mod read;
 pub mod write;
 
 pub use base64::{base64, from_base64};
-pub use read::{FORMS, read, read_all, tagged};
+pub use read::{FORMS, character, map, other_tag, read, read_all, set, tagged};
 
 use daodb_storage::Value;
 use std::fmt;
@@ -144,6 +145,24 @@ pub struct EdnError {
     pub message: String,
     pub hint: Option<String>,
     pub span: Span,
+}
+
+/// Letters of a message: it names what is wrong, which may be of any length.
+const MESSAGE: usize = 400;
+
+/// A message that names a form, cut where the form is long.
+pub fn short(mut message: String) -> String {
+    if let Some((at, _)) = message.char_indices().nth(MESSAGE) {
+        message.truncate(at);
+        message.push('…');
+    }
+    message
+}
+
+impl EdnError {
+    pub fn new(message: impl Into<String>, span: Span, hint: Option<&str>) -> EdnError {
+        EdnError { message: short(message.into()), hint: hint.map(str::to_owned), span }
+    }
 }
 
 impl fmt::Display for Form {

@@ -1,8 +1,8 @@
 //! Text to nodes. Hostile text ends in an error: depth, digits and size are bounded.
 
+use super::instant::instant;
 use super::number::number;
 use super::{EdnError, Form, Node, Span, from_base64};
-use chrono::DateTime;
 use daodb_storage::Value;
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -40,7 +40,7 @@ pub fn read_all(text: &str) -> Result<Vec<Node>, EdnError> {
 }
 
 fn error(message: impl Into<String>, span: Span, hint: Option<&str>) -> EdnError {
-    EdnError { message: message.into(), hint: hint.map(str::to_owned), span }
+    EdnError::new(message, span, hint)
 }
 
 struct Reader<'a> {
@@ -74,8 +74,8 @@ impl<'a> Reader<'a> {
         while let Some(c) = self.peek() {
             if c == ';' {
                 let rest = &self.text[self.at..];
-                self.at += rest.find('\n').unwrap_or(rest.len());
-            } else if c.is_whitespace() || c == ',' {
+                self.at += rest.find(['\n', '\r']).unwrap_or(rest.len());
+            } else if is_space(c) {
                 self.take();
             } else {
                 return;
@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
 
     /// Up to what cannot stand in a name or a number.
     fn token(&mut self) -> &'a str {
-        let ends = |c: char| c.is_whitespace() || "()[]{}\",;".contains(c);
+        let ends = |c: char| is_space(c) || "()[]{}\";".contains(c);
         let rest = &self.text[self.at..];
         let end = rest.find(ends).unwrap_or(rest.len());
         self.at += end;
@@ -181,13 +181,14 @@ impl<'a> Reader<'a> {
         let mut pairs = Vec::with_capacity(nodes.len() / 2);
         let mut nodes = nodes.into_iter();
         while let (Some(mut key), Some(value)) = (nodes.next(), nodes.next()) {
-            if let Some(namespace) = namespace {
+            // A name within a tag is whole.
+            let plain = !self.text[key.span.start..].starts_with('#');
+            if let Some(namespace) = namespace.filter(|_| plain) {
                 key.form = qualified(key.form, namespace);
             }
             pairs.push((key, value));
         }
-        once(pairs.iter().map(|(key, _)| key), "the key")?;
-        Ok(Form::Map(pairs))
+        map(pairs)
     }
 
     /// What `#` begins.
@@ -195,11 +196,7 @@ impl<'a> Reader<'a> {
         let start = self.at;
         self.take();
         match self.peek() {
-            Some('{') => {
-                let nodes = self.nodes('}', depth)?;
-                once(nodes.iter(), "the element")?;
-                Ok(Form::Set(nodes))
-            }
+            Some('{') => set(self.nodes('}', depth)?),
             Some('#') => {
                 self.take();
                 let number = match self.token() {
@@ -217,8 +214,10 @@ impl<'a> Reader<'a> {
             Some(':') => {
                 self.take();
                 let namespace = self.token().to_owned();
-                self.skip();
-                match self.peek() == Some('{') && is_name(&namespace) {
+                while self.peek().is_some_and(is_space) {
+                    self.take();
+                }
+                match self.peek() == Some('{') && is_tag(&namespace) && !namespace.contains('/') {
                     true => self.map(depth, Some(&namespace)),
                     false => Err(error(
                         "#: begins a map with a namespace, as #:a{:b 1}",
@@ -229,6 +228,10 @@ impl<'a> Reader<'a> {
             }
             Some(c) if c.is_alphabetic() => {
                 let tag = self.token().to_owned();
+                if !is_tag(&tag) {
+                    let hint = Some("a tag is a symbol, as #my/tag form");
+                    return Err(error(format!("#{tag} is no tag"), self.since(start), hint));
+                }
                 let none = format!("#{tag} says what the form after it is, and there is none");
                 let node = self.required(depth, start, &none)?;
                 tagged(&tag, node).map_err(|message| error(message, self.since(start), None))
@@ -291,10 +294,17 @@ impl<'a> Reader<'a> {
             }
             c @ '0'..='7' => {
                 let mut code = c.to_digit(8)?;
+                let mut digits = 1;
                 for _ in 0..2 {
                     let Some(digit) = self.peek().and_then(|c| c.to_digit(8)) else { break };
                     self.take();
                     code = code * 8 + digit;
+                    digits += 1;
+                }
+                // Fewer than three digits end where a token does, or it would not be clear where they end.
+                let open = |c: char| !is_space(c) && !"()[]{}\";^\\#".contains(c);
+                if digits < 3 && self.peek().is_some_and(open) {
+                    return None;
                 }
                 if code > 0o377 { None } else { char::from_u32(code) }
             }
@@ -321,7 +331,10 @@ impl<'a> Reader<'a> {
             return Err(error("a backslash with no character after it", self.since(start), None));
         };
         if rest.is_empty() {
-            return Ok(Form::Char(first));
+            return character(first.encode_utf8(&mut [0; 4])).ok_or_else(|| {
+                let message = format!("\\{first} is no character but a pair of them");
+                error(message, self.since(start), Some("write it as a string"))
+            });
         }
         let c = match format!("{first}{rest}").as_str() {
             "newline" => Some('\n'),
@@ -331,11 +344,10 @@ impl<'a> Reader<'a> {
             "backspace" => Some('\u{8}'),
             "formfeed" => Some('\u{c}'),
             name => match (first, rest.len()) {
-                ('u', 4) => u32::from_str_radix(&rest, 16).ok().and_then(char::from_u32),
-                ('o', 1..=3) => u32::from_str_radix(&rest, 8)
-                    .ok()
-                    .filter(|code| *code <= 0o377)
-                    .and_then(char::from_u32),
+                ('u', 4) => digits(&rest, 16).and_then(char::from_u32),
+                ('o', 1..=3) => {
+                    digits(&rest, 8).filter(|code| *code <= 0o377).and_then(char::from_u32)
+                }
                 _ => {
                     let message = format!("\\{name} is no character");
                     return Err(error(message, self.since(start), None));
@@ -347,24 +359,82 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Java's white space, and the comma.
+fn is_space(c: char) -> bool {
+    let other = matches!(c, '\u{85}' | '\u{a0}' | '\u{2007}' | '\u{202f}');
+    c == ',' || (c.is_whitespace() && !other) || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+/// A number of digits alone, without a sign.
+fn digits(text: &str, radix: u32) -> Option<u32> {
+    let all = text.chars().all(|c| c.is_digit(radix));
+    if all { u32::from_str_radix(text, radix).ok() } else { None }
+}
+
+/// A map whose keys differ.
+pub fn map(pairs: Vec<(Node, Node)>) -> Result<Form, EdnError> {
+    once(pairs.iter().map(|(key, _)| key), "the key")?;
+    Ok(Form::Map(pairs))
+}
+
+/// A set whose elements differ.
+pub fn set(nodes: Vec<Node>) -> Result<Form, EdnError> {
+    once(nodes.iter(), "the element")?;
+    Ok(Form::Set(nodes))
+}
+
+/// A text of one character, which is one unit of UTF-16 as Clojure's are; None: it is none.
+pub fn character(text: &str) -> Option<Form> {
+    let mut chars = text.chars();
+    let (first, None) = (chars.next()?, chars.next()) else { return None };
+    (u32::from(first) <= 0xffff).then_some(Form::Char(first))
+}
+
 /// Nothing stands twice among keys or elements.
 fn once<'a>(nodes: impl ExactSizeIterator<Item = &'a Node>, what: &str) -> Result<(), EdnError> {
+    if nodes.len() < 2 {
+        return Ok(());
+    }
     let mut seen = HashSet::with_capacity(nodes.len());
     for node in nodes {
-        let text = node.to_string();
-        if seen.contains(&text) {
-            return Err(error(format!("{what} {text} stands twice"), node.span, None));
+        if !seen.insert(same(&node.form)) {
+            return Err(error(format!("{what} {node} stands twice"), node.span, None));
         }
-        seen.insert(text);
     }
     Ok(())
+}
+
+/// A text that two forms have in common where Clojure's `=` holds them equal: 1 and 1N, a list and a vector, sets in any order.
+fn same(form: &Form) -> String {
+    let all = |nodes: &[Node]| nodes.iter().map(|node| same(&node.form)).collect::<Vec<_>>();
+    let sorted = |mut texts: Vec<String>| {
+        texts.sort_unstable();
+        texts.join(" ")
+    };
+    match form {
+        Form::Value(Value::Bigint(n)) => n.to_string(),
+        Form::Value(Value::Double(0.0)) => "0.0".to_owned(),
+        // Zeros at the end say nothing of the value; written out they might be many.
+        Form::Value(Value::Bigdec(d)) => {
+            let (digits, scale) = d.normalized().into_bigint_and_exponent();
+            format!("{digits}M{scale}")
+        }
+        Form::List(nodes) | Form::Vector(nodes) => format!("[{}]", all(nodes).join(" ")),
+        Form::Set(nodes) => format!("#{{{}}}", sorted(all(nodes))),
+        Form::Map(pairs) => {
+            let pair = |(k, v): &(Node, Node)| format!("{} {}", same(&k.form), same(&v.form));
+            format!("{{{}}}", sorted(pairs.iter().map(pair).collect()))
+        }
+        Form::Tagged(tag, node) => format!("#{tag} {}", same(&node.form)),
+        Form::Nil | Form::Value(_) | Form::Char(_) => form.to_string(),
+    }
 }
 
 /// A key of `#:namespace{...}`: without a namespace it gets it, `_/` takes it away.
 fn qualified(form: Form, namespace: &str) -> Form {
     let name = |text: &str| match text.strip_prefix("_/") {
         Some(bare) => bare.to_owned(),
-        None if text.contains('/') => text.to_owned(),
+        None if text.contains('/') && text != "/" => text.to_owned(),
         None => format!("{namespace}/{text}"),
     };
     match form {
@@ -399,6 +469,12 @@ fn atom(token: &str) -> Result<Form, Wrong> {
     }
 }
 
+/// What may follow a `#`.
+fn is_tag(name: &str) -> bool {
+    let begins = name.starts_with(char::is_alphabetic);
+    begins && is_name(name) && !matches!(name, "nil" | "true" | "false")
+}
+
 fn is_keyword(name: &str) -> bool {
     !name.starts_with([':', '/']) && parts(name)
 }
@@ -416,19 +492,32 @@ fn is_name(name: &str) -> bool {
 fn parts(name: &str) -> bool {
     let letter = |c: char| c.is_alphanumeric() || "*+!_?$%&=<>-.:#'|".contains(c);
     let part = |text: &str| !text.is_empty() && text.chars().all(letter) && !text.ends_with(':');
-    match name.split_once('/') {
-        Some((namespace, rest)) => part(namespace) && (rest == "/" || part(rest)),
-        None => part(name),
+    let digit = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    !name.contains("::")
+        && match name.split_once('/') {
+            Some((namespace, rest)) => {
+                part(namespace) && (rest == "/" || (part(rest) && !digit(rest)))
+            }
+            None => part(name),
+        }
+}
+
+/// A tag that nothing is made of here.
+pub fn other_tag(tag: &str, node: Node) -> Result<Form, String> {
+    match is_tag(tag) {
+        true => Ok(Form::Tagged(tag.into(), Box::new(node))),
+        false => Err(format!("#{tag} is no tag")),
     }
 }
 
-/// The tags of EDN and our own; others are handed on as they stand.
-/// What a tag makes of the form after it; the error says what it expects.
+/// What a tag makes of the form after it: those of EDN and our own; others are handed on as they stand. The error says what it
+/// expects.
 pub fn tagged(tag: &str, node: Node) -> Result<Form, String> {
     let text = node.string();
     let value = match (tag, text) {
         ("inst", Some(text)) => instant(text).map(Value::Instant),
-        ("uuid", Some(text)) => Uuid::try_parse(text).ok().map(Value::Uuid),
+        // Not in braces, as a URN, or without hyphens.
+        ("uuid", Some(text)) if text.len() == 36 => Uuid::try_parse(text).ok().map(Value::Uuid),
         ("dao/uri" | "uri", Some(text)) => Some(Value::Uri(text.into())),
         ("dao/bytes", Some(text)) => from_base64(text).map(|b| Value::Bytes(b.into())),
         ("dao/keyword", Some(text)) => Some(Value::keyword(format!(":{text}"))),
@@ -440,7 +529,7 @@ pub fn tagged(tag: &str, node: Node) -> Result<Form, String> {
         },
         ("inst" | "uuid" | "uri" | "dao/uri" | "dao/bytes" | "dao/keyword" | "dao/symbol", _)
         | ("dao/instant" | "dao/ref", _) => None,
-        _ => return Ok(Form::Tagged(tag.into(), Box::new(node))),
+        _ => return other_tag(tag, node),
     };
     value.map(Form::Value).ok_or_else(|| {
         let expected = match tag {
@@ -453,18 +542,6 @@ pub fn tagged(tag: &str, node: Node) -> Result<Form, String> {
         };
         format!("#{tag} {node}: expected {expected}")
     })
-}
-
-/// RFC 3339 with parts left out, as Clojure reads it: the year alone is enough, and UTC where no zone is named.
-pub(crate) fn instant(text: &str) -> Option<i64> {
-    const WHOLE: &str = "0000-01-01T00:00:00";
-    let full = match text.len() {
-        4 | 7 | 10 | 13 | 16 if text.is_ascii() => format!("{text}{}Z", &WHOLE[text.len()..]),
-        _ if text.ends_with(['Z', 'z']) => text.to_owned(),
-        _ if text.get(19..).is_some_and(|zone| zone.contains(['+', '-'])) => text.to_owned(),
-        _ => format!("{text}Z"),
-    };
-    DateTime::parse_from_rfc3339(&full).ok().map(|t| t.timestamp_micros())
 }
 
 #[cfg(test)]

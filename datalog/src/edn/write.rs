@@ -105,7 +105,7 @@ pub fn keyword(out: &mut String, text: &str) {
 
 fn symbol(out: &mut String, text: &str) {
     let signed = text.strip_prefix(['+', '-', '.']).unwrap_or(text);
-    let number = signed.starts_with(|c: char| c.is_ascii_digit());
+    let number = signed.starts_with(char::is_numeric);
     let plain = (text == "/" || is_name(text)) && !number;
     match plain && !matches!(text, "nil" | "true" | "false") {
         true => out.push_str(text),

@@ -16,7 +16,7 @@ mod tests;
 pub use parse::query;
 pub use rules::RuleSet;
 
-use crate::edn::{Node, Span};
+use crate::edn::{Node, Span, short};
 use daodb_catalog::{Error, SqlState};
 use std::fmt;
 use std::sync::Arc;
@@ -220,7 +220,7 @@ pub type Result<T, E = Fault> = std::result::Result<T, E>;
 
 impl Fault {
     pub fn new(span: Span, message: impl Into<String>) -> Fault {
-        Fault { state: SqlState::SYNTAX, message: message.into(), hint: None, span }
+        Fault { state: SqlState::SYNTAX, message: short(message.into()), hint: None, span }
     }
     pub fn hint(mut self, hint: impl Into<String>) -> Fault {
         self.hint = Some(hint.into());

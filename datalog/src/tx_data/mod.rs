@@ -3,7 +3,7 @@
 //! What only the schema knows is left to the transactor: a text is a tempid where the attribute is a reference, and a long an id;
 //! a vector is a look-up ref, a tuple or several values. So are maps within maps and references said backwards.
 
-use crate::edn::{Form, Node, Span};
+use crate::edn::{Form, Node, Span, short};
 use daodb_catalog::{EntityRef, Op, TxValue};
 use daodb_storage::{Attr, Value};
 
@@ -26,7 +26,7 @@ const ENTITIES: &str =
     "an entity is an id, a tempid (a text, or a negative number), a look-up ref [a v] or an ident";
 
 fn wrong(node: &Node, message: impl Into<String>, hint: &str) -> TxDataError {
-    TxDataError { message: message.into(), hint: Some(hint.to_owned()), span: node.span }
+    TxDataError { message: short(message.into()), hint: Some(hint.to_owned()), span: node.span }
 }
 
 /// The ops of a vector or list of forms, in their order.

@@ -1,5 +1,6 @@
 //! `daodb diff`: what holds at one moment and not at another.
 
+use super::remote::View;
 use super::render::Format;
 use super::{Failure, sql};
 use crate::config::Settings;
@@ -39,7 +40,7 @@ impl Diff {
         Format::check(self.format)?;
         if let Some(server) = self.on.remote().await? {
             let query = between(server.t(&self.from).await?, server.t(&self.to).await?);
-            return server.show(&query, None, self.format, stop).await;
+            return server.show(&query, &View::default(), self.format, stop).await;
         }
         let opened = self.on.open(self.settings).await?;
         let query = async |database: &Database| {

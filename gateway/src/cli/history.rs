@@ -1,6 +1,6 @@
 //! `daodb history`: one entity's life, change by change.
 
-use super::remote::Remote;
+use super::remote::{Remote, View};
 use super::render::Format;
 use super::{Failure, sql};
 use crate::config::Settings;
@@ -50,7 +50,8 @@ impl History {
         let attribute = self.attribute.as_deref();
         if let Some(server) = self.on.remote().await? {
             let query = changes(named.at(&server).await?, attribute);
-            return server.show(&query, self.as_of.as_deref(), self.format, stop).await;
+            let view = View { as_of: self.as_of, ..View::default() };
+            return server.show(&query, &view, self.format, stop).await;
         }
         let opened = self.on.open(self.settings).await?;
         let times = self.as_of.into_iter().map(|time| ("daodb.as_of".to_owned(), time)).collect();

@@ -1,6 +1,6 @@
 //! `daodb query`: Datalog, of a folder or through a server.
 
-use super::remote::{Remote, refused};
+use super::remote::{Remote, View, refused};
 use super::render::{Broken, Format};
 use super::{Failure, sql};
 use crate::config::Settings;
@@ -162,31 +162,59 @@ impl Query {
         if let (true, Form::Map(pairs)) = (self.analyze, &mut body.form) {
             pairs.push((value(Value::keyword("analyze")), value(Value::Boolean(true))));
         }
-        let said = server.post(route, &body, Some(text)).await?;
-        let said = edn::read(&said)
-            .map_err(|e| Failure::failed(format!("the answer cannot be read: {}", e.message)))?;
-        if let Some(error) = field(&said, "error") {
-            return Err(refused(error, Some(text)).into());
-        }
+        let said = ask(server, route, &body, text).await?;
         if self.explain {
             let stages = field(&said, "explain").and_then(Node::string).unwrap_or_default();
             write!(out, "{stages}")?;
             return Ok(out.flush()?);
         }
-        let warnings = field(&said, "warnings").and_then(Node::sequence).unwrap_or_default();
-        warnings.iter().filter_map(Node::string).for_each(|warning| eprintln!("note: {warning}"));
-        let result = field(&said, "result").map_or(Form::Nil, |node| node.form.clone());
-        let shape = shape(text);
-        let mut rows = Printed::new(columns(&said), Format::or_default(self.format), &mut out)?;
-        match (shape, result) {
-            (Shape::Relation | Shape::Collection, Form::Vector(all)) => {
-                rows.rows(all.into_iter().map(|node| node.form).collect(), shape)?;
-            }
-            (_, form) => rows.rows(vec![form], shape)?,
-        }
-        rows.end()?;
-        Ok(out.flush()?)
+        print_said(&said, text, Format::or_default(self.format), &mut out)
     }
+}
+
+/// What a server says of a query.
+async fn ask(server: &Remote, route: &str, body: &Node, text: &str) -> Result<Node, Failure> {
+    let said = server.post(route, body, Some(text)).await?;
+    let said = edn::read(&said)
+        .map_err(|e| Failure::failed(format!("the answer cannot be read: {}", e.message)))?;
+    match field(&said, "error") {
+        Some(error) => Err(refused(error, Some(text))),
+        None => Ok(said),
+    }
+}
+
+/// Prints what a query finds at a server.
+pub async fn through(
+    server: &Remote,
+    text: &str,
+    view: &View,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<(), Broken> {
+    let [as_of, since, history] = view.keys();
+    let body = map([("query", form(text)), as_of, since, history]);
+    print_said(&ask(server, "query", &body, text).await?, text, format, out)
+}
+
+fn print_said(
+    said: &Node,
+    text: &str,
+    format: Format,
+    mut out: &mut dyn Write,
+) -> Result<(), Broken> {
+    let warnings = field(said, "warnings").and_then(Node::sequence).unwrap_or_default();
+    warnings.iter().filter_map(Node::string).for_each(|warning| eprintln!("note: {warning}"));
+    let result = field(said, "result").map_or(Form::Nil, |node| node.form.clone());
+    let shape = shape(text);
+    let mut rows = Printed::new(columns(said), format, &mut out)?;
+    match (shape, result) {
+        (Shape::Relation | Shape::Collection, Form::Vector(all)) => {
+            rows.rows(all.into_iter().map(|node| node.form).collect(), shape)?;
+        }
+        (_, form) => rows.rows(vec![form], shape)?,
+    }
+    rows.end()?;
+    Ok(out.flush()?)
 }
 
 /// Prints the rows of an answer as they come.

@@ -1,6 +1,7 @@
 //! `daodb sql`: statements on a folder, without a server; or through one.
 
-use super::remote::Remote;
+use super::prompt::Place;
+use super::remote::{Remote, View};
 use super::render::{Broken, Format};
 use super::{Failure, folder, prompt, who};
 use crate::config::{Config, Settings, Wire};
@@ -20,6 +21,7 @@ Examples:
   daodb sql 'SELECT * FROM file VERSION AS OF 1042' --format csv > tree.csv
   daodb sql -f report.sql
   echo 'SELECT * FROM dao.transactions' | daodb sql --format jsonl
+  daodb sql --url http://127.0.0.1:8765    the same through a server
   daodb sql                                a prompt: SQL and Datalog, completion by Tab, what was typed by the arrows
 
 A table on a terminal, CSV in a pipe. Only one process opens a folder: while a server has it, ask by psql or --url.
@@ -51,17 +53,21 @@ impl Sql {
     /// Whether a person types statements.
     pub fn is_prompt(&self) -> bool {
         let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-        terminal && self.query.is_none() && self.file.is_none() && self.on.url.is_none()
+        terminal && self.query.is_none() && self.file.is_none()
     }
 
     async fn prompt(self) -> Result<(), Failure> {
+        let format = self.format.unwrap_or(Format::Table);
+        if let Some(server) = self.on.remote().await? {
+            let view = View { as_of: self.as_of, ..View::default() };
+            return prompt::run(Place::there(server, view), format).await;
+        }
         let opened = self.on.open(self.settings).await?;
         let options = self.as_of.into_iter().map(|time| ("daodb.as_of".to_owned(), time)).collect();
         let (catalog, name) = (Arc::clone(&opened.catalog), opened.name.clone());
-        let format = self.format.unwrap_or(Format::Table);
         let look = async |database: &Arc<Database>| {
             let session = session(&catalog, &name, options).await?;
-            Ok(prompt::run(&catalog, database, session, format).await?)
+            Ok(prompt::run(Place::here(&catalog, database, session), format).await?)
         };
         opened.look(look).await
     }
@@ -74,7 +80,8 @@ impl Sql {
         let example = "daodb sql 'SELECT ...', or -f FILE, or a pipe; -f - reads the terminal";
         let text = text(self.query.as_deref(), self.file.as_deref(), example)?;
         if let Some(server) = self.on.remote().await? {
-            return server.show(&text, self.as_of.as_deref(), self.format, stop).await;
+            let view = View { as_of: self.as_of, ..View::default() };
+            return server.show(&text, &view, self.format, stop).await;
         }
         let opened = self.on.open(self.settings).await?;
         let options = self.as_of.into_iter().map(|time| ("daodb.as_of".to_owned(), time)).collect();

@@ -72,11 +72,6 @@ impl Call {
         text.parse().map(Some).map_err(wrong)
     }
 
-    /// A header's text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
     /// No parameter but these: a misspelt `as-of` must not become now.
     pub fn knows(&self, names: &[&str]) -> Result<()> {
         match self.parameters.iter().find(|(name, _)| !names.contains(&name.as_str())) {

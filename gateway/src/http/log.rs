@@ -81,11 +81,12 @@ pub async fn route(
 
 async fn answer(server: &Arc<Server>, name: &str, call: &mut Call) -> Result<Response> {
     let mut wanted = Wanted::of(call)?;
+    let seen = last_event(call)?;
     let database = server.catalog.database(name).await?;
     if call.accept.events() {
         // A browser that connects again says what it saw last.
-        if let Some(last) = call.header("last-event-id").and_then(|id| id.parse::<i64>().ok()) {
-            wanted.from = last.saturating_add(1).max(FIRST_T);
+        if let Some(t) = seen {
+            wanted.from = t.saturating_add(1).max(FIRST_T);
         }
         check(&database, wanted.from)?;
         return events::stream(server, database, wanted, call);
@@ -117,6 +118,18 @@ async fn answer(server: &Arc<Server>, name: &str, call: &mut Call) -> Result<Res
         ("end", value(Value::Boolean(end))),
         ("transactions", node(Form::Vector(page.iter().map(report::transaction).collect()))),
     ]))
+}
+
+/// The t of the last event that a reader saw. One that is no t would begin at another place than the reader means.
+fn last_event(call: &Call) -> Result<Option<i64>> {
+    let Some(id) = call.headers.get("last-event-id") else { return Ok(None) };
+    match id.to_str().ok().and_then(|id| id.parse().ok()) {
+        Some(t) => Ok(Some(t)),
+        None => Err(errors::bad(
+            format!("Last-Event-ID: {} is no t", String::from_utf8_lossy(id.as_bytes())),
+            "send the id of the last event that was read, or leave the header out",
+        )),
+    }
 }
 
 /// A place among those that wait for what is new.

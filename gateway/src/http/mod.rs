@@ -2,7 +2,8 @@
 //! how many at once. A request becomes a [`call`]: its formats by [`accept`], its body as one form by [`formats`], its times
 //! by [`basis`]. Transactions go in by [`transact`](mod@transact), or only might by [`with`], and come out by [`tx`], [`log`] (as rows: [`log_rows`]) and [`events`]; a statement runs by [`sql`] with
 //! its [`args`]. A [`query`](mod@query) of Datalog has databases and values as its [`inputs`]; [`pull`], [`datoms`] and [`entity`] read without
-//! one, and what they [`found`] leaves as rows do, by [`stream`]. What fails leaves by [`errors`].
+//! one, and what they [`found`] leaves as rows do, by [`stream`]. What fails leaves by [`errors`]. [`fuzz`] says what must hold
+//! of any body.
 //!
 //! **Invariant:** one request reads one snapshot, and says which.
 //!
@@ -20,7 +21,9 @@ mod errors;
 mod events;
 pub(crate) mod formats;
 pub(crate) mod found;
+pub mod fuzz;
 mod health;
+mod info;
 mod inputs;
 mod log;
 mod log_rows;

@@ -34,12 +34,28 @@ async fn answer(server: &Arc<Server>, name: &str, call: &mut Call) -> Result<Res
     let format = call.accept.rows()?;
     call.knows(&basis::NAMES)?;
     let said = call.said(server, &KEYS).await?;
+    reads_or_says_no_more(call, &said)?;
     let transaction = transact::transaction(call, &said)?;
     let deadline = sql::deadline(server, &said)?;
     match within(deadline, imagined(server, name, transaction, call, &said)).await? {
         Seen::Report(report) => call.answer(report::report(name, &report)),
         Seen::Sql(ran) => sql::send(server, call, format, *ran, deadline).await,
         Seen::Datalog(ran) => found::send(server, call, format, ran, deadline).await,
+    }
+}
+
+/// Without a statement or a query nothing is read: what says how to would be passed over.
+fn reads_or_says_no_more(call: &Call, said: &Said) -> Result<()> {
+    if said.get("sql").is_some() || said.get("query").is_some() {
+        return Ok(());
+    }
+    let given = |name: &&str| said.get(name).is_some() || call.parameter(name).is_some();
+    match ["as-of", "since", "history", "args", "limit", "offset"].iter().find(|n| given(n)) {
+        None => Ok(()),
+        Some(name) => Err(errors::bad(
+            format!("{name} says what a statement or a query reads, and there is none"),
+            "give :sql or :query, or leave it out",
+        )),
     }
 }
 

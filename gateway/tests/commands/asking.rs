@@ -254,8 +254,43 @@ fn a_server_answers_as_its_folder_does() {
     let words: Vec<String> =
         refused.iter().map(|(arguments, status)| fails(dir, &with(arguments), *status)).collect();
 
+    // Datoms come in the order of an index here, and in that of an answer there.
+    let exports: [&[&str]; 7] = [
+        &["--format", "edn"],
+        &["--format", "csv"],
+        &["--format", "edn", "--as-of", "1001"],
+        &["--format", "edn", "--since", "1001"],
+        &["--format", "edn", "--history"],
+        &["--format", "csv", "--history", "--since", "1000", "--as-of", "1001"],
+        &["--format", "csv", "--table", "p"],
+    ];
+    let sorted = |arguments: &[&str], more: &[&str]| {
+        let said = done(dir, &[&["export"], arguments, more].concat());
+        let mut lines: Vec<String> = said.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let exported: Vec<_> = exports.iter().map(|arguments| sorted(arguments, &DATA)).collect();
+    assert!(exported.iter().all(|lines| lines.len() > 1), "{exported:?}");
+    // Of what lies in the store the closing of the server makes more.
+    let about = |more: &[&str]| {
+        let said = done(dir, &[&["info", "--format", "csv"], more].concat());
+        let cells = |line: &str| line.split(',').take(8).collect::<Vec<_>>().join(",");
+        said.lines().map(cells).collect::<Vec<_>>()
+    };
+    let held = about(&DATA);
+    assert!(held.len() == 2 && held[1].starts_with("people,100"), "{held:?}");
+
     let mut server = Server::start(dir, &with(&["serve"]));
     let url = server.http();
+    for (arguments, expect) in exports.iter().zip(&exported) {
+        assert_eq!(&sorted(arguments, &["--url", &url]), expect, "{arguments:?}");
+    }
+    done(dir, &["export", "--format", "parquet", "--out", "p.parquet", "--url", &url]);
+    assert!(std::fs::read(dir.join("p.parquet")).unwrap().starts_with(b"PAR1"));
+    fails(dir, &["export", "--format", "edn", "--table", "nothing", "--url", &url], 1);
+    assert_eq!(about(&["--url", &url]), held);
+    assert_eq!(about(&["--url", &url, "--database", "people"]), held);
     for (arguments, expect) in asked.iter().zip(&here) {
         let said = done(dir, &[arguments, &["--url", &url][..]].concat());
         assert_eq!(&said, expect, "{arguments:?}");

@@ -1,6 +1,6 @@
 //! `daodb import csv`, `json` and `parquet`: rows go in, again they change nothing, and what is no value is told with its place.
 
-use super::program::{Server, done, fails, run};
+use super::program::{Server, both, daodb, done, fails, run};
 use std::path::Path;
 
 const DATA: [&str; 2] = ["--data", "data"];
@@ -54,6 +54,16 @@ fn csv_goes_in_by_its_key() {
     let said = import(dir, &people);
     assert!(said.contains(": 0 changes;"), "{said}");
     assert_eq!(sql(dir, all), expect);
+
+    // By a pipe, too; nothing of it stays behind.
+    let piped = ["import", "csv", "-", "--table", "piped", "--key", "n", "--database", "d"];
+    let mut command = daodb(dir, &[&piped[..], &DATA].concat());
+    command.env("TMPDIR", dir.join("spool"));
+    std::fs::create_dir(dir.join("spool")).unwrap();
+    let (said, status) = both(command, "n,x\n1,a\n2,b\n");
+    assert!(status.success(), "{said}");
+    assert_eq!(sql(dir, "SELECT n, x FROM piped ORDER BY n"), "n,x\n1,a\n2,b\n");
+    assert_eq!(std::fs::read_dir(dir.join("spool")).unwrap().count(), 0);
 
     // Mended: a cell that is empty takes its value away, and what was a text stays one.
     write(dir, "mended.csv", "email,age,zip,note\nl@b,33,456,\na@b,,456,\nn@b,1,1,new\n");
@@ -250,6 +260,14 @@ fn rows_go_in_through_a_server() {
         "{said}"
     );
     assert!(said.contains(": 0 changes;"), "{said}");
+    let newest = || {
+        let rows = done(dir, &["log", "--limit", "1", "--format", "csv", "--url", &url]);
+        rows.lines().nth(1).unwrap().split(',').next().unwrap().to_owned()
+    };
+    // What changes nothing is no transaction.
+    let before = newest();
+    assert!(through(&["csv", "a.csv", "--table", "t"]).0 == Some(0));
+    assert_eq!(newest(), before);
     let (status, said) = through(&["csv", "a.csv", "--table", "other"]);
     assert!(status == Some(0) && said.contains("imported 11000 of 11000"), "{said}");
     let (status, said) = through(&["json", "b.json", "--table", "t"]);

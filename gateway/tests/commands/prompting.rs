@@ -1,6 +1,6 @@
 //! What helps who types: the prompt of `daodb sql`, completions of shells, pages of the manual.
 
-use super::program::{DAODB, both, daodb, done, fails, is_there, without_settings};
+use super::program::{DAODB, Server, both, daodb, done, fails, is_there, without_settings};
 use std::process::Command;
 
 /// Statements, a query and commands on a terminal, which `script` makes.
@@ -14,9 +14,9 @@ fn a_prompt_takes_both_languages() {
     let data = ["transact", "--database", "people", "--data", "data"];
     let (said, status) = both(daodb(dir, &data), "[{:p/name \"Ada\"}] [{:p/name \"Lin\"}]");
     assert!(status.success(), "{said}");
-    let prompt = |typed: &str| {
+    let prompt_on = |place: &str, typed: &str| {
         let mut command = Command::new("script");
-        command.args(["-q", "-e", "-c", &format!("{DAODB} sql --data data"), "/dev/null"]);
+        command.args(["-q", "-e", "-c", &format!("{DAODB} sql {place}"), "/dev/null"]);
         command.current_dir(dir).env("NO_COLOR", "1").env("TERM", "xterm");
         let mut command = without_settings(command);
         command.env("DAODB_HISTORY", dir.join("history"));
@@ -24,11 +24,10 @@ fn a_prompt_takes_both_languages() {
         assert!(status.success(), "{said}");
         said.replace("\r\n", "\n")
     };
-    let said = prompt(
-        "SELECT count(*) AS people\nFROM p;\n[:find (count ?n) .\n:where [_ :p/name ?n]]\n\
-         SELECT nothing FROM p;\nSET daodb.as_of = '1000';\n[:find ?n :where [_ :p/name ?n]]\n\\dt\n\\q\n",
-    );
-    for expect in [
+    let prompt = |typed: &str| prompt_on("--data data", typed);
+    let statements = "SELECT count(*) AS people\nFROM p;\n[:find (count ?n) .\n:where [_ :p/name ?n]]\n\
+         SELECT nothing FROM p;\nSET daodb.as_of = '1000';\n[:find ?n :where [_ :p/name ?n]]\n\\dt\n\\q\n";
+    let answers = [
         "people=> ",
         "people-> ",
         " people \n--------\n      2\n(1 row)\n",
@@ -37,7 +36,9 @@ fn a_prompt_takes_both_languages() {
         "\nSET\n",
         " ?n  \n-----\n Ada\n(1 row)\n",
         " table_name \n------------\n p\n tx\n(2 rows)\n",
-    ] {
+    ];
+    let said = prompt(statements);
+    for expect in answers {
         assert!(said.contains(expect), "{expect:?} in {said}");
     }
     // What was typed is remembered, whole.
@@ -53,6 +54,25 @@ fn a_prompt_takes_both_languages() {
     // Ctrl-P, Enter: the last entry again, which ends it.
     let said = prompt("\x10\n");
     assert!(said.contains("people=> \\q"), "{said}");
+
+    // Several lines come back as they were: the comment in them ends where it did.
+    prompt("SELECT 7 AS a -- seven\n, 8 AS b;\n\\q\n");
+    let said = prompt("\x10\x10\n\\q\n");
+    assert!(said.contains("people=> SELECT 7 AS a -- seven⏎, 8 AS b;"), "{said}");
+    assert!(said.contains(" a | b \n---+---\n 7 | 8\n(1 row)\n"), "{said}");
+
+    // Through a server the same, times that are set too.
+    let mut server = Server::start(dir, &["serve", "--data", "data"]);
+    let said = prompt_on(&format!("--url {}", server.http()), statements);
+    for expect in answers {
+        assert!(said.contains(expect), "{expect:?} in {said}");
+    }
+    let more = "SET daodb.as_of = '4711';\nRESET daodb.as_of;\n\\d p\nSELECT name FROM p;\n\\q\n";
+    let said = prompt_on(&format!("--url {} --as-of 1000", server.http()), more);
+    for expect in ["error: ", " column_name |", " name \n------\n Ada\n Lin\n(2 rows)\n"] {
+        assert!(said.contains(expect), "{expect:?} in {said}");
+    }
+    assert!(server.signal("-TERM").success());
 }
 
 #[test]

@@ -124,3 +124,114 @@ async fn five_hundred_at_once() {
     assert_eq!(door.get("/basis", JSON).await.status, 200);
     door.close().await;
 }
+
+/// A body of 100 MB in pieces that do not say how long it is.
+fn masses() -> reqwest::Body {
+    let piece = bytes::Bytes::from(vec![b' '; 1 << 20]);
+    let pieces = (0..100).map(move |_| Ok::<_, std::io::Error>(piece.clone()));
+    reqwest::Body::wrap_stream(futures::stream::iter(pieces))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_large_bodies_at_once() {
+    let door = Door::open().await;
+    let before = resident_mib();
+    let all = (0..16).map(|n| {
+        let format = [EDN, JSON, SQL][n % 3];
+        let request = door.client.post(door.url("/sql")).header("content-type", format);
+        request.body(masses()).send()
+    });
+    let sent = tokio::spawn(futures::future::join_all(all.collect::<Vec<_>>()));
+    let (mut most, mut served) = (before, 0);
+    while !sent.is_finished() {
+        assert_eq!(door.get("/basis", JSON).await.status, 200);
+        served += 1;
+        most = most.max(resident_mib());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for response in sent.await.unwrap() {
+        // The server need not read all of it before it says no: then the client may not read why.
+        let status = response.map_or(413, |response| response.status().as_u16());
+        assert!([413, 429, 503].contains(&status), "{status}");
+    }
+    if let (Some(before), Some(most)) = (before, most) {
+        // 256 MiB of bodies, and what this process has at hand beside them; all of them would be 1.6 GB.
+        assert!(most < before + 900, "from {before} to {most} MiB");
+    }
+    assert!(served > 0);
+    door.close().await;
+}
+
+/// Connections that end at any place of a request, in one direction only.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_closed_connections_end() {
+    let door = Door::open().await;
+    let sql = "SELECT 1";
+    let whole = format!(
+        "POST /api/test/sql HTTP/1.1\r\nHost: localhost\r\nContent-Type: {SQL}\r\nContent-Length: {}\r\n\r\n{sql}",
+        sql.len()
+    );
+    let mut sockets = Vec::new();
+    for n in 0..200 {
+        let mut socket = TcpStream::connect(door.address).await.unwrap();
+        let part = &whole.as_bytes()[..whole.len() * n / 199];
+        socket.write_all(part).await.unwrap();
+        socket.shutdown().await.unwrap();
+        sockets.push((n, socket));
+    }
+    assert_eq!(door.get("/basis", JSON).await.status, 200);
+    for (n, mut socket) in sockets {
+        let told = said(&mut socket).await.unwrap_or_else(|| panic!("{n} is kept open"));
+        let whole = n == 199;
+        // Who sent all of it may have left, or wait: both is right.
+        let right = told.is_empty() || told.starts_with("HTTP/1.1 4");
+        assert!(right || (whole && told.starts_with("HTTP/1.1 200")), "{n}: {told}");
+    }
+    let running = door.get("//metrics", "text/plain").await;
+    assert!(running.text().contains("\ndaodb_http_requests_running 0\n"), "{}", running.text());
+    door.close().await;
+}
+
+/// 500 that send a letter now and then, and one that asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn five_hundred_slow_ones_and_one_that_asks() {
+    let limits = Limits { head_time: Duration::from_secs(3), ..Limits::default() };
+    let door = Door::within(limits).await;
+    let before = resident_mib();
+    let slow = (0..500).map(|_| async {
+        let mut socket = TcpStream::connect(door.address).await.unwrap();
+        let start = Instant::now();
+        for letter in b"GET /api/test/basis HTTP/1.1\r\nHost: localhost\r\n".iter().cycle() {
+            // It is cut off: a write fails, if not this one then the next.
+            if socket.write_all(&[*letter]).await.is_err() {
+                return start.elapsed();
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        unreachable!("a cycle has no end")
+    });
+    let asks = async {
+        let start = Instant::now();
+        let mut times = Vec::new();
+        while start.elapsed() < Duration::from_secs(2) {
+            let asked = Instant::now();
+            assert_eq!(door.get("/basis", JSON).await.status, 200);
+            times.push(asked.elapsed());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        (times, resident_mib())
+    };
+    let (ended, (mut times, during)) = tokio::join!(futures::future::join_all(slow), asks);
+    let last = ended.iter().max().unwrap();
+    assert!(*last < Duration::from_secs(30), "{last:?}");
+    times.sort();
+    let (median, slowest) = (times[times.len() / 2], times[times.len() - 1]);
+    assert!(
+        median < Duration::from_secs(1),
+        "half of the answers took {median:?}, one {slowest:?}"
+    );
+    if let (Some(before), Some(during)) = (before, during) {
+        assert!(during < before + 400, "from {before} to {during} MiB");
+    }
+    door.close().await;
+}

@@ -93,6 +93,12 @@ async fn events_go_on_with_what_comes() {
     let gap = answer(follow("?from=5000")).await;
     assert_eq!((gap.status, gap.code().as_str()), (409, "55000"));
 
+    // What is no t would begin at another place than the reader means.
+    for id in ["", "x", "99999999999999999999"] {
+        let refused = answer(follow("").header("last-event-id", id)).await;
+        assert_eq!((refused.status, refused.code().as_str()), (400, "22023"), "{id:?}");
+    }
+
     let mut resumed = resumed.send().await.unwrap();
     let seen = events(&mut resumed, 1).await;
     assert!(seen[1].starts_with("id: 1001\n"), "{seen:?}");

@@ -10,5 +10,6 @@ mod openapi;
 mod provenance;
 mod query;
 mod reading;
+mod schemathesis;
 mod support;
 mod transact;

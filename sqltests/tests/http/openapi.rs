@@ -87,6 +87,8 @@ async fn answers_are_as_the_document_says() {
         ("/api/{db}/basis", "/basis"),
         ("/api/{db}/basis", "/basis?as-of=999"),
         ("/api/{db}/basis", "/basis?as-of=4711"),
+        ("/api/{db}/info", "/info"),
+        ("/api/{db}/info", "/info?x=1"),
         ("/api/{db}/tx/{t}", "/tx/1001"),
         ("/api/{db}/tx/{t}", "/tx/9999"),
         ("/api/{db}/log", "/log"),

@@ -334,6 +334,11 @@ async fn a_what_if_is_asked() {
     assert_eq!(door.found("/query", &format!("{{:query {ages}}}")).await, "[26 36 50]");
     let both = format!("{{:tx-data {tx_data} :query {ages} :sql \"SELECT 1\"}}");
     assert_eq!(door.post("/with", EDN, JSON, &both).await.code(), "22023");
+    // Nothing is read, so nothing says how.
+    for (path, more) in [("/with?history=x", ""), ("/with?as-of=0", ""), ("/with", ":limit 1")] {
+        let body = format!("{{:tx-data [] {more}}}");
+        assert_eq!(door.post(path, EDN, JSON, &body).await.code(), "22023", "{path} {more}");
+    }
     let wrong = format!("{{:tx-data {tx_data} :query [:find ?x :where [_ :p/age ?a]]}}");
     assert_eq!(door.post("/with", EDN, JSON, &wrong).await.status, 400);
     door.close().await;

@@ -4,8 +4,10 @@
 //! in memory.
 
 mod out;
+mod there;
 
 use super::progress::{Unit, Work};
+use super::remote::Remote;
 use super::render::Broken;
 use super::{Failure, folder, sql};
 use crate::config::{Config, Settings, Wire};
@@ -33,7 +35,9 @@ EDN loses nothing: references are #dao/ref 4294967296, bytes #dao/bytes \"base64
 microseconds; a keyword that no reader takes is #dao/keyword \"...\". In Clojure: (clojure.edn/read {:default tagged-literal} in).
 CSV is what Postgres's COPY ... WITH (FORMAT csv, HEADER) reads. --history with --table: the versions of its rows.
 
-Only one process opens a folder: while a server has it, psql's \\copy writes tables and dao.datoms.";
+  daodb export --url http://127.0.0.1:8765 --format edn > now.edn   through a server
+
+Only one process opens a folder: while a server has it, --url asks that one.";
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -55,13 +59,16 @@ impl Format {
     }
 }
 
-/// Write datoms or tables as Parquet, EDN or CSV
+/// Write datoms or tables as Parquet, EDN or CSV, of a folder or (--url) through a server
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Export {
     /// The database [default: the only one of the folder]
     #[arg(short, long, value_name = "NAME")]
     database: Option<String>,
+    /// The HTTP address of a server, in place of a folder
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
     #[arg(long, value_enum)]
     format: Format,
     /// As it stood then: a t, an instant, a date
@@ -93,6 +100,17 @@ impl Export {
                 _ => "several tables are written to a folder",
             };
             return Err(Failure::usage(what).hint("--out names it"));
+        }
+        if let Some(url) = &self.url {
+            let server = Remote::at(url, self.database.clone()).await?;
+            let exported = tokio::select! {
+                exported = self.through(&server) => exported,
+                () = stop.cancelled() => Err(Failure::failed("stopped before the end").into()),
+            };
+            return match exported {
+                Ok(()) | Err(Broken::Closed) => Ok(()),
+                Err(Broken::Failed(failure)) => Err(failure),
+            };
         }
         let catalog = folder::open(&config, false).await?;
         let name = folder::choose(&catalog, self.database.clone())?;
@@ -155,6 +173,18 @@ impl Export {
         Ok(Some(out.join(format!("{}.{}", table.replace('/', "_"), self.format.extension()))))
     }
 
+    /// The rows of a table, or of its versions.
+    fn query(&self, table: &str) -> String {
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        match self.history {
+            true => format!(
+                "SELECT * FROM {} ORDER BY _id, _t_from",
+                quoted(&format!("{table}__history"))
+            ),
+            false => format!("SELECT * FROM {} ORDER BY _id", quoted(table)),
+        }
+    }
+
     async fn table(
         &self,
         catalog: &Arc<Catalog>,
@@ -166,14 +196,7 @@ impl Export {
         let mut options = vec![("daodb.as_of".to_owned(), times.as_of.to_string())];
         options.extend(times.since.map(|t| ("daodb.since".to_owned(), t.to_string())));
         let mut session = sql::session(catalog, database, options).await?;
-        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-        let query = match self.history {
-            true => format!(
-                "SELECT * FROM {} ORDER BY _id, _t_from",
-                quoted(&format!("{table}__history"))
-            ),
-            false => format!("SELECT * FROM {} ORDER BY _id", quoted(table)),
-        };
+        let query = self.query(table);
         let told = |e: Error| Failure::from(e).inside(format!("table {table}"));
         let statements = session.parse(&query).map_err(told)?;
         let Some(statement) = statements.first() else {

@@ -3,6 +3,7 @@
 mod git;
 mod rows;
 mod server;
+mod spooled;
 
 pub use git::import;
 

@@ -1,6 +1,7 @@
 //! `daodb import csv`, `json` and `parquet`: the rows of a file, each an entity that its key names.
 
 use super::server::There;
+use super::spooled::Spooled;
 use crate::cli::progress::{Unit, Work};
 use crate::cli::remote::Remote;
 use crate::cli::who::Who;
@@ -22,6 +23,7 @@ Examples:
   daodb import csv people.csv --table person --key email --database crm
   daodb import csv people.csv --table person --key email              again, mended: what differs
   daodb import csv people.csv --table person --key email --url http://127.0.0.1:8765
+  curl -s https://example.com/people.csv | daodb import csv - --table person --key email
   daodb import csv export.csv --table sale --key no --delimiter ';' --type price=bigdec --type zip=string
 
 The first line names the columns; column name of table person is attribute :person/name. A row is the entity whose key has its
@@ -46,7 +48,7 @@ Dates, and times without a zone, become instants of UTC; lists become several va
 
 #[derive(Args, Debug)]
 struct Common {
-    /// The file
+    /// The file; - is stdin
     file: PathBuf,
     /// The table: name and age become :TABLE/name and :TABLE/age
     #[arg(short, long, value_name = "NAME")]
@@ -141,9 +143,16 @@ impl Common {
         let config = Config::resolve(self.settings.clone(), Wire::default())?;
         crate::cli::log(&config.log)?;
         let mut provenance = self.who.provenance()?;
-        let file = File { path: self.file.clone(), format };
+        // It lives as long as the import.
+        let spooled = match self.file.as_os_str() == "-" {
+            true => Some(Spooled::stdin()?),
+            false => None,
+        };
+        let place = spooled.as_ref().map_or(&self.file, |spooled| &spooled.path).clone();
+        let path = if spooled.is_some() { PathBuf::from("stdin") } else { place.clone() };
+        let file = File { path, place, format };
         // Before a database is made for it.
-        std::fs::File::open(&file.path)
+        std::fs::File::open(&file.place)
             .map_err(|e| Failure::usage(format!("cannot read {}: {e}", file.path.display())))?;
         let name = file.path.file_name().unwrap_or_default().to_string_lossy();
         provenance.reason.get_or_insert_with(|| format!("import of {name}").into());

@@ -37,29 +37,11 @@ impl Target for There {
     }
 
     fn transact(self: Arc<Self>, transaction: Transaction) -> BoxFuture<'static, Result<Done>> {
-        Box::pin(async move {
-            let said = |text: Option<Arc<str>>| match text {
-                Some(words) => crate::http::formats::text(words),
-                None => node(Form::Nil),
-            };
-            let (ops, provenance) = (transaction.ops, transaction.provenance);
-            let ops = ops.into_iter().map(form).collect::<Result<Vec<_>>>()?;
-            let body = map([
-                ("tx-data", node(Form::Vector(ops))),
-                (AUTHOR, said(provenance.author)),
-                (REASON, said(provenance.reason)),
-            ]);
-            let report = self.ask("transact", &body).await?;
-            let t =
-                number(&report, "t").map_err(|e| Error::new(SqlState::INTERNAL, e.to_string()))?;
-            let datoms = field(&report, "tx-data").and_then(Node::sequence).unwrap_or_default();
-            let about = |datom: &&Node| {
-                let e = datom.sequence().and_then(|parts| parts.first());
-                e.is_some_and(|e| e.form == Form::Value(Value::Long(t)))
-            };
-            let changes = datoms.iter().filter(|datom| !about(datom)).count();
-            Ok(Done { t, changes: changes as u64 })
-        })
+        Box::pin(async move { self.ask_to("transact", transaction).await })
+    }
+
+    fn would_change(self: Arc<Self>, transaction: Transaction) -> BoxFuture<'static, Result<u64>> {
+        Box::pin(async move { Ok(self.ask_to("with", transaction).await?.changes) })
     }
 
     fn at_once(&self) -> usize {
@@ -69,6 +51,30 @@ impl Target for There {
 }
 
 impl There {
+    /// What a transaction does, or would do.
+    async fn ask_to(&self, route: &str, transaction: Transaction) -> Result<Done> {
+        let said = |text: Option<Arc<str>>| match text {
+            Some(words) => crate::http::formats::text(words),
+            None => node(Form::Nil),
+        };
+        let (ops, provenance) = (transaction.ops, transaction.provenance);
+        let ops = ops.into_iter().map(form).collect::<Result<Vec<_>>>()?;
+        let body = map([
+            ("tx-data", node(Form::Vector(ops))),
+            (AUTHOR, said(provenance.author)),
+            (REASON, said(provenance.reason)),
+        ]);
+        let report = self.ask(route, &body).await?;
+        let t = number(&report, "t").map_err(|e| Error::new(SqlState::INTERNAL, e.to_string()))?;
+        let datoms = field(&report, "tx-data").and_then(Node::sequence).unwrap_or_default();
+        let about = |datom: &&Node| {
+            let e = datom.sequence().and_then(|parts| parts.first());
+            e.is_some_and(|e| e.form == Form::Value(Value::Long(t)))
+        };
+        let changes = datoms.iter().filter(|datom| !about(datom)).count();
+        Ok(Done { t, changes: changes as u64 })
+    }
+
     async fn ask(&self, route: &str, body: &Node) -> Result<Node> {
         let said = self.0.try_post(route, body).await?;
         edn::read(&said).map_err(|e| {

@@ -67,7 +67,7 @@ impl History {
             self.typed = typed.to_owned();
         }
         self.at = at;
-        self.entries.get(at).map(|entry| one_line(entry))
+        self.entries.get(at).cloned()
     }
 
     /// The entry after it; in the end what was typed.
@@ -77,7 +77,7 @@ impl History {
         }
         self.at += 1;
         match self.entries.get(self.at) {
-            Some(entry) => Some(one_line(entry)),
+            Some(entry) => Some(entry.clone()),
             None => Some(std::mem::take(&mut self.typed)),
         }
     }
@@ -87,16 +87,6 @@ fn place() -> Option<PathBuf> {
     let folder = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")))?;
     Some(state.join("daodb/history"))
-}
-
-/// As a line that is edited: comments up to the end of a line would swallow what follows them.
-fn one_line(entry: &str) -> String {
-    let plain = |line: &str| line.split("--").next().unwrap_or_default().trim().to_owned();
-    let lines: Vec<String> = match entry.contains('\n') && !entry.contains(['\'', '"']) {
-        true => entry.lines().map(plain).filter(|line| !line.is_empty()).collect(),
-        false => entry.lines().map(str::to_owned).collect(),
-    };
-    lines.join(" ")
 }
 
 fn escape(entry: &str) -> String {
@@ -148,10 +138,9 @@ mod tests {
         history.add("SELECT 1 -- one\n, '\\n';");
         history.add("SELECT a -- one\n, b;");
         let mut again = History::of(Some(file.clone()));
-        assert_eq!(again.older("").as_deref(), Some("SELECT a , b;"));
-        // A text may have two dashes in it.
-        assert_eq!(again.older("").as_deref(), Some("SELECT 1 -- one , '\\n';"));
-        assert_eq!(again.entries[0], "SELECT 1 -- one\n, '\\n';");
+        // With its lines, or a comment would swallow what follows it.
+        assert_eq!(again.older("").as_deref(), Some("SELECT a -- one\n, b;"));
+        assert_eq!(again.older("").as_deref(), Some("SELECT 1 -- one\n, '\\n';"));
         let many: String = (0..KEPT + 5).map(|n| format!("{n}\n")).collect();
         std::fs::write(&file, many).unwrap();
         let history = History::of(Some(file));

@@ -1,18 +1,13 @@
 //! Runs what is typed, until there is no more. What fails is told, and the next line comes.
 
 use super::history::History;
+use super::place::Place;
 use super::statement::{Typed, read};
 use super::terminal::{self, Line};
-use super::words::Words;
-use crate::cli::query;
+use crate::cli::Failure;
 use crate::cli::render::{Broken, Format};
-use crate::cli::{Failure, sql};
 use console::Term;
-use daodb_catalog::basis::Moment;
-use daodb_catalog::{Catalog, Database, Session};
-use daodb_datalog::QueryRequest;
 use std::io::Write;
-use std::sync::Arc;
 
 const HELP: &str = "\
 A statement ends with a semicolon, a query of Datalog ([:find ...]) with its last bracket; both may have several lines.
@@ -25,19 +20,15 @@ Tab completes, the arrows bring back what was typed, Ctrl-C forgets a line or st
 const TABLES: &str = "SELECT table_name FROM information_schema.tables \
     WHERE table_schema = 'public' AND table_name NOT LIKE '%\\_\\_history' ORDER BY table_name";
 
-pub async fn run(
-    catalog: &Arc<Catalog>,
-    database: &Arc<Database>,
-    mut session: Session,
-    format: Format,
-) -> Result<(), Failure> {
+pub async fn run(mut place: Place<'_>, format: Format) -> Result<(), Failure> {
     let term = Term::stdout();
-    let (mut history, mut words) = (History::open(), Words::of(database).await?);
-    println!("database {}; \\? helps, \\q ends", database.name());
+    let (mut history, mut words) = (History::open(), place.words().await?);
+    let name = place.database().to_owned();
+    println!("database {name}; \\? helps, \\q ends");
     let mut text = String::new();
     loop {
         let mark = if text.is_empty() { "=>" } else { "->" };
-        let prompt = format!("{}{mark} ", database.name());
+        let prompt = format!("{name}{mark} ");
         let line = terminal::line(&term, &prompt, &text, &mut history, &words)
             .map_err(|e| Failure::failed(format!("the terminal: {e}")))?;
         match line {
@@ -67,14 +58,12 @@ pub async fn run(
             },
             Typed::Sql => whole.to_owned(),
             Typed::Datalog => {
-                let ran = ask(catalog, database, &session, whole.trim_end_matches(';'), format);
-                told(stoppable(ran).await);
+                told(stoppable(place.ask(whole.trim_end_matches(';'), format)).await);
                 continue;
             }
         };
-        let mut out = std::io::stdout();
-        told(stoppable(sql::run(&mut session, &statement, format, &mut out)).await);
-        words = Words::of(database).await?;
+        told(stoppable(place.sql(&statement, format)).await);
+        words = place.words().await?;
     }
 }
 
@@ -112,25 +101,6 @@ fn told(ran: Result<(), Broken>) {
     }
     // Where nobody reads any more, the next line's prompt says so.
     let _ = std::io::stdout().flush();
-}
-
-/// A query of the database as the session sees it.
-async fn ask(
-    catalog: &Catalog,
-    database: &Arc<Database>,
-    session: &Session,
-    text: &str,
-    format: Format,
-) -> Result<(), Broken> {
-    let set = |name: &str| session.setting(name).filter(|value| !value.is_empty());
-    let moment = |name: &str| set(name).map(|text| Moment::parse(&text)).transpose();
-    let (as_of, since) = (moment("daodb.as_of")?, moment("daodb.since")?);
-    let history = set("daodb.history").is_some_and(|on| on == "on");
-    let mut request = QueryRequest::text(text);
-    request.default = Some(query::at(database, as_of, since, history).await?);
-    let answer = daodb_datalog::query(catalog, request).await;
-    let answer = answer.map_err(|e| Failure::of_statement(e, text))?;
-    query::print(answer, text, format, &mut std::io::stdout()).await
 }
 
 #[cfg(test)]

@@ -81,8 +81,13 @@ fn show(term: &Term, prompt: &str, editor: &Editor) -> io::Result<()> {
     out.flush()
 }
 
+/// Where a line ends, in an entry of several that was brought back: it is edited as one.
+const LINE_END: char = '⏎';
+
 /// The part of a line that fits into so many cells with the cursor in it, and the cell of the cursor.
 fn window(text: &[char], at: usize, room: usize) -> (String, usize) {
+    let shown = |c: &char| if *c == '\n' { LINE_END } else { *c };
+    let text: Vec<char> = text.iter().map(shown).collect();
     let cells = |chars: &[char]| chars.iter().map(|c| c.width().unwrap_or(0)).sum::<usize>();
     let mut from = 0;
     while cells(&text[from..at]) > room {
@@ -124,5 +129,6 @@ mod tests {
         check("abcdefghij", 0, 8, ("abcdefgh", 0));
         check("日本語", 3, 4, ("本語", 4));
         check("", 0, 8, ("", 0));
+        check("a\nb", 3, 8, ("a⏎b", 3));
     }
 }

@@ -1,5 +1,7 @@
 //! What may be typed next: names of tables, columns, attributes, and the words of both languages.
 
+use crate::cli::Failure;
+use crate::cli::remote::Remote;
 use daodb_catalog::{Database, Result};
 use std::collections::BTreeSet;
 
@@ -107,6 +109,20 @@ impl Words {
         }
         let schema = database.schema(&snapshot).await?;
         words.datalog.extend(schema.attributes.keys().map(|a| a.as_str().to_owned()));
+        Ok(words)
+    }
+
+    /// Of a database that a server has.
+    pub async fn there(server: &Remote) -> Result<Words, Failure> {
+        let mut words = Words::default();
+        let columns = "SELECT table_name, column_name FROM information_schema.columns \
+            WHERE table_schema = 'public'";
+        for row in server.texts(columns).await? {
+            words.sql.extend(row);
+        }
+        for row in server.texts("SELECT attribute FROM dao.attributes").await? {
+            words.datalog.extend(row);
+        }
         Ok(words)
     }
 

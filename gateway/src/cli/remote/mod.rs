@@ -1,9 +1,10 @@
 //! A server that a command speaks to by HTTP, in place of a folder: forms by [`Remote`], [`rows`] of statements as they come.
 
+mod datoms;
 mod rows;
 
 use super::Failure;
-use crate::http::formats::field;
+use crate::http::formats::{field, map, node, text};
 use crate::provenance::DAODB;
 use daodb_catalog::{Error, SqlState};
 use daodb_datalog::edn::{self, Form, Node};
@@ -11,6 +12,26 @@ use daodb_storage::Value;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 
 const EDN: &str = "application/edn";
+
+/// Which moment is read; nothing said is now.
+#[derive(Debug, Default, Clone)]
+pub struct View {
+    pub as_of: Option<String>,
+    pub since: Option<String>,
+    pub history: bool,
+}
+
+impl View {
+    /// As keys of a request.
+    pub fn keys(&self) -> [(&'static str, Node); 3] {
+        let said = |time: &Option<String>| match time {
+            Some(time) => text(time),
+            None => node(Form::Nil),
+        };
+        let history = node(Form::Value(Value::Boolean(self.history)));
+        [("as-of", said(&self.as_of)), ("since", said(&self.since)), ("history", history)]
+    }
+}
 
 /// A server, and the database there.
 pub struct Remote {
@@ -20,11 +41,22 @@ pub struct Remote {
     name: String,
 }
 
+/// The names of the databases of a server.
+pub async fn databases(url: &str) -> Result<Vec<String>, Failure> {
+    let client = client()?;
+    let url = format!("{}/api", url.trim_end_matches('/'));
+    Ok(names(&answer(client.get(&url), &url).await?))
+}
+
+fn client() -> Result<reqwest::Client, Failure> {
+    let client = reqwest::Client::builder().user_agent(DAODB).build();
+    client.map_err(|e| Failure::failed(format!("cannot speak HTTP: {e}")))
+}
+
 impl Remote {
     /// `database`: where it is not said, the only one.
     pub async fn at(url: &str, database: Option<String>) -> Result<Remote, Failure> {
-        let client = reqwest::Client::builder().user_agent(DAODB).build();
-        let client = client.map_err(|e| Failure::failed(format!("cannot speak HTTP: {e}")))?;
+        let client = client()?;
         let url = format!("{}/api", url.trim_end_matches('/'));
         let name = match database {
             Some(name) => name,
@@ -73,6 +105,15 @@ impl Remote {
         number(&self.get(&format!("/basis?as-of={time}")).await?, "t")
     }
 
+    /// The rows of a statement as texts.
+    pub async fn texts(&self, statement: &str) -> Result<Vec<Vec<String>>, Failure> {
+        let said = form(&self.post("sql", &map([("sql", text(statement))]), None).await?)?;
+        let rows = field(&said, "rows").and_then(Node::sequence).unwrap_or_default();
+        let text = |node: &Node| node.string().or(node.keyword()).unwrap_or_default().to_owned();
+        let row = |row: &Node| row.sequence().unwrap_or_default().iter().map(text).collect();
+        Ok(rows.iter().map(row).collect())
+    }
+
     /// What a query of Datalog finds.
     pub async fn query(&self, body: &Node) -> Result<Form, Failure> {
         let said = form(&self.post("query", body, None).await?)?;
@@ -95,13 +136,17 @@ pub fn number(answer: &Node, name: &str) -> Result<i64, Failure> {
     }
 }
 
-/// The name of the only database of `{:databases [...]}`.
-fn only(answer: &str) -> Result<String, Failure> {
+/// Those of `{:databases [...]}`.
+fn names(answer: &str) -> Vec<String> {
     let read = edn::read(answer).ok();
-    let names = read.as_ref().and_then(|node| field(node, "databases")?.sequence());
-    let names: Vec<&str> = names.unwrap_or_default().iter().filter_map(Node::string).collect();
-    match names.as_slice() {
-        [one] => Ok((*one).to_owned()),
+    let all = read.as_ref().and_then(|node| field(node, "databases")?.sequence());
+    all.unwrap_or_default().iter().filter_map(Node::string).map(str::to_owned).collect()
+}
+
+/// The name of the only one.
+fn only(answer: &str) -> Result<String, Failure> {
+    match names(answer).as_slice() {
+        [one] => Ok(one.clone()),
         [] => Err(Failure::failed("the server holds no database yet").hint("POST /api makes one")),
         names => Err(Failure::usage("which database?")
             .hint(format!("--database NAME; there are {}", names.join(", ")))),

@@ -1,13 +1,14 @@
 //! Statements that a server runs, and their rows as they come: as Arrow, so that they are printed as those of a folder are.
 
-use super::{EDN, Remote, refused};
+use super::{EDN, Remote, View, refused};
 use crate::cli::Failure;
 use crate::cli::prompt::statements;
 use crate::cli::render::{Broken, Format};
-use crate::http::formats::{ARROW, field, map, node, text};
-use daodb_datalog::edn::{self, Form, Node};
+use crate::http::formats::{ARROW, field, map, text};
+use daodb_datalog::edn::{self, Node};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::buffer::Buffer;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::ipc::reader::StreamDecoder;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -19,14 +20,14 @@ impl Remote {
     pub async fn show(
         &self,
         sql: &str,
-        as_of: Option<&str>,
+        view: &View,
         format: Option<Format>,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
         let mut out = std::io::BufWriter::new(std::io::stdout());
         let printed = async {
             for statement in statements(sql) {
-                self.print(statement, as_of, Format::or_default(format), &mut out).await?;
+                self.print(statement, view, Format::or_default(format), &mut out).await?;
             }
             Ok::<_, Broken>(out.flush()?)
         };
@@ -40,23 +41,21 @@ impl Remote {
         }
     }
 
-    async fn print(
+    /// Prints the rows of one statement.
+    pub async fn print(
         &self,
         statement: &str,
-        as_of: Option<&str>,
+        view: &View,
         format: Format,
         out: &mut dyn Write,
     ) -> Result<(), Broken> {
-        let mut rows = match self.run(statement, as_of).await? {
+        let mut rows = match self.run(statement, view).await? {
             Ran::Rows(rows) => rows,
             Ran::Tag(tag) if format == Format::Table => return Ok(writeln!(out, "{tag}")?),
             Ran::Tag(_) => return Ok(()),
         };
-        // The schema comes before the first row, and where there is none.
-        let first = rows.next().await?;
-        let schema = rows.decoder.schema().ok_or_else(|| broken("it has no columns"))?;
+        let (schema, mut next) = rows.begin().await?;
         let mut printed = format.writer(&schema, &Default::default(), out)?;
-        let mut next = first;
         while let Some(batch) = next {
             printed.batch(&batch)?;
             next = rows.next().await?;
@@ -64,10 +63,18 @@ impl Remote {
         printed.end()
     }
 
-    async fn run(&self, statement: &str, as_of: Option<&str>) -> Result<Ran, Failure> {
+    /// The rows of a statement that has some.
+    pub async fn rows(&self, statement: &str, view: &View) -> Result<Box<Rows>, Failure> {
+        match self.run(statement, view).await? {
+            Ran::Rows(rows) => Ok(rows),
+            Ran::Tag(_) => Err(Failure::failed(format!("{statement} gives no rows"))),
+        }
+    }
+
+    async fn run(&self, statement: &str, view: &View) -> Result<Ran, Failure> {
         let url = format!("{}/sql", self.url);
-        let as_of = as_of.map_or_else(|| node(Form::Nil), text);
-        let body = map([("sql", text(statement)), ("as-of", as_of)]);
+        let [as_of, since, history] = view.keys();
+        let body = map([("sql", text(statement)), as_of, since, history]);
         let request = self.client.post(&url).header(CONTENT_TYPE, EDN).body(body.to_string());
         let request = request.header(ACCEPT, format!("{ARROW}, {EDN};q=0.5"));
         let response = request.send().await.map_err(|e| super::lost(&url, &e))?;
@@ -93,7 +100,7 @@ enum Ran {
 }
 
 /// Rows on their way.
-struct Rows {
+pub struct Rows {
     response: reqwest::Response,
     decoder: StreamDecoder,
     /// What came and is not decoded yet.
@@ -101,7 +108,15 @@ struct Rows {
 }
 
 impl Rows {
-    async fn next(&mut self) -> Result<Option<RecordBatch>, Failure> {
+    /// The columns, and the first rows, if there are any.
+    pub async fn begin(&mut self) -> Result<(SchemaRef, Option<RecordBatch>), Failure> {
+        // The schema comes before the first row, and where there is none.
+        let first = self.next().await?;
+        let schema = self.decoder.schema().ok_or_else(|| broken("it has no columns"))?;
+        Ok((schema, first))
+    }
+
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, Failure> {
         loop {
             if !self.buffer.is_empty() {
                 let decoded = self.decoder.decode(&mut self.buffer);
@@ -125,7 +140,7 @@ fn unreadable(e: ArrowError) -> Failure {
     broken(&e.to_string())
 }
 
-fn broken(why: &str) -> Failure {
+pub fn broken(why: &str) -> Failure {
     Failure::failed(format!("the answer broke off: {why}"))
         .hint("its rows are not all of the result; the server's log says more")
 }

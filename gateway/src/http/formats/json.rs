@@ -93,15 +93,17 @@ fn tagged(key: &Key, value: Json) -> Result<Form, EdnError> {
             "-Infinity" => Ok(Form::Value(Value::Double(f64::NEG_INFINITY))),
             _ => wrong("\"NaN\", \"Infinity\" or \"-Infinity\""),
         },
-        ("char", Kind::String(text)) if text.chars().count() == 1 => {
-            Ok(text.chars().next().map_or(Form::Nil, Form::Char))
-        }
+        ("char", Kind::String(text)) => match edn::character(&text) {
+            Some(form) => Ok(form),
+            None => wrong("a text of one character, of the first plane"),
+        },
         ("list", Kind::Array(all)) => Ok(Form::List(nodes(all)?)),
-        ("set", Kind::Array(all)) => Ok(Form::Set(nodes(all)?)),
+        ("set", Kind::Array(all)) => edn::set(nodes(all)?),
         ("map", Kind::Array(all)) => pairs(all),
         ("tag", Kind::Array(all)) => match <[Json; 2]>::try_from(all) {
             Ok([Json { kind: Kind::String(tag), .. }, form]) => {
-                Ok(Form::Tagged(tag.into(), Box::new(node(form)?)))
+                let form = node(form)?;
+                edn::other_tag(&tag, form).map_err(|message| error(message, span, None))
             }
             _ => wrong("a tag and a form"),
         },
@@ -130,7 +132,7 @@ fn pairs(all: Vec<Json>) -> Result<Form, EdnError> {
         let [key, value] = <[Json; 2]>::try_from(pair).map_err(|_| wrong)?;
         Ok((node(key)?, node(value)?))
     };
-    Ok(Form::Map(all.into_iter().map(pair).collect::<Result<_, _>>()?))
+    edn::map(all.into_iter().map(pair).collect::<Result<_, _>>()?)
 }
 
 /// A form on one line.

@@ -44,7 +44,7 @@ pub fn read(text: &str) -> Result<Json, EdnError> {
 }
 
 pub fn error(message: impl Into<String>, span: Span, hint: Option<&str>) -> EdnError {
-    EdnError { message: message.into(), hint: hint.map(str::to_owned), span }
+    EdnError::new(message, span, hint)
 }
 
 struct Reader<'a> {

@@ -12,6 +12,7 @@ mod transit;
 
 pub use arrow::Arrow;
 pub use rows::{Head, Rows};
+pub use transit::body as transit_body;
 
 use super::errors::{Refusal, Result};
 use daodb_datalog::edn::{self, EdnError, Form, Node, Span};

@@ -124,7 +124,7 @@ impl Reader {
             };
             pairs.push((Node { form, span: span_of_key }, self.node(value)?));
         }
-        Ok(Form::Map(pairs))
+        edn::map(pairs)
     }
 
     fn object(&mut self, pairs: Vec<(Key, Json)>) -> Result<Form, EdnError> {
@@ -141,7 +141,7 @@ impl Reader {
                 _ => return Err(error("a tag stands alone in its object", key.span, None)),
             }
         }
-        Ok(Form::Map(out))
+        edn::map(out)
     }
 
     fn tagged(
@@ -154,7 +154,12 @@ impl Reader {
             return Err(error(format!("the tag {tag} has one value"), span, None));
         };
         let node = self.node(value)?;
-        made(tag, node).map_err(|message| error(message, span, None))
+        match made(tag, node).map_err(|message| error(message, span, None))? {
+            // What a tag makes sets and maps of is not known to differ.
+            Form::Set(nodes) => edn::set(nodes),
+            Form::Map(pairs) => edn::map(pairs),
+            form => Ok(form),
+        }
     }
 }
 
@@ -210,7 +215,7 @@ fn scalar(text: &str) -> Made {
         ':' => Some(Value::keyword(format!(":{rest}"))),
         '$' => Some(Value::Symbol(rest.into())),
         '_' => return Ok(Form::Nil),
-        'c' => return rest.chars().next().map(Form::Char).ok_or_else(|| no("character", text)),
+        'c' => return edn::character(rest).ok_or_else(|| no("character", text)),
         '?' => match rest {
             "t" => Some(Value::Boolean(true)),
             "f" => Some(Value::Boolean(false)),
@@ -228,10 +233,10 @@ fn scalar(text: &str) -> Made {
         },
         'm' => rest.parse::<i64>().ok().and_then(|ms| ms.checked_mul(1000)).map(Value::Instant),
         't' => return edn::tagged("inst", text_node(rest)),
-        'u' => Uuid::try_parse(rest).ok().map(Value::Uuid),
+        'u' => return edn::tagged("uuid", text_node(rest)),
         'r' => Some(Value::Uri(rest.into())),
         'b' => from_base64(rest).map(|bytes| Value::Bytes(bytes.into())),
-        other => return Ok(Form::Tagged(other.to_string().into(), Box::new(text_node(rest)))),
+        other => return edn::other_tag(&other.to_string(), text_node(rest)),
     };
     value.map(Form::Value).ok_or_else(|| no("value", text))
 }

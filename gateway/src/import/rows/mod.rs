@@ -38,7 +38,10 @@ pub enum Format {
 /// A file, and how it is read.
 #[derive(Debug, Clone)]
 pub struct File {
+    /// As it is told of.
     pub path: PathBuf,
+    /// Where it lies.
+    pub place: PathBuf,
     pub format: Format,
 }
 
@@ -121,7 +124,7 @@ impl From<std::io::Error> for Fault {
 
 impl File {
     fn open(&self) -> Result<Box<dyn Rows>, Fault> {
-        let file = std::fs::File::open(&self.path)?;
+        let file = std::fs::File::open(&self.place)?;
         Ok(match self.format {
             Format::Csv { delimiter } => {
                 Box::new(csv::Csv::open(std::io::BufReader::new(file), delimiter)?)

@@ -11,6 +11,8 @@ pub trait Target: Send + Sync {
     fn newest(&self) -> BoxFuture<'_, Result<i64>>;
     /// The order of calls is that in which they are first polled.
     fn transact(self: Arc<Self>, transaction: Transaction) -> BoxFuture<'static, Result<Done>>;
+    /// How many datoms a transaction would make now, apart from those about it; nothing is written.
+    fn would_change(self: Arc<Self>, transaction: Transaction) -> BoxFuture<'static, Result<u64>>;
     /// Transactions that may be on their way at a time without changing their order.
     fn at_once(&self) -> usize;
 }
@@ -40,6 +42,13 @@ impl Target for Here {
             let report = self.0.transact(transaction).await?;
             let changes = report.datoms.iter().filter(|d| d.e != report.t).count();
             Ok(Done { t: report.t, changes: changes as u64 })
+        })
+    }
+
+    fn would_change(self: Arc<Self>, transaction: Transaction) -> BoxFuture<'static, Result<u64>> {
+        Box::pin(async move {
+            let report = self.0.with(&self.0.snapshot(), transaction).await?;
+            Ok(report.datoms.iter().filter(|d| d.e != report.t).count() as u64)
         })
     }
 

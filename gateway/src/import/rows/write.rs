@@ -62,6 +62,8 @@ pub struct Writer {
     sent: FuturesOrdered<Sent>,
     /// Whether a row before may have had values where a later one has none.
     begun: bool,
+    /// Whether the next rows are likely to be new, as most of those before were: they are not asked for first.
+    fresh: bool,
     written: Written,
 }
 
@@ -75,7 +77,17 @@ impl Writer {
         let t = target.newest().await?;
         let written = Written { t, ..Written::default() };
         let (batch, sent) = (Batch::default(), FuturesOrdered::new());
-        Ok(Writer { target, file, columns, provenance, batch, sent, begun: false, written })
+        Ok(Writer {
+            target,
+            file,
+            columns,
+            provenance,
+            batch,
+            sent,
+            begun: false,
+            fresh: false,
+            written,
+        })
     }
 
     /// How many rows are durable.
@@ -155,6 +167,19 @@ impl Writer {
             self.written.rows += rows;
             return Ok(());
         }
+        if !self.fresh {
+            // What is on its way may change what these rows find.
+            while !self.sent.is_empty() {
+                self.receive().await?;
+            }
+            let would = Arc::clone(&self.target).would_change(self.transaction(ops.clone())).await;
+            let changes = would.map_err(|e| self.failed_at(&places, e))?;
+            self.fresh = changes > rows;
+            if changes == 0 {
+                self.written.rows += rows;
+                return Ok(());
+            }
+        }
         self.begun = true;
         let (target, transaction) = (Arc::clone(&self.target), self.transaction(ops));
         let call = async move { (places, rows, target.transact(transaction).await) };
@@ -175,13 +200,11 @@ impl Writer {
         let Some((places, rows, done)) = self.sent.next().await else { return Ok(()) };
         match done {
             Ok(done) => {
+                self.fresh &= done.changes > rows;
                 self.count(rows, done);
                 Ok(())
             }
-            Err(e) => {
-                let place = e.op.and_then(|op| places.get(op as usize).copied());
-                Err(self.failed(Fault { place, ..Fault::new("") }, e))
-            }
+            Err(e) => Err(self.failed_at(&places, e)),
         }
     }
 
@@ -194,6 +217,11 @@ impl Writer {
         self.written.transactions += 1;
         self.written.t = done.t;
         self.written.changes += done.changes;
+    }
+
+    fn failed_at(&self, places: &[Place], e: Error) -> Error {
+        let place = e.op.and_then(|op| places.get(op as usize).copied());
+        self.failed(Fault { place, ..Fault::new("") }, e)
     }
 
     /// An error of the transactor, with the place in the file.
