@@ -18,4 +18,6 @@ pub use database::{Catalog, Database};
 pub use error::{Error, Result, SqlState};
 pub use schema::Schema;
 pub use session::{Outcome, Session};
-pub use transact::{EntityRef, Op, Provenance, Transaction, TxReport, TxValue};
+pub use transact::{
+    Condition, EntityRef, Language, Op, Provenance, Transaction, TxReport, TxValue,
+};

@@ -9,6 +9,7 @@
 //! [`find`] makes columns of the rows, and an [`answer`] gives them out, [`pull`]ing what it is asked for. Values of variables
 //! are described in [`value`], what is called on them in [`functions`]. [`access`] reads datoms, entities and transactions
 //! without a query;
+//! a [`condition`] is a query that a transaction must leave with an answer;
 //! a query that was [compiled](cache_figures) before is not compiled again;
 //! [`sql`] is a query as a table of SQL.
 //!
@@ -21,6 +22,7 @@ pub mod access;
 pub mod algebra;
 pub mod answer;
 mod cache;
+pub mod condition;
 pub mod edn;
 mod engine;
 mod explain;

@@ -32,7 +32,7 @@ pub fn said_in(map: &Node) -> Result<Transaction, EdnError> {
     };
     let (author, reason) = (text(AUTHOR)?, text(REASON)?);
     let provenance = Provenance { author, client: None, reason };
-    Ok(Transaction { ops: Vec::new(), provenance, key: text(KEY)? })
+    Ok(Transaction { provenance, key: text(KEY)?, ..Transaction::default() })
 }
 
 /// Whether the data themselves say this of the transaction: then what a door says by default is left out.

@@ -189,6 +189,9 @@ async fn history(n: usize, length: usize) -> Result<Json, String> {
     let open_ms = start.elapsed().as_secs_f64() * 1e3;
     // Of the program that ran before: what is due is done, so that all lengths are measured at rest.
     database.stream().index_now().await.map_err(failed)?;
+    tokio::time::sleep(options().stream.rest_after + Duration::from_secs(1)).await;
+    // Waits for what goes on.
+    database.stream().index_now().await.map_err(failed)?;
     let mut session = engine::session(&catalog, &[]).await.map_err(failed)?;
     let queries = ask(&mut session, n).await?;
     let segments = database.snapshot().segments().len();

@@ -43,6 +43,7 @@ pub fn options_with_tail(tail_datoms: usize) -> CatalogOptions {
 /// An empty database named [`DATABASE`] in memory.
 pub async fn memory(options: CatalogOptions) -> Result<(Arc<Catalog>, Arc<Database>)> {
     let catalog = Catalog::open_memory(options).await?;
+    daodb_datalog::condition::speak(&catalog);
     let database = open_or_create(&catalog).await?;
     Ok((catalog, database))
 }
@@ -50,6 +51,7 @@ pub async fn memory(options: CatalogOptions) -> Result<(Arc<Catalog>, Arc<Databa
 /// The database named [`DATABASE`] in a folder, made where it is missing.
 pub async fn folder(path: &Path, options: CatalogOptions) -> Result<(Arc<Catalog>, Arc<Database>)> {
     let catalog = Catalog::open_folder(path, options).await?;
+    daodb_datalog::condition::speak(&catalog);
     let database = open_or_create(&catalog).await?;
     Ok((catalog, database))
 }

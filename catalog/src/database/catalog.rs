@@ -3,6 +3,7 @@
 use super::Database;
 use crate::error::{Error, Result, SqlState};
 use crate::nearest::nearest;
+use crate::transact::{Language, Spoken};
 use daodb_storage::marker::{ARCHIVED, MARKER, Marker, archived_at};
 use daodb_storage::store::Created;
 use daodb_storage::value::Clock;
@@ -70,6 +71,8 @@ pub struct Catalog {
     creating: tokio::sync::Mutex<()>,
     /// See [`Catalog::kept`].
     kept: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    /// In which entity specs ask.
+    spoken: Spoken,
 }
 
 impl Catalog {
@@ -125,8 +128,13 @@ impl Catalog {
         let names = names(&store).await?;
         let databases = names.into_iter().map(|name| (name, Slot::default())).collect();
         let (databases, creating) = (Mutex::new(databases), tokio::sync::Mutex::default());
-        let kept = Mutex::default();
-        Ok(Arc::new(Catalog { store, options, runtime, databases, creating, kept }))
+        let (kept, spoken) = (Mutex::default(), Spoken::default());
+        Ok(Arc::new(Catalog { store, options, runtime, databases, creating, kept, spoken }))
+    }
+
+    /// From now on the queries of entity specs (`:db.entity/query`) are read by this; the first one stays.
+    pub fn speak(&self, language: Arc<dyn Language>) {
+        let _ = self.spoken.set(language);
     }
 
     /// What a crate above keeps for as long as the catalog is open: one of each type, made when it is first asked for.
@@ -252,10 +260,10 @@ impl Catalog {
         let stream = STREAM.into_iter().fold(prefix, |path, part| path.join(part));
         if self.options.read_only {
             let stream = Stream::follow(store, stream, options).await?;
-            return Database::follow(name, stream, clock).await;
+            return Database::follow(name, stream, clock, &self.spoken).await;
         }
         let stream = Stream::open(store, stream, options).await?;
-        Database::start(name, stream, clock, self.options.commit_wait).await
+        Database::start(name, stream, clock, self.options.commit_wait, &self.spoken).await
     }
 
     async fn check_marker(&self, path: &Path) -> Result<()> {

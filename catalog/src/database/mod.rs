@@ -10,7 +10,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::schema::Schema;
 use crate::table::{self, TableDef};
 use crate::transact::writer::{Message, Writer};
-use crate::transact::{Transaction, TxReport, what_if};
+use crate::transact::{Spoken, Transaction, TxReport, check_conditions, what_if};
 use daodb_storage::value::Clock;
 use daodb_storage::{Snapshot, Stream};
 use futures::future::BoxFuture;
@@ -40,6 +40,7 @@ pub struct Database {
     clock: Clock,
     /// Of a what-if: the snapshot that no log has.
     imagined: Option<Snapshot>,
+    spoken: Spoken,
 }
 
 impl Database {
@@ -48,25 +49,54 @@ impl Database {
         stream: Arc<Stream>,
         clock: Clock,
         commit_wait: Duration,
+        spoken: &Spoken,
     ) -> Result<Arc<Database>> {
         let snapshot = stream.snapshot();
         let schemas = Arc::new(Schemas::read(&snapshot, false).await?);
         let schema = schemas.at(&snapshot, snapshot.t()).await?;
         let (calls, queue) = mpsc::unbounded_channel();
         let (of, at) = (Arc::clone(&stream), Arc::clone(&schemas));
-        let writer = Writer::new(of, at, schema, Arc::clone(&clock), commit_wait);
+        let of_it = Database::reading(name, of, at, Arc::clone(&clock), spoken);
+        let writer = Writer::new(of_it, schema, commit_wait);
         let writer = Mutex::new(Some(tokio::spawn(writer.run(queue))));
-        let (name, tables) = (name.to_owned(), Mutex::default());
-        let (calls, imagined) = (Some(calls), None);
-        Ok(Arc::new(Database { name, stream, schemas, tables, calls, writer, clock, imagined }))
+        let calls = Some(calls);
+        Ok(Arc::new(Database {
+            calls,
+            writer,
+            ..Database::reading(name, stream, schemas, clock, spoken)
+        }))
     }
 
     /// One that only reads, while another process writes.
-    async fn follow(name: &str, stream: Arc<Stream>, clock: Clock) -> Result<Arc<Database>> {
+    async fn follow(
+        name: &str,
+        stream: Arc<Stream>,
+        clock: Clock,
+        spoken: &Spoken,
+    ) -> Result<Arc<Database>> {
         let schemas = Arc::new(Schemas::read(&stream.snapshot(), true).await?);
-        let (name, tables, writer) = (name.to_owned(), Mutex::default(), Mutex::default());
-        let (calls, imagined) = (None, None);
-        Ok(Arc::new(Database { name, stream, schemas, tables, calls, writer, clock, imagined }))
+        Ok(Arc::new(Database::reading(name, stream, schemas, clock, spoken)))
+    }
+
+    /// One that does not write.
+    fn reading(
+        name: &str,
+        stream: Arc<Stream>,
+        schemas: Arc<Schemas>,
+        clock: Clock,
+        spoken: &Spoken,
+    ) -> Database {
+        Database {
+            name: name.to_owned(),
+            stream,
+            schemas,
+            tables: Mutex::default(),
+            calls: None,
+            writer: Mutex::default(),
+            clock,
+            imagined: None,
+            spoken: Arc::clone(spoken),
+        }
     }
 
     /// This database as a what-if leaves it: `snapshot` is the newest there is, nothing can be written, and what is
@@ -74,11 +104,15 @@ impl Database {
     pub fn imagine(&self, snapshot: Snapshot) -> BoxFuture<'_, Result<Arc<Database>>> {
         Box::pin(async move {
             let schemas = Arc::new(Schemas::read(&snapshot, false).await?);
-            let (name, stream) = (self.name.clone(), Arc::clone(&self.stream));
-            let (tables, writer) = (Mutex::default(), Mutex::default());
-            let (calls, clock, imagined) = (None, Arc::clone(&self.clock), Some(snapshot));
-            Ok(Arc::new(Database { name, stream, schemas, tables, calls, writer, clock, imagined }))
+            Ok(self.imagined(snapshot, schemas))
         })
+    }
+
+    /// The same with schemas that hold for it.
+    pub(crate) fn imagined(&self, snapshot: Snapshot, schemas: Arc<Schemas>) -> Arc<Database> {
+        let (stream, clock) = (Arc::clone(&self.stream), Arc::clone(&self.clock));
+        let of = Database::reading(&self.name, stream, schemas, clock, &self.spoken);
+        Arc::new(Database { imagined: Some(snapshot), ..of })
     }
 
     /// Whether this process only follows what another one writes.
@@ -90,6 +124,12 @@ impl Database {
     }
     pub fn stream(&self) -> &Arc<Stream> {
         &self.stream
+    }
+    pub(crate) fn schemas(&self) -> &Arc<Schemas> {
+        &self.schemas
+    }
+    pub(crate) fn spoken(&self) -> &Spoken {
+        &self.spoken
     }
     /// The newest snapshot.
     pub fn snapshot(&self) -> Snapshot {
@@ -164,7 +204,14 @@ impl Database {
     ) -> BoxFuture<'a, Result<TxReport>> {
         Box::pin(async move {
             let schema = self.schema(snapshot).await?;
-            what_if(snapshot, &schema, &transaction, self.now()).await
+            let now = self.now();
+            let (report, must) =
+                what_if(snapshot, &schema, &transaction, now, &self.spoken).await?;
+            if !must.is_empty() {
+                let after = self.imagine(report.db_after.clone()).await?;
+                check_conditions(must, &transaction.ops, &after).await?;
+            }
+            Ok(report)
         })
     }
     /// Writes what waits, and ends background work.

@@ -1,17 +1,19 @@
 //! What a caller hands over: ops, who speaks, and a key that makes a repetition of the call the same transaction.
 
-use super::{EntityRef, Op, TxValue};
+use super::{Condition, EntityRef, Op, TxValue};
 use crate::schema::builtin;
 use daodb_storage::{Attr, Value};
 use std::sync::Arc;
 
 /// Ops that are done as a whole or not at all.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Transaction {
     pub ops: Vec<Op>,
     pub provenance: Provenance,
     /// A call that repeats the key of an earlier transaction is answered with that one's report, and writes nothing.
     pub key: Option<Arc<str>>,
+    /// What must be true after it, else it is refused.
+    pub conditions: Vec<Arc<dyn Condition>>,
 }
 
 /// Who writes, from where and why, as the door knows it: attributes of the transaction's entity.

@@ -1,6 +1,8 @@
-//! `:db/ensure`: an entity has what its spec's `:db.entity/attrs` require, after the transaction.
+//! `:db/ensure`: an entity has what its spec's `:db.entity/attrs` require, after the transaction; what `:db.entity/query` asks of
+//! it is a [condition](super::condition).
 
 use super::Op;
+use super::condition::Asked;
 use super::datoms::Change;
 use super::expand::Ensured;
 use super::op::refused;
@@ -34,7 +36,7 @@ pub fn read(
     ensured.iter().map(|x| spec(x).map_err(|e| refused(ops, x.op, e))).collect()
 }
 
-/// `changes` are all of the transaction.
+/// `changes` are all of the transaction. What is left to ask once it is prepared.
 pub async fn check(
     db: &mut Db,
     ops: &[Op],
@@ -42,19 +44,28 @@ pub async fn check(
     names: &mut Names,
     specs: &[Spec],
     changes: &[Change],
-) -> Result<()> {
+) -> Result<Vec<Asked>> {
+    let mut asked = Vec::new();
     for Spec { op, e, spec } in specs {
         let (e, spec) = (names.settled(*e).unwrap_or(*e), names.settled(*spec).unwrap_or(*spec));
-        let asked = Attr::new(builtin::ENTITY_ATTRS);
-        let required = db.facts(&asked, &[spec]).await?;
+        let required = db.facts(&Attr::new(builtin::ENTITY_ATTRS), &[spec]).await?;
         for (_, v) in required {
             let Some(a) = v.as_str().map(Attr::new) else { continue };
             if !has(db, schema, changes, e, &a).await? {
                 return Err(refused(ops, *op, missing(schema, e, spec, &a)));
             }
         }
+        let queries = db.facts(&Attr::new(builtin::ENTITY_QUERY), &[spec]).await?;
+        asked.extend(queries.iter().filter_map(|(_, v)| {
+            let query = v.as_str()?.into();
+            Some(Asked { op: *op, e, spec: called(schema, spec), query })
+        }));
     }
-    Ok(())
+    Ok(asked)
+}
+
+fn called(schema: &Schema, spec: i64) -> String {
+    schema.ident_of(spec).map_or_else(|| spec.to_string(), Attr::to_string)
 }
 
 /// Whether the entity has a value of `a` after the transaction.
@@ -71,8 +82,7 @@ async fn has(db: &mut Db, schema: &Schema, changes: &[Change], e: i64, a: &Attr)
 
 fn missing(schema: &Schema, e: i64, spec: i64, a: &Attr) -> Error {
     let who = if e < 0 { "the entity".to_owned() } else { format!("entity {e}") };
-    let spec = schema.ident_of(spec).map_or_else(|| spec.to_string(), Attr::to_string);
-    let text = format!("{who} has no {a}, and {spec} requires it");
+    let text = format!("{who} has no {a}, and {} requires it", called(schema, spec));
     Error::new(SqlState::CHECK_VIOLATION, text)
         .hint("say it in the same transaction, or leave :db/ensure out")
 }

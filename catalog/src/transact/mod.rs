@@ -4,7 +4,7 @@
 //! backwards out; [`lookups`] finds whom look-up refs name; [`op`] lays ops out as columns, an attribute each; [`resolve`] finds
 //! whom tempids name; [`metas`] are the fifth parts; [`retract`] spreads `:db/retractEntity` out; [`validate`] fits values to declared types; [`datoms`] compares each
 //! column with what is known and keeps what is new; [`tuples`] makes composites of that, [`ensure`] asks what entities must
-//! have; [`prepare`] leads through these steps; [`pending`] is what they read: a
+//! have; [`condition`] is what must be true after it; [`prepare`] leads through these steps; [`pending`] is what they read: a
 //! snapshot with the transactions on top that are not durable yet; [`writer`] writes groups of them,
 //! [`repeated`] finds a call that is made again; [`mod@what_if`] writes nothing.
 //!
@@ -16,6 +16,7 @@
 //! - `:db/txInstant` may be given, not before that of the transaction before and not after the database's clock.
 
 mod call;
+mod condition;
 mod datoms;
 mod ensure;
 mod expand;
@@ -33,6 +34,8 @@ mod what_if;
 pub(crate) mod writer;
 
 pub use call::{Provenance, Transaction};
+pub use condition::{Condition, Language};
+pub(crate) use condition::{Spoken, check as check_conditions};
 pub(crate) use what_if::what_if;
 
 use daodb_storage::{Attr, Datom, Snapshot, Value};

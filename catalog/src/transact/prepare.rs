@@ -1,5 +1,6 @@
 //! From ops to the datoms of one transaction.
 
+use super::condition::Asked;
 use super::datoms::{self, Change, Event};
 use super::expand::expand;
 use super::metas::Metas;
@@ -38,6 +39,8 @@ pub struct Prepared {
     pub schema: Option<Schema>,
     /// What must be true of the data before it.
     pub checks: Vec<(Attribute, Checks)>,
+    /// What specs ask of the data after it.
+    pub asked: Vec<Asked>,
 }
 
 /// One transaction's way through the steps.
@@ -95,9 +98,11 @@ pub async fn prepare(
         nested.check(then).map_err(|e| refused(ops, nested.op, e))?;
     }
     let instant = tx.say(schema, then, plain).await?;
-    ensure::check(tx.db, ops, then, &mut tx.names, &specs, &tx.changes).await?;
+    let asked = ensure::check(tx.db, ops, then, &mut tx.names, &specs, &tx.changes).await?;
     let keyed = transaction.key.is_some();
-    Ok(tx.finish(schema, after, checks, instant, metas, keyed))
+    let mut prepared = tx.finish(schema, after, instant, metas, keyed);
+    (prepared.checks, prepared.asked) = (checks, asked);
+    Ok(prepared)
 }
 
 fn declares_something(op: &Op) -> bool {
@@ -311,7 +316,6 @@ impl Way<'_> {
         mut self,
         before: &Schema,
         mut after: Option<Schema>,
-        checks: Vec<(Attribute, Checks)>,
         instant: i64,
         mut metas: Metas,
         keyed: bool,
@@ -343,7 +347,8 @@ impl Way<'_> {
                 Datom { e, a: a.clone(), v, t, m, added }
             }));
         }
-        Prepared { instant, datoms, tempids, next_entity, schema: after, checks }
+        let (checks, asked) = (Vec::new(), Vec::new());
+        Prepared { instant, datoms, tempids, next_entity, schema: after, checks, asked }
     }
 }
 

@@ -4,14 +4,14 @@
 //! Pseudo-code: take what waits and prepare it on top of what is prepared already; when no group is on its way, send what is
 //! gathered; when a group is durable, answer its calls. Where a group fails, so does everything prepared on top of it.
 
+use super::condition;
 use super::pending::Db;
 use super::prepare::{Place, Prepared, prepare};
 use super::{Transaction, TxReport, repeated};
-use crate::database::Schemas;
+use crate::database::Database;
 use crate::error::{Error, Result, SqlState};
 use crate::schema::Schema;
-use daodb_storage::value::Clock;
-use daodb_storage::{Appended, NewTransaction, Stream};
+use daodb_storage::{Appended, NewTransaction};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,9 +45,8 @@ struct Waiting {
 type Writing = JoinHandle<daodb_storage::Result<Appended>>;
 
 pub struct Writer {
-    stream: Arc<Stream>,
-    schemas: Arc<Schemas>,
-    clock: Clock,
+    /// As who reads has it.
+    database: Database,
     db: Db,
     /// The schema, newest t and its instant after all that is prepared.
     schema: Arc<Schema>,
@@ -70,20 +69,12 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn new(
-        stream: Arc<Stream>,
-        schemas: Arc<Schemas>,
-        schema: Arc<Schema>,
-        clock: Clock,
-        commit_wait: Duration,
-    ) -> Writer {
-        let db = Db::new(stream.snapshot());
+    pub fn new(database: Database, schema: Arc<Schema>, commit_wait: Duration) -> Writer {
+        let db = Db::new(database.snapshot());
         let newest = db.base().newest();
         let (t, instant) = (newest.t, newest.instant);
         Writer {
-            stream,
-            schemas,
-            clock,
+            database,
             db,
             schema,
             t,
@@ -189,7 +180,7 @@ impl Writer {
         // It may be on its way still, and may fail: then this one is the first.
         self.flush().await;
         match repeated::find(&mut self.db, key).await? {
-            Some(t) => repeated::report(&self.stream, self.db.base(), t).await.map(Some),
+            Some(t) => repeated::report(self.database.stream(), self.db.base(), t).await.map(Some),
             None => Ok(None),
         }
     }
@@ -198,11 +189,13 @@ impl Writer {
         if let Some(e) = &self.broken {
             return Err(e.clone());
         }
-        let place = Place { t: self.t + 1, previous: self.instant, now: (self.clock)() };
+        let place = Place { t: self.t + 1, previous: self.instant, now: self.database.now() };
         let schema = Arc::clone(&self.schema);
         let prepared = prepare(&mut self.db, &schema, transaction, place).await?;
-        if !prepared.checks.is_empty() {
-            // The checks read a snapshot, which must hold all that was before.
+        let Transaction { ops, conditions, .. } = transaction;
+        let must = condition::all(&prepared.asked, conditions, self.database.spoken(), ops)?;
+        if !prepared.checks.is_empty() || !must.is_empty() {
+            // What is asked reads a snapshot, which must hold all that was before.
             self.flush().await;
             if self.t + 1 != place.t {
                 let text = "the transaction before this one could not be written";
@@ -216,7 +209,21 @@ impl Writer {
                 })?;
             }
         }
+        if !must.is_empty() {
+            let after = self.after(&prepared).await?;
+            condition::check(must, ops, &after).await?;
+        }
         Ok(prepared)
+    }
+
+    /// The database as a prepared transaction leaves it, on top of what is written.
+    async fn after(&self, prepared: &Prepared) -> Result<Arc<Database>> {
+        let (instant, datoms) = (prepared.instant, prepared.datoms.clone());
+        let after = self.db.base().with(&NewTransaction { instant, datoms }).await?;
+        match prepared.schema {
+            None => Ok(self.database.imagined(after, Arc::clone(self.database.schemas()))),
+            Some(_) => self.database.imagine(after).await,
+        }
     }
 
     fn gather(&mut self, prepared: Prepared, reply: Reply) {
@@ -227,7 +234,7 @@ impl Writer {
         if let Some(schema) = schema {
             self.schema = Arc::new(schema);
             // Before any snapshot has it.
-            self.schemas.changed(self.t, &self.schema);
+            self.database.schemas().changed(self.t, &self.schema);
         }
         self.db.push(&datoms);
         if self.gathered.is_empty() {
@@ -248,7 +255,7 @@ impl Writer {
         self.gathered_datoms = 0;
         self.sent = Instant::now();
         self.db.seal();
-        self.on_the_way = Some((self.stream.start_append(group), waiting));
+        self.on_the_way = Some((self.database.stream().start_append(group), waiting));
     }
 
     /// Waits until all that is prepared is durable, or has failed.
@@ -288,9 +295,9 @@ impl Writer {
     async fn restart(&mut self) {
         self.gathered.clear();
         self.gathered_datoms = 0;
-        self.db = Db::new(self.stream.snapshot());
+        self.db = Db::new(self.database.snapshot());
         let newest = self.db.base().newest().clone();
-        self.schemas.forget_after(newest.t);
+        self.database.schemas().forget_after(newest.t);
         match Schema::read(self.db.base()).await {
             Ok(schema) => {
                 self.schema = Arc::new(schema);

@@ -103,10 +103,11 @@ impl Node {
     /// What a map has under a name: as a keyword, or as the text that JSON's keys are.
     pub fn field(&self, name: &str) -> Option<&Node> {
         let Form::Map(pairs) = &self.form else { return None };
-        let is = |key: &Node| {
-            key.keyword().and_then(|k| k.strip_prefix(':')).or(key.string()) == Some(name)
-        };
-        pairs.iter().find(|(key, _)| is(key)).map(|(_, value)| value)
+        pairs.iter().find(|(key, _)| key.name() == Some(name)).map(|(_, value)| value)
+    }
+    /// The name that a key of a map is, as a keyword or as a text.
+    pub fn name(&self) -> Option<&str> {
+        self.keyword().and_then(|k| k.strip_prefix(':')).or(self.string())
     }
     /// What it is, for messages: `a vector`.
     pub fn kind(&self) -> &'static str {

@@ -39,6 +39,7 @@ impl World {
     /// `memory`: what all queries together may take, in bytes.
     pub async fn with_memory(tail_datoms: usize, memory: usize) -> World {
         let catalog = Catalog::open_memory(options(tail_datoms, memory)).await.unwrap();
+        daodb_datalog::condition::speak(&catalog);
         let database = catalog.create("test").await.unwrap();
         World { catalog, database }
     }

@@ -29,7 +29,9 @@ pub async fn open(config: &Config, make: bool) -> Result<Arc<Catalog>, Failure> 
             .hint("leave it out, or put the data in a bucket (docs/storage.md)"));
         }
     };
-    Ok(Catalog::open_at(location, access, config.catalog_options()).await?)
+    let catalog = Catalog::open_at(location, access, config.catalog_options()).await?;
+    daodb_datalog::condition::speak(&catalog);
+    Ok(catalog)
 }
 
 /// The store of a place, for commands that look after its files themselves; made where `make` says so.

@@ -9,6 +9,7 @@ use crate::http::report;
 use crate::provenance::{self, AUTHOR, KEY, REASON, TX_AUTHOR, TX_CLIENT};
 use clap::Args;
 use daodb_catalog::{Database, Provenance, Transaction};
+use daodb_datalog::condition::{self, CONDITIONS};
 use daodb_datalog::edn::{self, EdnError, Form, Node, Span};
 use daodb_datalog::tx_data;
 use std::io::{IsTerminal, Read, Write};
@@ -23,7 +24,8 @@ Examples:
   daodb transact data.edn --reason 'names of 2025' --key names-2025
 
 A form is a transaction: [[:db/add \"new\" :person/name \"Ada\"] {:person/name \"Lin\"}], or {:tx-data [...] :author ... :reason ...
-:idempotency-key ...}, which goes before the flags. Several run one after the other, up to the first that is refused; of each
+:idempotency-key ... :conditions [...]}, which goes before the flags. Conditions are queries that must find something afterwards, else the
+transaction is refused. Several run one after the other, up to the first that is refused; of each
 a line says what it did: {:t 1000, :tempids {...}, :tx-data [...], ...}. Once a line is written, its transaction is durable. In
 a folder, a database that is missing is made.
 
@@ -51,16 +53,20 @@ pub struct Transact {
     settings: Settings,
 }
 
+/// What a form may say.
+const KNOWN: [&str; 5] = ["tx-data", AUTHOR, REASON, KEY, CONDITIONS];
+
 /// One transaction: its data as forms, and what is said beside it.
 struct Call {
     tx_data: Node,
+    conditions: Option<Node>,
     transaction: Transaction,
 }
 
 impl Transact {
     pub async fn run(self) -> Result<(), Failure> {
         let text = text(self.file.as_deref())?;
-        let all = calls(&text, &self.who.provenance()?, self.key.as_deref())?;
+        let mut all = calls(&text, &self.who.provenance()?, self.key.as_deref())?;
         if let Some(url) = &self.url {
             let server = Remote::at(url, self.database).await?;
             for call in all {
@@ -72,6 +78,11 @@ impl Transact {
         super::log(&config.log)?;
         let catalog = folder::open(&config, true).await?;
         let ran = async {
+            for call in &mut all {
+                let Some(conditions) = &call.conditions else { continue };
+                let read = condition::read(conditions, &catalog);
+                call.transaction.conditions = read.map_err(|e| unreadable(e, &text))?;
+            }
             let database = match self.database {
                 Some(name) => folder::open_or_create(&catalog, &name).await?,
                 None => catalog.database(&folder::choose(&catalog, None)?).await?,
@@ -116,7 +127,7 @@ fn calls(text: &str, who: &Provenance, key: Option<&str>) -> Result<Vec<Call>, F
     };
     let call = |(i, form): (usize, Node)| {
         let mut call = call(form).map_err(|e| unreadable(e, text))?;
-        let Transaction { ops, provenance, key: own } = &mut call.transaction;
+        let Transaction { ops, provenance, key: own, .. } = &mut call.transaction;
         // What the data say goes before what is said where nobody says anything.
         let default = |name: &str, text: &Option<Arc<str>>| {
             text.clone().filter(|_| !provenance::tells(ops, name))
@@ -133,16 +144,17 @@ fn calls(text: &str, who: &Provenance, key: Option<&str>) -> Result<Vec<Call>, F
 
 /// `[...]`, or `{:tx-data [...]}` with what stands beside it.
 fn call(form: Node) -> Result<Call, EdnError> {
+    let conditions = field(&form, CONDITIONS).filter(|node| node.form != Form::Nil).cloned();
     let (tx_data, beside) = match (field(&form, "tx-data"), &form.form) {
         (Some(data), Form::Map(pairs)) => {
             let known = |k: &Node| {
                 let name = k.keyword().and_then(|k| k.strip_prefix(':'));
-                name.is_some_and(|name| ["tx-data", AUTHOR, REASON, KEY].contains(&name))
+                name.is_some_and(|name| KNOWN.contains(&name))
             };
             if let Some((key, _)) = pairs.iter().find(|(key, _)| !known(key)) {
                 return Err(EdnError {
                     message: format!("unknown key {key}"),
-                    hint: Some(format!("known are :tx-data, :{AUTHOR}, :{REASON} and :{KEY}")),
+                    hint: Some(format!("known are :{}", KNOWN.join(", :"))),
                     span: key.span,
                 });
             }
@@ -155,7 +167,7 @@ fn call(form: Node) -> Result<Call, EdnError> {
         hint: e.hint,
         span: e.span,
     })?;
-    Ok(Call { tx_data, transaction: Transaction { ops, ..beside } })
+    Ok(Call { tx_data, conditions, transaction: Transaction { ops, ..beside } })
 }
 
 fn unreadable(e: EdnError, text: &str) -> Failure {
@@ -172,7 +184,7 @@ fn at(span: Span, text: &str) -> String {
 }
 
 async fn into(database: &Database, call: Call, text: &str) -> Result<String, Failure> {
-    let Call { tx_data, transaction } = call;
+    let Call { tx_data, transaction, .. } = call;
     match database.transact(transaction).await {
         Ok(report) => Ok(report::report(database.name(), &report).to_string()),
         Err(e) => {
@@ -200,6 +212,7 @@ fn body(call: Call) -> Node {
         (AUTHOR, said(provenance.author)),
         (REASON, said(provenance.reason)),
         (KEY, said(key)),
+        (CONDITIONS, call.conditions.unwrap_or_else(|| node(Form::Nil))),
     ])
 }
 

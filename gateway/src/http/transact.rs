@@ -1,6 +1,6 @@
 //! `POST /api/{db}/transact`: `{:tx-data [...]}`, durable when it is answered; refused whole, or done whole.
 //!
-//! Who writes (`:author`), from where (User-Agent) and why (`:reason`) is said of the transaction's entity. A call with the key
+//! What must be true after it stands under `:conditions`. Who writes (`:author`), from where (User-Agent) and why (`:reason`) is said of the transaction's entity. A call with the key
 //! of an earlier one (`Idempotency-Key`, or `:idempotency-key`) is answered as that one was, and writes nothing.
 
 use super::call::{Call, Said, respond};
@@ -12,11 +12,12 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::USER_AGENT;
 use axum::response::Response;
 use daodb_catalog::{Error, SqlState, Transaction};
+use daodb_datalog::condition::{self, CONDITIONS};
 use daodb_datalog::edn::{EdnError, Span};
 use daodb_datalog::tx_data;
 use std::sync::Arc;
 
-const KEYS: [&str; 4] = ["tx-data", AUTHOR, REASON, KEY];
+const KEYS: [&str; 5] = ["tx-data", CONDITIONS, AUTHOR, REASON, KEY];
 const KEY_HEADER: &str = "idempotency-key";
 
 pub async fn route(
@@ -33,7 +34,7 @@ async fn answer(server: &Server, name: &str, call: &Call) -> Result<Response> {
     call.accept.forms()?;
     call.knows(&[])?;
     let said = call.said(server, &KEYS).await?;
-    let mut transaction = transaction(call, &said)?;
+    let mut transaction = transaction(server, call, &said)?;
     transaction.key = key(call, transaction.key)?;
     let database = server.catalog.database(name).await?;
     let report = database.transact(transaction).await.map_err(|e| at_op(e, &said))?;
@@ -41,7 +42,7 @@ async fn answer(server: &Server, name: &str, call: &Call) -> Result<Response> {
 }
 
 /// What is to be done, and who says so; its key is that of the body.
-pub fn transaction(call: &Call, said: &Said) -> Result<Transaction> {
+pub fn transaction(server: &Server, call: &Call, said: &Said) -> Result<Transaction> {
     let example = "as {:tx-data [[:db/add \"new\" :person/name \"Ada\"]]}";
     let data = said.get("tx-data").ok_or_else(|| said.missing("tx-data", example))?;
     let ops = tx_data::read(data)
@@ -49,6 +50,11 @@ pub fn transaction(call: &Call, said: &Said) -> Result<Transaction> {
     let wrong =
         |e: EdnError| refused(SqlState::INVALID_PARAMETER_VALUE, e.message, e.hint, e.span, said);
     let mut transaction = Transaction { ops, ..provenance::said_in(&said.map).map_err(wrong)? };
+    if let Some(conditions) = said.get(CONDITIONS) {
+        let read = condition::read(conditions, &server.catalog);
+        transaction.conditions =
+            read.map_err(|e| refused(SqlState::SYNTAX, e.message, e.hint, e.span, said))?;
+    }
     let agent = call.headers.get(USER_AGENT);
     let agent = agent.map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned());
     if !provenance::tells(&transaction.ops, TX_CLIENT) {

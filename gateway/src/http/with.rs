@@ -13,11 +13,12 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use daodb_catalog::{Transaction, TxReport};
 use daodb_datalog::Answer;
+use daodb_datalog::condition::CONDITIONS;
 use std::sync::Arc;
 
-const KEYS: [&str; 12] = [
-    "tx-data", AUTHOR, REASON, "sql", "query", "args", "limit", "offset", "as-of", "since",
-    "history", "timeout",
+const KEYS: [&str; 13] = [
+    "tx-data", CONDITIONS, AUTHOR, REASON, "sql", "query", "args", "limit", "offset", "as-of",
+    "since", "history", "timeout",
 ];
 
 pub async fn route(
@@ -35,7 +36,7 @@ async fn answer(server: &Arc<Server>, name: &str, call: &mut Call) -> Result<Res
     call.knows(&basis::NAMES)?;
     let said = call.said(server, &KEYS).await?;
     reads_or_says_no_more(call, &said)?;
-    let transaction = transact::transaction(call, &said)?;
+    let transaction = transact::transaction(server, call, &said)?;
     let deadline = sql::deadline(server, &said)?;
     match within(deadline, imagined(server, name, transaction, call, &said)).await? {
         Seen::Report(report) => call.answer(report::report(name, &report)),

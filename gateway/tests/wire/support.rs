@@ -51,6 +51,7 @@ impl Server {
         let clock = Arc::new(daodb_gateway::config::now);
         let options = CatalogOptions::new(StreamOptions::new(100_000, 16 << 20, clock), 512 << 20);
         let catalog = Catalog::open_memory(options).await.unwrap();
+        daodb_datalog::condition::speak(&catalog);
         catalog.create(DATABASE).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -178,3 +178,36 @@ async fn many_write_and_one_follows() {
     );
     door.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conditions_hold_after_it_or_it_is_refused() {
+    let door = Door::open().await;
+    let body = |left: i64| {
+        format!(
+            "{{:tx-data [{{:stock/of \"nut\" :stock/left {left}}}] :conditions \
+             [{{:name \"in stock\" :query [:find ?e :in $ ?least :where [?e :stock/left ?n] [(>= ?n ?least)]] :args [0]}}]}}"
+        )
+    };
+    let before = door.get("/basis", JSON).await.json();
+    for path in ["/transact", "/with"] {
+        let refused = door.post(path, EDN, JSON, &body(-1)).await;
+        assert_eq!(refused.status, 422, "{refused:?}");
+        let error = &refused.json()["error"];
+        assert_eq!(error["code"], "23514", "{refused:?}");
+        let message = "transaction refused: condition in stock does not hold after it";
+        assert_eq!(error["message"], message);
+    }
+    assert_eq!(door.get("/basis", JSON).await.json(), before, "nothing was written");
+    assert_eq!(door.post("/with", EDN, JSON, &body(3)).await.status, 200);
+    assert_eq!(door.post("/transact", EDN, JSON, &body(3)).await.status, 200);
+    // In JSON a query is a text, the shortest; what is none is refused with its place.
+    let json = json!({"tx-data": [{":stock/left": 0}], "conditions": ["[:find ?e :where [?e :stock/left 0]]"]});
+    assert_eq!(door.post("/transact", JSON, JSON, &json.to_string()).await.status, 200);
+    let wrong = "{:tx-data [] :conditions [[:find ?e :where [?x :a/b]]]}";
+    let refused = door.post("/transact", EDN, JSON, wrong).await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+    let error = &refused.json()["error"];
+    assert!(error["message"].as_str().unwrap().starts_with("condition 1: "), "{error}");
+    assert_eq!(error["span"]["start"], wrong.find("?e").unwrap(), "{error}");
+    door.close().await;
+}

@@ -33,6 +33,9 @@ const FAN: usize = 8;
 const ENDED_PART: u64 = 4;
 /// Fewer facts than this part of a tail are read past, whatever part of a run they are.
 const FEW: u64 = 64;
+/// While nothing is written: what is smaller is read past in no time, and what holds more is not written again for so little.
+const ENDED_PART_AT_REST: u64 = 64;
+const REST_ROWS: u64 = 4_000_000;
 /// Log objects are looked through for some to join after so many commits.
 const COMMITS: usize = 256;
 /// After so many without a pass, on a store of our own: before most of them get files in a folder.
@@ -142,7 +145,7 @@ pub fn start(inner: &Arc<Inner>) {
 
 async fn run(signals: Arc<Signals>, weak: Weak<Inner>) {
     loop {
-        signals.wake.notified().await;
+        let rests = rests(&signals, &weak).await;
         loop {
             let Some(inner) = weak.upgrade().filter(|_| !signals.stop.load(Ordering::SeqCst))
             else {
@@ -152,6 +155,9 @@ async fn run(signals: Arc<Signals>, weak: Weak<Inner>) {
                 true => pass(inner).await,
                 false if inner.needs_sorting() => on_a_thread(inner, Work::Sort).await,
                 false if inner.needs_joining() => on_a_thread(inner, Work::Join).await,
+                false if rests && inner.due_at_rest().is_some() => {
+                    on_a_thread(inner, Work::Rest).await
+                }
                 false => break,
             };
             if let Err(e) = done {
@@ -160,6 +166,28 @@ async fn run(signals: Arc<Signals>, weak: Weak<Inner>) {
             }
         }
     }
+}
+
+/// Waits until there is something to do. True: nothing was written for a while, and something is due then.
+async fn rests(signals: &Signals, weak: &Weak<Inner>) -> bool {
+    // Nobody is kept by who waits.
+    let look = || {
+        let inner = weak.upgrade()?;
+        Some((inner.state().basis.t, inner.due_at_rest().is_some(), inner.options.rest_after))
+    };
+    let mut before = look();
+    while let Some((_, due, after)) = before {
+        tokio::select! {
+            () = signals.wake.notified() => return false,
+            () = tokio::time::sleep(after), if due => {}
+        }
+        let now = look();
+        if now == before {
+            return true;
+        }
+        before = now;
+    }
+    false
 }
 
 /// Waits for the background task to end.
@@ -183,6 +211,8 @@ enum Work {
     Sort,
     /// Joins log objects, whether the index has them or not.
     Join,
+    /// Merges what is due while nothing is written.
+    Rest,
 }
 
 /// Encoding takes long, so it has a thread of its own.
@@ -211,9 +241,15 @@ impl Inner {
                 let _one = self.indexer.passing.lock().await;
                 self.join().await
             }
+            Work::Rest => {
+                let _one = self.indexer.passing.lock().await;
+                self.rest().await
+            }
         };
         *self.indexer.failure.lock() = done.clone().err();
         self.indexer.signals.progress.notify_waiters();
+        // Whoever asked for it: there may be something due at rest.
+        self.indexer.wake();
         done
     }
 
@@ -241,6 +277,30 @@ impl Inner {
         let commits = self.indexer.commits.load(Ordering::Relaxed);
         let newest = self.state().basis.t;
         self.jobs.run(JobKind::Consolidate, self.consolidate(commits, newest)).await
+    }
+
+    async fn rest(&self) -> Result<()> {
+        let one = async {
+            let Some(first) = self.due_at_rest() else { return Ok((false, Done::default())) };
+            let merged = self.merge_live_from(first).await?;
+            let done = merged.done();
+            self.replace(merged).await?;
+            Ok((true, done))
+        };
+        self.jobs.run(JobKind::Merge, one).await?;
+        self.collect_retired().await
+    }
+
+    /// From which one on, of all runs of facts that hold, they are to be written together at rest.
+    fn due_at_rest(&self) -> Option<usize> {
+        let state = self.state();
+        let live: Vec<&Run> =
+            state.root.runs.iter().filter(|run| !run.entry.is_past()).map(AsRef::as_ref).collect();
+        // What a newer writer reads is not ours to change.
+        let first =
+            superseded(&live, 1, ENDED_PART_AT_REST).filter(|_| self.log.fenced().is_none())?;
+        let rows: u64 = live[first..].iter().map(|run| run.rows(&[Kind::Current])).sum();
+        (rows <= REST_ROWS).then_some(first)
     }
 
     async fn merge(&self) -> Result<(bool, Done)> {
@@ -356,16 +416,25 @@ impl Inner {
         let tail = self.tail_datoms() as u64;
         let sizes = |all: &[usize], kinds: &[Kind]| all.iter().map(|i| rows(i, kinds)).collect();
         let due = of_a_size(sizes(&live, &[Kind::Current, Kind::Closings]), tail)
-            .or_else(|| superseded(&of(&live), tail));
+            .or_else(|| superseded(&of(&live), tail / FEW, ENDED_PART));
         if let Some(first) = due {
-            let gone = live[first..].to_vec();
-            let with = self.builder().merge(&of(&gone)).await?;
-            return Ok(Some(Replaced { gone, with }));
+            return self.merge_live_from(first).await.map(Some);
         }
         let Some(first) = of_a_size(sizes(&past, &[Kind::History]), tail) else { return Ok(None) };
         let gone = past[first..].to_vec();
         let with = self.builder().merge_past(&of(&gone)).await?;
         Ok(Some(Replaced { gone, with }))
+    }
+
+    /// The runs of facts that hold, from this of them on, as one.
+    async fn merge_live_from(&self, first: usize) -> Result<Replaced> {
+        let state = self.state();
+        let runs = &state.root.runs;
+        let live = (0..runs.len()).filter(|i| !runs[*i].entry.is_past());
+        let gone: Vec<usize> = live.skip(first).collect();
+        let of: Vec<&Run> = gone.iter().map(|i| runs[*i].as_ref()).collect();
+        let with = self.builder().merge(&of).await?;
+        Ok(Replaced { gone, with })
     }
 
     /// A run that lacks an attribute by value, with it.
@@ -496,8 +565,8 @@ fn of_a_size(rows: Vec<u64>, tail: u64) -> Option<usize> {
 }
 
 /// From which one on so many facts ended in newer ones that reading past them costs more than writing all again: a part of all,
-/// or a part of one attribute where it is worth it.
-fn superseded(runs: &[&Run], tail: u64) -> Option<usize> {
+/// or a part of one attribute where it is worth it. Fewer than `least` are none.
+fn superseded(runs: &[&Run], least: u64, ended_part: u64) -> Option<usize> {
     let mut ended: BTreeMap<&(Attr, ValueType), u64> = BTreeMap::new();
     let (mut all_ended, mut found) = (0, None);
     for (i, run) in runs.iter().enumerate().rev() {
@@ -508,9 +577,9 @@ fn superseded(runs: &[&Run], tail: u64) -> Option<usize> {
                 part(ended.get(key).copied().unwrap_or(0), group.rows(Kind::Current), part_of)
             })
         };
-        let worth = part(all_ended, held, ENDED_PART)
-            || (part(all_ended, held, ENDED_PART * 4) && of_one(ENDED_PART));
-        if all_ended >= tail / FEW && worth {
+        let worth = part(all_ended, held, ended_part)
+            || (part(all_ended, held, ended_part * 4) && of_one(ended_part));
+        if all_ended >= least && worth {
             found = Some(i);
         }
         for (key, group) in &run.groups {

@@ -63,6 +63,8 @@ pub struct StreamOptions {
     pub grace: Duration,
     /// How often a stream that only reads looks for what is new.
     pub follow_every: Duration,
+    /// After so long without a commit what still ends facts of older runs is written together with them.
+    pub rest_after: Duration,
     pub world: World,
 }
 
@@ -76,6 +78,7 @@ impl StreamOptions {
             write_wait: Duration::from_secs(30),
             grace: Duration::from_secs(24 * 60 * 60),
             follow_every: Duration::from_secs(1),
+            rest_after: Duration::from_secs(2),
             world: World::default(),
         }
     }

@@ -185,6 +185,34 @@ fn commits_are_joined_before_they_are_indexed() {
 }
 
 #[test]
+fn at_rest_what_ended_is_no_part_of_what_holds() {
+    run(async {
+        let rest_after = Duration::from_millis(200);
+        let options =
+            StreamOptions { rest_after, ..StreamOptions::new(1_000_000, 1 << 20, Arc::new(|| 0)) };
+        let stream = Stream::open(Store::memory(), prefix(), options).await.unwrap();
+        // The second run ends a few facts of the first, not so many that it is worth while writers write.
+        write(&stream, 200).await;
+        stream.index_now().await.unwrap();
+        write(&stream, 1).await;
+        stream.index_now().await.unwrap();
+        let ends = || {
+            let segments = stream.snapshot().segments();
+            segments.iter().filter(|s| s.kind == "closings").count()
+        };
+        assert_eq!(ends(), 1);
+        for _ in 0..200 {
+            if ends() == 0 {
+                break;
+            }
+            tokio::time::sleep(rest_after / 4).await;
+        }
+        assert_eq!(ends(), 0, "what ended is read past still");
+        check(&stream.snapshot()).await;
+    });
+}
+
+#[test]
 fn joined_objects_and_those_that_they_stand_for_are_one_log() {
     run(async {
         let store = Store::memory();
