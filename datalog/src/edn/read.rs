@@ -471,7 +471,8 @@ fn atom(token: &str) -> Result<Form, Wrong> {
 
 /// What may follow a `#`.
 fn is_tag(name: &str) -> bool {
-    let begins = name.starts_with(char::is_alphabetic);
+    // A letter of Latin 1: at others Clojure's reader fails.
+    let begins = name.starts_with(|c: char| c.is_alphabetic() && u32::from(c) < 0x100);
     begins && is_name(name) && !matches!(name, "nil" | "true" | "false")
 }
 
