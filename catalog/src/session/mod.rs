@@ -20,6 +20,7 @@ mod functions;
 pub mod literals;
 mod names;
 mod parse;
+mod pauses;
 mod plan;
 mod prepared;
 mod references;
@@ -38,6 +39,7 @@ mod zones;
 pub use as_table::RESULT_NAME;
 pub use calls::{Argument, TableCall};
 pub use cursor::CursorInfo;
+pub use pauses::PausingJoins;
 pub use views::schema as view_schema;
 
 use crate::database::{Catalog, Database};
