@@ -12,6 +12,11 @@ use tokio::time::timeout;
 const ENDLESS: &str = "SELECT n, n * 2 FROM generate_series(1, 100000000000) AS g(n)";
 /// The same without any row before the end.
 const SILENT: &str = "SELECT sum(n % 7) FROM generate_series(1, 100000000000) AS g(n)";
+/// Joins that have all they need, and make rows of it without end.
+const PRODUCT: &str = "SELECT sum(a.n % 7 + b.n % 5 + c.n) FROM generate_series(1, 50000) AS a(n), \
+    generate_series(1, 50000) AS b(n), generate_series(1, 50000) AS c(n)";
+const SKEWED: &str = "SELECT sum(a.n % 7 + b.n) FROM generate_series(1, 5000000) AS a(n) \
+    JOIN generate_series(1, 5000000) AS b(n) ON a.n % 2 = b.n % 2";
 const SOON: Duration = Duration::from_secs(10);
 
 async fn cancel(server: &Server, pid: u32, secret: &[u8]) {
@@ -70,7 +75,7 @@ async fn statement_timeout_of_the_session() {
     let server = Server::start().await;
     let client = server.connect().await;
     client.batch_execute("SET statement_timeout = '200ms'").await.unwrap();
-    for sql in [ENDLESS, SILENT] {
+    for sql in [ENDLESS, SILENT, PRODUCT, SKEWED] {
         let start = Instant::now();
         let e = client.simple_query(sql).await.unwrap_err();
         let e = db_error(&e);
