@@ -86,6 +86,16 @@ async fn datalog_with_parameters() {
     assert_eq!(*each.columns()[0].type_(), Type::INT8);
     assert_eq!(client.query(&each, &[&vec![3i64, 4]]).await.unwrap().len(), 2);
     assert_eq!(client.query(&each, &[&Vec::<i64>::new()]).await.unwrap().len(), 0);
+    // Planned before values are known: as if by ones with which anything can be done.
+    let parts = "SELECT a + b AS both FROM datalog('[:find ?a ?b :in [?a ?b]]', $1::bigint[])";
+    let both = client.query_one(parts, &[&vec![3i64, 4]]).await.unwrap();
+    assert_eq!(both.try_get::<_, i64>(0).unwrap(), 7);
+    let quotient =
+        "SELECT y FROM datalog('[:find ?y :in ?x :where [(quot 100 ?x) ?y]]', $1::bigint)";
+    let found = client.query_one(quotient, &[&5i64]).await.unwrap();
+    assert_eq!(found.try_get::<_, i64>(0).unwrap(), 20);
+    let rest = "SELECT r FROM datalog('[:find ?r :in ?s :where [(subs ?s 1) ?r]]', $1)";
+    assert_eq!(client.query_one(rest, &[&"abc"]).await.unwrap().get::<_, String>(0), "bc");
     for (sql, expect) in [
         ("SELECT * FROM datalog($1)", "22023"),
         ("SELECT * FROM datalog('[:find ?x :in [[?x]]]', $1)", "42P18"),

@@ -22,6 +22,8 @@ pub struct TableCall<'a> {
     pub info: &'a SessionInfo,
     /// What the statement's tables are read from, with the session's `daodb.since` and `daodb.history`.
     pub snapshot: &'a Snapshot,
+    /// The moment of the statement, or of the view that the call stands in, alone: no call reads what is later.
+    pub moment: &'a Snapshot,
 }
 
 #[derive(Debug, Clone)]
@@ -54,7 +56,8 @@ pub async fn table(
     }
     let snapshot = if scope.history { at.rows.history() } else { at.rows.clone() };
     let (name, info) = (called.name.as_str(), scope.info);
-    let call = TableCall { name, arguments: &arguments, info, snapshot: &snapshot };
+    let moment = &at.schema;
+    let call = TableCall { name, arguments: &arguments, info, snapshot: &snapshot, moment };
     scope.extension.call(&call).await.map_err(placed)
 }
 

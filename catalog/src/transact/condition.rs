@@ -12,8 +12,9 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-/// What one condition may take: others who write wait for it.
+/// What all conditions of a transaction may take: others who write wait for them.
 const TIME: Duration = Duration::from_secs(10);
 
 pub trait Condition: fmt::Debug + Send + Sync {
@@ -71,8 +72,9 @@ pub(crate) struct Must {
 
 /// Asks them one after the other; the first that does not hold is the error.
 pub(crate) async fn check(all: Vec<Must>, ops: &[Op], after: &Arc<Database>) -> Result<()> {
+    let until = Instant::now() + TIME;
     for Must { op, condition } in all {
-        let found = holds(condition.as_ref(), after).await;
+        let found = holds(condition.as_ref(), after, until).await;
         let name = condition.name();
         let failed = match found {
             Ok(true) => continue,
@@ -95,15 +97,15 @@ pub(crate) async fn check(all: Vec<Must>, ops: &[Op], after: &Arc<Database>) -> 
 }
 
 /// On a task of its own, so that one which never pauses does not keep the time from being counted. It ends with the wait.
-async fn holds(condition: &dyn Condition, after: &Arc<Database>) -> Result<bool> {
+async fn holds(condition: &dyn Condition, after: &Arc<Database>, until: Instant) -> Result<bool> {
     let mut task = JoinSet::new();
     task.spawn(condition.holds(Arc::clone(after)));
-    match tokio::time::timeout(TIME, task.join_next()).await {
+    match tokio::time::timeout_at(until, task.join_next()).await {
         Ok(Some(Ok(held))) => held,
         Ok(Some(Err(e))) => Err(Error::new(SqlState::INTERNAL, format!("it broke off: {e}"))),
         Ok(None) => Err(Error::new(SqlState::INTERNAL, "it was not asked")),
         Err(_) => {
-            let text = format!("it took longer than {} seconds", TIME.as_secs());
+            let text = format!("the conditions took longer than {} seconds", TIME.as_secs());
             Err(Error::new(SqlState::QUERY_CANCELED, text)
                 .hint("nobody else writes meanwhile: ask for less, or of fewer entities"))
         }

@@ -212,7 +212,7 @@ impl Resolver<'_> {
             a,
             v,
             t: t.clone(),
-            m: m.clone(),
+            m: self.entity(source, m)?,
             added: added.clone(),
         })
     }

@@ -93,8 +93,8 @@ impl<'a> Places<'a> {
         if let AttrSlot::Any(Slot::Var(a)) = &p.a {
             out.insert(a.clone(), always(Meaning::Attribute(p.source)));
         }
-        if let Slot::Var(e) = &p.e {
-            out.insert(e.clone(), always(Meaning::Entity(p.source)));
+        for slot in [&p.e, &p.m] {
+            out.extend(slot.var().map(|e| (e.clone(), always(Meaning::Entity(p.source)))));
         }
         if let (Slot::Var(v), AttrSlot::Attr(a), Some(Source::Database(db))) =
             (&p.v, &p.a, self.sources.get(p.source))

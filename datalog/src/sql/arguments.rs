@@ -11,6 +11,7 @@ use crate::run::{Arg, At};
 use crate::source::moment;
 use crate::value::{node, to_form};
 use daodb_catalog::session::{Argument, TableCall};
+use daodb_catalog::timetravel::bound;
 use daodb_catalog::{Error, Result, SqlState};
 use daodb_storage::Value;
 use datafusion::arrow::datatypes::DataType;
@@ -112,20 +113,22 @@ async fn source(call: &TableCall<'_>, form: Node, place: usize) -> Result<Arg> {
     };
     let database = match pairs.iter().find(|(key, _)| key.keyword() == Some(":db")) {
         Some((key, v)) => match v.string() {
+            // It may be imagined, and no catalog knows it by its name.
+            Some(name) if name == call.info.database.name() => Arc::clone(&call.info.database),
             Some(name) => call.info.catalog.database(name).await?,
             None => return Err(unknown(key, v)),
         },
         None => Arc::clone(&call.info.database),
     };
-    // Times of the session's own database are those that its moment knows of.
+    // Times of the session's own database are those that the call's moment knows of.
     let newest = match Arc::ptr_eq(&database, &call.info.database) {
-        true => call.info.snapshot.clone(),
+        true => call.moment.clone(),
         false => database.snapshot(),
     };
     let mut snapshot = newest.clone();
     for (key, v) in pairs {
         let time = async || match moment(v) {
-            Some(moment) => moment?.resolve(&newest, database.now()).await,
+            Some(moment) => bound::as_of(moment?, &newest, database.now()).await,
             None => Err(unknown(key, v)),
         };
         snapshot = match (key.keyword(), &v.form) {

@@ -18,18 +18,21 @@ fn no_counterpart(ty: &DataType) -> Error {
     Error::new(SqlState::INVALID_PARAMETER_VALUE, message).hint("cast it: to timestamptz, to text")
 }
 
-/// Any value of a type.
+/// Parts of the list that stands for one: as many as a query may take apart.
+const PARTS: usize = 16;
+
+/// Any value of a type: one that functions take, of which nothing is divided by zero or begins after its end.
 pub fn of_type(ty: &DataType) -> Result<Cell> {
     use DataType as T;
     Ok(Some(match ty {
         T::Boolean => Value::Boolean(false),
-        ty if ty.is_integer() => Value::Long(0),
-        ty if ty.is_floating() => Value::Double(0.0),
-        T::Decimal128(..) => Value::Bigdec(Arc::default()),
-        T::Utf8 | T::LargeUtf8 | T::Utf8View => Value::string(""),
+        ty if ty.is_integer() => Value::Long(1),
+        ty if ty.is_floating() => Value::Double(1.0),
+        T::Decimal128(..) => Value::Bigdec(Arc::new(BigDecimal::new(BigInt::from(1), 0))),
+        T::Utf8 | T::LargeUtf8 | T::Utf8View => Value::string("1"),
         T::Timestamp(..) => Value::Instant(0),
         T::Binary | T::LargeBinary | T::BinaryView => Value::Bytes([].into()),
-        T::List(item) => Value::Tuple([of_type(item.data_type())?].into()),
+        T::List(item) => Value::Tuple(vec![of_type(item.data_type())?; PARTS].into()),
         ty => return Err(no_counterpart(ty)),
     }))
 }
