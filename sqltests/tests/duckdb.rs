@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/suites/duckdb/read.py");
 const STREAM: &str = "db/streams/main";
@@ -168,7 +169,15 @@ async fn duckdb_reads_the_log_as_we_do() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::folder(folder.path()).unwrap();
     write(&store).await.close().await.unwrap();
-    let files = parquet_files(&folder.path().join(STREAM).join("log"));
+    // Small objects get their files while the folder is open, soon after nothing is written any more.
+    let mut files = Vec::new();
+    for _ in 0..100 {
+        files = parquet_files(&folder.path().join(STREAM).join("log"));
+        if files.len() == 3 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     assert_eq!(files.len(), 3);
     let log = Log::new(store, STREAM.into(), stream_name(&python, &files));
     let read = log.read_after(Head::START).try_collect::<Vec<_>>().await.unwrap();

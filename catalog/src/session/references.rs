@@ -164,7 +164,10 @@ impl Walk<'_> {
                 Ok(())
             }
             (None, true) => {
-                if let (Some(function), Some(mut given)) = (self.function(name), args.take()) {
+                // Other functions are the planner's, with their arguments.
+                if let Some(function) = self.function(name)
+                    && let Some(mut given) = args.take()
+                {
                     *version = Some(self.call(function, name, &mut given)?);
                 }
                 Ok(())
