@@ -2,18 +2,66 @@
 
 use super::Export;
 use super::out::{Datoms, Table, Target};
+use crate::cli::Failure;
 use crate::cli::progress::{Unit, Work};
 use crate::cli::remote::{Remote, View, number};
 use crate::cli::render::Broken;
-use crate::http::formats::{long, map, node, value};
+use crate::http::formats::{field, long, map, node, text, value};
 use daodb_catalog::basis::EMPTY_T;
-use daodb_datalog::edn::Form;
-use daodb_storage::Value;
+use daodb_datalog::edn::{self, Form, Node};
+use daodb_storage::{Datom, Value};
+use std::collections::BTreeSet;
 
 /// The times asked for, as transactions.
 struct Times {
     as_of: i64,
     since: Option<i64>,
+}
+
+/// Attributes that refer to entities: what comes over HTTP are their numbers alone.
+struct References {
+    only: BTreeSet<String>,
+    /// Those that have numbers besides, so that which is which cannot be told.
+    mixed: BTreeSet<String>,
+}
+
+impl References {
+    async fn of(server: &Remote, as_of: i64) -> Result<References, Failure> {
+        let sql = "SELECT attribute, observed_types FROM dao.attributes WHERE observed_types LIKE '%ref%'";
+        let body = map([("sql", text(sql)), ("as-of", long(as_of))]);
+        let said = server.post("sql", &body, Some(sql)).await?;
+        let said = edn::read(&said)
+            .map_err(|e| Failure::failed(format!("the answer cannot be read: {}", e.message)))?;
+        let mut out = References { only: BTreeSet::new(), mixed: BTreeSet::new() };
+        for row in field(&said, "rows").and_then(Node::sequence).unwrap_or_default() {
+            let Some([a, types]) = row.sequence() else { continue };
+            let name = |node: &Node| node.keyword().or(node.string()).map(str::to_owned);
+            let (Some(a), Some(types)) = (name(a), name(types)) else { continue };
+            let types: Vec<&str> = types.split([',', ' ']).filter(|t| !t.is_empty()).collect();
+            if types == ["ref"] {
+                out.only.insert(a);
+            } else if types.contains(&"ref") && types.contains(&"long") {
+                out.mixed.insert(a);
+            }
+        }
+        Ok(out)
+    }
+
+    fn mark(&self, datoms: &mut [Datom]) -> Result<(), Failure> {
+        for Datom { a, v, .. } in datoms {
+            let Value::Long(n) = v else { continue };
+            if self.only.contains(a.as_str()) {
+                *v = Value::Ref(*n);
+            } else if self.mixed.contains(a.as_str()) {
+                let message =
+                    format!("{a} has both numbers and references, which HTTP does not tell apart");
+                return Err(
+                    Failure::failed(message).hint("export it from the folder, without --url")
+                );
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Export {
@@ -52,11 +100,13 @@ impl Export {
                 server.datoms("datoms", Some(&body)).await?
             }
         };
+        let references = References::of(server, as_of).await?;
         let (target, out) = Target::open(self.out.as_deref())?;
         let mut sink = Datoms::new(self.format, out)?;
         let mut work = Work::new(format!("exporting {}", server.database()), Unit::Datoms);
         let mut done = 0;
-        while let Some(datoms) = all.next().await? {
+        while let Some(mut datoms) = all.next().await? {
+            references.mark(&mut datoms)?;
             sink.write(&datoms)?;
             done += datoms.len() as u64;
             work.update(done, 0);
