@@ -22,6 +22,9 @@ async fn run(world: &World, data: &str, conditions: &str) -> Result<i64, Error> 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_leaves_them_true_or_is_refused() {
     let world = World::new(1000).await;
+    let name =
+        "[{:db/ident :item/name :db/valueType :db.type/string :db/unique :db.unique/identity}]";
+    run(&world, name, "[]").await.unwrap();
     run(&world, "[{:item/name \"nut\" :item/left 3}]", "[]").await.unwrap();
     let t = world.database.snapshot().t();
     let none_below = "(not [?e :item/left ?n] [(< ?n 0)])";
@@ -90,7 +93,7 @@ async fn many_writers_never_break_one_together() {
 #[tokio::test(flavor = "multi_thread")]
 async fn specs_ask_queries_of_their_entities() {
     let world = World::new(1000).await;
-    let spec = "[{:db/ident :order/valid :db.entity/attrs [:order/total] :db.entity/query \
+    let spec = "[{:db/ident :order/of :db/valueType :db.type/ref} {:db/ident :order/valid :db.entity/attrs [:order/total] :db.entity/query \
         [\"[:find ?e :in $ ?e :where [?e :order/total ?n] [(pos? ?n)]]\" \
          \"[:find ?e :in $ ?e :where [?e :order/of ?p] [?p :person/name]]\"]}]";
     run(&world, spec, "[]").await.unwrap();
