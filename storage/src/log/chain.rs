@@ -39,6 +39,11 @@ impl Chain {
         self.entered = false;
     }
 
+    /// Whether transactions are missing between what was followed so far and an object.
+    pub(super) fn lacks_before(&self, object: &LogObject) -> bool {
+        object.transactions.first().is_some_and(|first| first.header.t > self.head.t + 1)
+    }
+
     /// The transactions of `object` that come after what was followed so far.
     pub(super) fn follow(&mut self, object: LogObject) -> Result<Vec<Transaction>> {
         let LogObject { path, mut transactions } = object;

@@ -17,7 +17,7 @@ pub(super) struct Reading<'a> {
     chain: Chain,
     /// Those that are left of what was listed.
     objects: Option<Objects<'a>>,
-    /// What was gone when it was to be read, so that the log was listed anew.
+    /// What was gone when it was to be read, or stood behind a gap, so that the log was listed anew.
     gone: Option<Name>,
 }
 
@@ -34,16 +34,18 @@ impl<'a> Reading<'a> {
                 none => none.insert(self.log.list_after(&self.chain).await?),
             };
             let Some(read) = objects.next().await else { return Ok(None) };
-            let object = match read? {
-                (_, Some(object)) => object,
-                // It was joined with others since it was listed, unless it is listed again.
-                (name, None) if self.gone != Some(name) => {
-                    self.objects = None;
-                    self.gone = Some(name);
-                    self.chain.enter_anew();
-                    continue;
-                }
-                (name, None) => self.log.read_object(name).await?,
+            let (name, object) = read?;
+            let astray = object.as_ref().is_none_or(|object| self.chain.lacks_before(object));
+            if astray && self.gone != Some(name) {
+                // Objects were joined or written while the log was listed, unless it lists the same again.
+                self.objects = None;
+                self.gone = Some(name);
+                self.chain.enter_anew();
+                continue;
+            }
+            let object = match object {
+                Some(object) => object,
+                None => self.log.read_object(name).await?,
             };
             self.gone = None;
             return Ok(Some((self.chain.follow(object)?, self)));

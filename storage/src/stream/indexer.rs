@@ -42,6 +42,8 @@ const COMMITS: usize = 256;
 const MANY_COMMITS: usize = 512;
 /// Roots that another process has written since the newest was read, at most.
 const TAKEN_ROOTS: usize = 1000;
+/// The longest between merges at rest that fail is the first wait doubled so often: an hour or two.
+const MOST_DOUBLED: u32 = 12;
 const RETRY: Duration = Duration::from_secs(2);
 
 pub struct Indexer {
@@ -144,8 +146,10 @@ pub fn start(inner: &Arc<Inner>) {
 }
 
 async fn run(signals: Arc<Signals>, weak: Weak<Inner>) {
+    // Merges at rest that failed, one after the other: each waits twice as long.
+    let mut failed = 0;
     loop {
-        let rests = rests(&signals, &weak).await;
+        let rests = rests(&signals, &weak, failed).await;
         loop {
             let Some(inner) = weak.upgrade().filter(|_| !signals.stop.load(Ordering::SeqCst))
             else {
@@ -156,7 +160,14 @@ async fn run(signals: Arc<Signals>, weak: Weak<Inner>) {
                 false if inner.needs_sorting() => on_a_thread(inner, Work::Sort).await,
                 false if inner.needs_joining() => on_a_thread(inner, Work::Join).await,
                 false if rests && inner.due_at_rest().is_some() => {
-                    on_a_thread(inner, Work::Rest).await
+                    // Nobody needs it: what is written goes before, and so does who waits for the disk.
+                    if let Err(e) = on_a_thread(inner, Work::Rest).await {
+                        tracing::warn!("merging at rest failed and is put off: {e}");
+                        failed = (failed + 1).min(MOST_DOUBLED);
+                        break;
+                    }
+                    failed = 0;
+                    Ok(())
                 }
                 false => break,
             };
@@ -169,7 +180,7 @@ async fn run(signals: Arc<Signals>, weak: Weak<Inner>) {
 }
 
 /// Waits until there is something to do. True: nothing was written for a while, and something is due then.
-async fn rests(signals: &Signals, weak: &Weak<Inner>) -> bool {
+async fn rests(signals: &Signals, weak: &Weak<Inner>, failed: u32) -> bool {
     // Nobody is kept by who waits.
     let look = || {
         let inner = weak.upgrade()?;
@@ -179,7 +190,7 @@ async fn rests(signals: &Signals, weak: &Weak<Inner>) -> bool {
     while let Some((_, due, after)) = before {
         tokio::select! {
             () = signals.wake.notified() => return false,
-            () = tokio::time::sleep(after), if due => {}
+            () = tokio::time::sleep(after * 2_u32.pow(failed)), if due => {}
         }
         let now = look();
         if now == before {
@@ -231,6 +242,7 @@ impl Inner {
     }
 
     async fn work(&self, work: Work) -> Result<()> {
+        let at_rest = matches!(work, Work::Rest);
         let done = match work {
             Work::Pass => self.pass().await,
             Work::Sort => {
@@ -246,7 +258,9 @@ impl Inner {
                 self.rest().await
             }
         };
-        *self.indexer.failure.lock() = done.clone().err();
+        if !at_rest {
+            *self.indexer.failure.lock() = done.clone().err();
+        }
         self.indexer.signals.progress.notify_waiters();
         // Whoever asked for it: there may be something due at rest.
         self.indexer.wake();

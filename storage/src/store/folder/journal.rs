@@ -180,22 +180,20 @@ impl Journal {
         }
     }
 
-    /// Removes the oldest file after all of its objects got their files; false where it is not its turn.
-    pub fn remove_oldest(&mut self, disk: &dyn Disk) -> io::Result<bool> {
-        match self.files.front() {
-            Some(file) if file.unfiled.as_ref().is_some_and(Vec::is_empty) => {
-                match disk.remove(&file.path) {
-                    // An earlier try came as far.
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                    removed => removed?,
-                }
-                // Before anything that it holds is removed or replaced without a record.
-                disk.sync_folder(&self.folder).map_err(|e| io::Error::other(e.to_string()))?;
-                self.files.pop_front();
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
+    pub fn folder(&self) -> &FilePath {
+        &self.folder
+    }
+
+    /// The oldest file, once all of its objects got their files.
+    pub fn done(&self) -> Option<&FilePath> {
+        let oldest = self.files.front()?;
+        let done = oldest.unfiled.as_ref().is_some_and(Vec::is_empty) && self.files.len() > 1;
+        done.then_some(&oldest.path)
+    }
+
+    /// It is removed.
+    pub fn forget_oldest(&mut self) {
+        self.files.pop_front();
     }
 
     /// All objects that may have no file, those in the journal in use among them.
@@ -242,6 +240,8 @@ fn checksum(file: u64, at: u64, body: &[u8]) -> [u8; 32] {
 pub(super) struct Said {
     pub of: BTreeMap<String, Record>,
     pub files: Vec<PathBuf>,
+    /// Those with records that cannot be read.
+    pub damaged: HashSet<PathBuf>,
 }
 
 /// Makes the journals' folder where it is missing.
@@ -257,7 +257,7 @@ pub(super) fn read(disk: &dyn Disk, root: &FilePath) -> io::Result<Said> {
         }
     }
     files.sort_unstable();
-    let mut of = BTreeMap::new();
+    let (mut of, mut damaged) = (BTreeMap::new(), HashSet::new());
     for (number, path) in &files {
         let bytes = disk.read(path)?;
         let mut at = 0;
@@ -267,17 +267,18 @@ pub(super) fn read(disk: &dyn Disk, root: &FilePath) -> io::Result<Said> {
                 at = next;
             } else if let Some(next) = after_damage(*number, &bytes, at) {
                 tracing::warn!(
-                    "{}: the record at byte {at} is damaged and is passed over; the object that it held is whole where no \
-                     power was lost since it was written, which daodb verify tells",
+                    "{}: the record at byte {at} is damaged and is passed over; what it held is lost where it has no file of \
+                     its own, which daodb verify tells; the journal is kept beside as *.damaged",
                     path.display()
                 );
+                damaged.insert(path.clone());
                 at = next;
             } else {
                 break;
             }
         }
     }
-    Ok(Said { of, files: files.into_iter().map(|(_, path)| path).collect() })
+    Ok(Said { of, files: files.into_iter().map(|(_, path)| path).collect(), damaged })
 }
 
 /// Where the record after a damaged one begins. Behind one that is half written there is none: it was the last.

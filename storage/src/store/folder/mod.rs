@@ -79,6 +79,10 @@ impl Folder {
             tokio::task::spawn_blocking(move || writer::tend(&writer, &closed));
         }
         self.puts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Before and after a put: one that was under way in the quiet moment waits for the next.
+    fn await_quiet(&self) {
         if !self.writer.is_instant() && self.writer.wants_quiet() {
             let (writer, closed) = (Arc::downgrade(&self.writer), Arc::clone(&self.closed));
             tokio::spawn(when_quiet(Arc::clone(&self.puts), writer, closed));
@@ -159,9 +163,12 @@ impl ObjectStore for Folder {
         }
         let file = self.file(location)?;
         self.tend();
+        self.await_quiet();
         let at = location.clone();
         let work = move |writer: &Writer| writer.put(&file, &at, &payload, &opts.mode);
-        blocking(&self.writer, location, work).await?;
+        let put = blocking(&self.writer, location, work).await;
+        self.await_quiet();
+        put?;
         Ok(put_result())
     }
 

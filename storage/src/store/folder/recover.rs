@@ -39,7 +39,10 @@ fn replay(disk: &dyn Disk, root: &FilePath) -> io::Result<()> {
     }
     sync_all(disk, root)?;
     for file in &said.files {
-        disk.remove(file)?;
+        match said.damaged.contains(file) {
+            true => disk.rename(file, &file.with_extension("damaged"))?,
+            false => disk.remove(file)?,
+        }
         disk.sync_folder(&root.join(JOURNAL))?;
     }
     Ok(())

@@ -133,8 +133,11 @@ impl Writer {
                 true => e,
                 false => io::Error::other(format!("earlier objects get no files: {e}")),
             })?;
+            self.refuse_if_broken()?;
             journal = self.journal.lock();
         }
+        // Who had the journal before may have failed.
+        self.refuse_if_broken()?;
         self.refuse_if_there(file, location)?;
         journal.put(&*self.disk, location.as_ref(), payload).map_err(|e| self.unless_full(e))?;
         self.recent.put(location, payload.clone())
@@ -174,11 +177,23 @@ impl Writer {
                 }
                 settled.map(|()| true)
             }
-            None => {
-                let removed = self.journal.lock().remove_oldest(&*self.disk);
-                removed.map_err(|e| self.unless_full(e))
-            }
+            None => self.remove_oldest(),
         }
+    }
+
+    /// Removes the oldest journal, all of whose objects have their files; false where it is not its turn.
+    fn remove_oldest(&self) -> io::Result<bool> {
+        let mut journal = self.journal.lock();
+        let Some(oldest) = journal.done() else { return Ok(false) };
+        match self.disk.remove(oldest) {
+            // An earlier try came as far.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            removed => removed?,
+        }
+        // Before anything that it holds is removed or replaced without a record.
+        self.sync_names(journal.folder())?;
+        journal.forget_oldest();
+        Ok(true)
     }
 
     /// Makes the files of objects, durably. Those that were removed meanwhile, or have their files, are no concern: whoever
@@ -201,10 +216,11 @@ impl Writer {
         let folder = file.parent().unwrap_or(&self.root);
         self.ensure_folder(folder)?;
         let (tmp, out) = self.tmp_file()?;
-        let named = write_all(out, &PutPayload::from(content)).and_then(|()| {
+        let named = write_all(out, &PutPayload::from(content.clone())).and_then(|()| {
             // Nobody removes it in between.
             let _journal = self.journal.lock();
-            if !self.recent.has(location)? {
+            // What was put there anew meanwhile is another journal's, and gets its file from that.
+            if self.recent.content(location)?.as_ref() != Some(&content) {
                 return Ok(false);
             }
             self.disk.rename(&tmp, &file)?;
@@ -321,9 +337,13 @@ impl Writer {
         self.refuse_if_broken()?;
         // Held until the journal knows: nobody puts an object there in between, or makes its file.
         let mut journal = self.journal.lock();
+        self.refuse_if_broken()?;
         let (mut removed, mut folders) = (Vec::with_capacity(objects.len()), BTreeSet::new());
+        let mut forgotten = Vec::new();
         for (file, location) in objects {
-            if self.recent.remove(location)? {
+            if let Some(content) = self.recent.content(location)? {
+                self.recent.remove(location)?;
+                forgotten.push((location, content));
                 removed.push(Ok(()));
                 continue;
             }
@@ -340,7 +360,13 @@ impl Writer {
         };
         let gone = objects.iter().zip(&removed).filter(|(_, removed)| is_gone(removed));
         let known: Vec<&str> = gone.map(|((_, location), _)| location.as_ref()).collect();
-        journal.remove(&*self.disk, &known).map_err(|e| self.unless_full(e))?;
+        if let Err(e) = journal.remove(&*self.disk, &known) {
+            // As the journal has it, they are there.
+            for (location, content) in forgotten {
+                self.recent.put(location, content.into())?;
+            }
+            return Err(self.unless_full(e));
+        }
         Ok(removed)
     }
 }
