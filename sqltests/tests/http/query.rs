@@ -373,7 +373,7 @@ async fn rows_of_sql_are_sources() {
                 assert!(found.starts_with(expect), "{source}: {found}");
             }
             false => {
-                let refused = door.post("/query", EDN, EDN, &body).await;
+                let refused = door.post("/query", EDN, JSON, &body).await;
                 assert_eq!(refused.code(), expect, "{source}: {refused:?}");
             }
         }
