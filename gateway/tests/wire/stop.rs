@@ -13,8 +13,8 @@ const ENDLESS: &str = "SELECT n, n * 2 FROM generate_series(1, 100000000000) AS 
 /// The same without any row before the end.
 const SILENT: &str = "SELECT sum(n % 7) FROM generate_series(1, 100000000000) AS g(n)";
 /// Joins that have all they need, and make rows of it without end.
-const PRODUCT: &str = "SELECT sum(a.n % 7 + b.n % 5 + c.n) FROM generate_series(1, 50000) AS a(n), \
-    generate_series(1, 50000) AS b(n), generate_series(1, 50000) AS c(n)";
+const PRODUCT: &str = "SELECT sum(a.n % 7 + b.n % 5) FROM generate_series(1, 1000000) AS a(n), \
+    generate_series(1, 1000000) AS b(n)";
 const SKEWED: &str = "SELECT sum(a.n % 7 + b.n) FROM generate_series(1, 200000) AS a(n) \
     JOIN generate_series(1, 200000) AS b(n) ON a.n % 2 = b.n % 2";
 const SOON: Duration = Duration::from_secs(10);
