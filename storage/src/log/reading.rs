@@ -47,8 +47,12 @@ impl<'a> Reading<'a> {
                 Some(object) => object,
                 None => self.log.read_object(name).await?,
             };
-            self.gone = None;
-            return Ok(Some((self.chain.follow(object)?, self)));
+            let transactions = self.chain.follow(object)?;
+            // The object in which the chain's head lies is read again after a listing: that leads no further.
+            if !transactions.is_empty() {
+                self.gone = None;
+            }
+            return Ok(Some((transactions, self)));
         }
     }
 }
