@@ -1,6 +1,6 @@
 //! `daodb query`: Datalog, of a folder or through a server.
 
-use super::remote::{Remote, View, refused};
+use super::remote::{Remote, View};
 use super::render::{Broken, Format};
 use super::{Failure, sql};
 use crate::config::Settings;
@@ -162,24 +162,13 @@ impl Query {
         if let (true, Form::Map(pairs)) = (self.analyze, &mut body.form) {
             pairs.push((value(Value::keyword("analyze")), value(Value::Boolean(true))));
         }
-        let said = ask(server, route, &body, text).await?;
+        let said = server.ask(route, &body, Some(text)).await?;
         if self.explain {
             let stages = field(&said, "explain").and_then(Node::string).unwrap_or_default();
             write!(out, "{stages}")?;
             return Ok(out.flush()?);
         }
         print_said(&said, text, Format::or_default(self.format), &mut out)
-    }
-}
-
-/// What a server says of a query.
-async fn ask(server: &Remote, route: &str, body: &Node, text: &str) -> Result<Node, Failure> {
-    let said = server.post(route, body, Some(text)).await?;
-    let said = edn::read(&said)
-        .map_err(|e| Failure::failed(format!("the answer cannot be read: {}", e.message)))?;
-    match field(&said, "error") {
-        Some(error) => Err(refused(error, Some(text))),
-        None => Ok(said),
     }
 }
 
@@ -193,7 +182,7 @@ pub async fn through(
 ) -> Result<(), Broken> {
     let [as_of, since, history] = view.keys();
     let body = map([("query", form(text)), as_of, since, history]);
-    print_said(&ask(server, "query", &body, text).await?, text, format, out)
+    print_said(&server.ask("query", &body, Some(text)).await?, text, format, out)
 }
 
 fn print_said(

@@ -57,7 +57,7 @@ impl Log {
                 free.extend(taken.iter().map(|part| part.name.path(&self.folder)));
             }
         }
-        // Oldest first: what a crash leaves is a log without gaps.
+        // In any order: for each another one is there.
         self.store.delete_all(&free).await?;
         joined.removed = free.len();
         Ok(joined)

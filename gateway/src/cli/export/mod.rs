@@ -15,7 +15,7 @@ use crate::pg;
 use clap::{Args, ValueEnum};
 use daodb_catalog::basis::{EMPTY_T, Moment};
 use daodb_catalog::{Catalog, Database, Error, Outcome};
-use daodb_storage::export;
+use daodb_storage::{Datom, export};
 use futures::StreamExt;
 use out::{Datoms, Table, Target};
 use std::path::{Path, PathBuf};
@@ -139,9 +139,6 @@ impl Export {
     }
 
     async fn datoms(&self, database: &Database, times: Times) -> Result<(), Broken> {
-        let (target, out) = Target::open(self.out.as_deref())?;
-        let mut sink = Datoms::new(self.format, out)?;
-        let mut work = Work::new(format!("exporting {}", database.name()), Unit::Datoms);
         let mut batches = match self.history {
             true => export::events(database.stream(), times.since.unwrap_or(EMPTY_T), times.as_of),
             false => {
@@ -149,9 +146,21 @@ impl Export {
                 export::datoms(&times.since.map_or(snapshot.clone(), |t| snapshot.since(t)))
             }
         };
+        let next = async || -> Result<_, Broken> { Ok(batches.next().await.transpose()?) };
+        self.write_datoms(database.name(), next).await
+    }
+
+    /// `next` gives some datoms; None: there are no more.
+    async fn write_datoms(
+        &self,
+        of: &str,
+        mut next: impl AsyncFnMut() -> Result<Option<Vec<Datom>>, Broken>,
+    ) -> Result<(), Broken> {
+        let (target, out) = Target::open(self.out.as_deref())?;
+        let mut sink = Datoms::new(self.format, out)?;
+        let mut work = Work::new(format!("exporting {of}"), Unit::Datoms);
         let mut done = 0;
-        while let Some(datoms) = batches.next().await {
-            let datoms = datoms?;
+        while let Some(datoms) = next().await? {
             sink.write(&datoms)?;
             done += datoms.len() as u64;
             work.update(done, 0);

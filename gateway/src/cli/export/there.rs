@@ -1,15 +1,15 @@
 //! An export through a server: the same rows, as they come over HTTP.
 
 use super::Export;
-use super::out::{Datoms, Table, Target};
+use super::out::{Table, Target};
 use crate::cli::Failure;
 use crate::cli::progress::{Unit, Work};
 use crate::cli::remote::{Remote, View, number};
 use crate::cli::render::Broken;
 use crate::http::formats::{field, long, map, node, text, value};
 use daodb_catalog::basis::EMPTY_T;
-use daodb_datalog::edn::{self, Form, Node};
-use daodb_storage::{Datom, Value};
+use daodb_datalog::edn::{Form, Node};
+use daodb_storage::{Datom, Value, ValueType};
 use std::collections::BTreeSet;
 
 /// The times asked for, as transactions.
@@ -29,18 +29,16 @@ impl References {
     async fn of(server: &Remote, as_of: i64) -> Result<References, Failure> {
         let sql = "SELECT attribute, observed_types FROM dao.attributes WHERE observed_types LIKE '%ref%'";
         let body = map([("sql", text(sql)), ("as-of", long(as_of))]);
-        let said = server.post("sql", &body, Some(sql)).await?;
-        let said = edn::read(&said)
-            .map_err(|e| Failure::failed(format!("the answer cannot be read: {}", e.message)))?;
+        let said = server.ask("sql", &body, Some(sql)).await?;
         let mut out = References { only: BTreeSet::new(), mixed: BTreeSet::new() };
         for row in field(&said, "rows").and_then(Node::sequence).unwrap_or_default() {
             let Some([a, types]) = row.sequence() else { continue };
             let name = |node: &Node| node.keyword().or(node.string()).map(str::to_owned);
             let (Some(a), Some(types)) = (name(a), name(types)) else { continue };
-            let types: Vec<&str> = types.split([',', ' ']).filter(|t| !t.is_empty()).collect();
-            if types == ["ref"] {
+            let types: Vec<ValueType> = types.split(", ").filter_map(ValueType::parse).collect();
+            if types == [ValueType::Ref] {
                 out.only.insert(a);
-            } else if types.contains(&"ref") && types.contains(&"long") {
+            } else if types.contains(&ValueType::Ref) && types.contains(&ValueType::Long) {
                 out.mixed.insert(a);
             }
         }
@@ -101,20 +99,12 @@ impl Export {
             }
         };
         let references = References::of(server, as_of).await?;
-        let (target, out) = Target::open(self.out.as_deref())?;
-        let mut sink = Datoms::new(self.format, out)?;
-        let mut work = Work::new(format!("exporting {}", server.database()), Unit::Datoms);
-        let mut done = 0;
-        while let Some(mut datoms) = all.next().await? {
+        let next = async || -> Result<_, Broken> {
+            let Some(mut datoms) = all.next().await? else { return Ok(None) };
             references.mark(&mut datoms)?;
-            sink.write(&datoms)?;
-            done += datoms.len() as u64;
-            work.update(done, 0);
-        }
-        sink.finish()?;
-        work.end();
-        target.done()?;
-        Ok(())
+            Ok(Some(datoms))
+        };
+        self.write_datoms(server.database(), next).await
     }
 
     async fn table_of(&self, server: &Remote, table: &str, times: &Times) -> Result<(), Broken> {

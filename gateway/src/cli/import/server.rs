@@ -6,7 +6,7 @@ use crate::import::rows::{Done, Target};
 use crate::provenance::{AUTHOR, REASON};
 use daodb_catalog::schema::{Attribute, Cardinality, Unique};
 use daodb_catalog::{EntityRef, Error, Op, Result, Schema, SqlState, Transaction, TxValue};
-use daodb_datalog::edn::{self, Form, Node};
+use daodb_datalog::edn::{Form, Node};
 use daodb_storage::{Attr, Value, ValueType};
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub struct There(pub Remote);
 impl Target for There {
     fn schema(&self) -> BoxFuture<'_, Result<Arc<Schema>>> {
         Box::pin(async move {
-            let said = self.ask("sql", &map([("sql", text(ATTRIBUTES))])).await?;
+            let said = self.0.try_ask("sql", &map([("sql", text(ATTRIBUTES))])).await?;
             let rows = field(&said, "rows").and_then(Node::sequence).unwrap_or_default();
             let mut schema = Schema::default();
             let known = rows.iter().filter_map(|row| attribute(row.sequence()?));
@@ -64,7 +64,7 @@ impl There {
             (AUTHOR, said(provenance.author)),
             (REASON, said(provenance.reason)),
         ]);
-        let report = self.ask(route, &body).await?;
+        let report = self.0.try_ask(route, &body).await?;
         let t = number(&report, "t").map_err(|e| Error::new(SqlState::INTERNAL, e.to_string()))?;
         let datoms = field(&report, "tx-data").and_then(Node::sequence).unwrap_or_default();
         let about = |datom: &&Node| {
@@ -73,13 +73,6 @@ impl There {
         };
         let changes = datoms.iter().filter(|datom| !about(datom)).count();
         Ok(Done { t, changes: changes as u64 })
-    }
-
-    async fn ask(&self, route: &str, body: &Node) -> Result<Node> {
-        let said = self.0.try_post(route, body).await?;
-        edn::read(&said).map_err(|e| {
-            Error::new(SqlState::INTERNAL, format!("the answer cannot be read: {}", e.message))
-        })
     }
 }
 
@@ -179,7 +172,8 @@ mod tests {
 
     #[test]
     fn rows_are_attributes() {
-        let row = edn::read("[\":p/n\" nil \"long, string\" \"many\" \"identity\"]").unwrap();
+        let row = daodb_datalog::edn::read("[\":p/n\" nil \"long, string\" \"many\" \"identity\"]")
+            .unwrap();
         let known = attribute(row.sequence().unwrap()).unwrap();
         assert_eq!((known.ident.as_str(), known.value_type), (":p/n", None));
         assert_eq!(known.observed, [ValueType::Long, ValueType::String]);

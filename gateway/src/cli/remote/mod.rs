@@ -105,9 +105,28 @@ impl Remote {
         number(&self.get(&format!("/basis?as-of={time}")).await?, "t")
     }
 
+    /// What a route answers, whole: an answer that ends in an error is that error.
+    pub async fn ask(
+        &self,
+        route: &str,
+        body: &Node,
+        statement: Option<&str>,
+    ) -> Result<Node, Failure> {
+        let said = form(&self.post(route, body, statement).await?)?;
+        match field(&said, "error") {
+            Some(error) => Err(refused(error, statement)),
+            None => Ok(said),
+        }
+    }
+
+    /// The same; what the server refuses is its error.
+    pub async fn try_ask(&self, route: &str, body: &Node) -> Result<Node, Error> {
+        form(&self.try_post(route, body).await?)
+    }
+
     /// The rows of a statement as texts.
     pub async fn texts(&self, statement: &str) -> Result<Vec<Vec<String>>, Failure> {
-        let said = form(&self.post("sql", &map([("sql", text(statement))]), None).await?)?;
+        let said = self.ask("sql", &map([("sql", text(statement))]), None).await?;
         let rows = field(&said, "rows").and_then(Node::sequence).unwrap_or_default();
         let text = |node: &Node| node.string().or(node.keyword()).unwrap_or_default().to_owned();
         let row = |row: &Node| row.sequence().unwrap_or_default().iter().map(text).collect();
@@ -116,7 +135,7 @@ impl Remote {
 
     /// What a query of Datalog finds.
     pub async fn query(&self, body: &Node) -> Result<Form, Failure> {
-        let said = form(&self.post("query", body, None).await?)?;
+        let said = self.ask("query", body, None).await?;
         Ok(field(&said, "result").map_or(Form::Nil, |node| node.form.clone()))
     }
 }

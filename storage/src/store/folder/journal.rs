@@ -160,7 +160,7 @@ impl Journal {
     }
 
     /// Some objects that are to get their files, so that the oldest journal can be removed. None: there is no older one than
-    /// that in use, or it was the turn of all of them: see [`Journal::remove_oldest`].
+    /// that in use, or it was the turn of all of them: see [`Journal::done`].
     pub fn next_to_file(&mut self, most: usize) -> Option<Vec<Path>> {
         if self.files.len() < 2 {
             return None;

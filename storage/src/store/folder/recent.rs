@@ -35,11 +35,11 @@ impl Recent {
         Ok(self.content(path)?.is_some())
     }
 
-    /// True: it was here.
-    pub fn remove(&self, path: &Path) -> io::Result<bool> {
-        let was_here = self.has(path)?;
+    /// What was here, and is here no more.
+    pub fn take(&self, path: &Path) -> io::Result<Option<Bytes>> {
+        let taken = self.content(path)?;
         at_once(self.0.delete(path))?;
-        Ok(was_here)
+        Ok(taken)
     }
 
     pub async fn get_opts(&self, path: &Path, options: GetOptions) -> Option<Result<GetResult>> {

@@ -224,7 +224,7 @@ impl Writer {
                 return Ok(false);
             }
             self.disk.rename(&tmp, &file)?;
-            self.recent.remove(location)
+            self.recent.take(location).map(|_| true)
         });
         match named {
             Ok(true) => Ok(Some(folder.to_owned())),
@@ -341,8 +341,7 @@ impl Writer {
         let (mut removed, mut folders) = (Vec::with_capacity(objects.len()), BTreeSet::new());
         let mut forgotten = Vec::new();
         for (file, location) in objects {
-            if let Some(content) = self.recent.content(location)? {
-                self.recent.remove(location)?;
+            if let Some(content) = self.recent.take(location)? {
                 forgotten.push((location, content));
                 removed.push(Ok(()));
                 continue;
