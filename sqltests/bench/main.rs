@@ -20,7 +20,9 @@ use std::sync::Arc;
 const USAGE: &str = "\
 bench people [--n 1000000] [--runs 7]        ingest, updates, queries now and as of the middle against a wide Parquet file
 bench history [--commits 40000]              import of a generated git history
-bench storage [--n 100000] [--seconds 3]     durable transactions beside PostgreSQL, open time, long histories, requests
+bench storage [--n 100000] [--seconds 3] [--small 1000000]
+                                             durable transactions beside PostgreSQL, open time, long histories, a million small
+                                             transactions, requests
 bench commits [--seconds 3]                  the first part of storage alone: durable transactions beside PostgreSQL
 bench scale [--datoms 10000000]              loading, memory, the time to open and queries as the number of datoms grows
 bench datalog [--n 20000] [--only q1] [--alone] [--patience 30]

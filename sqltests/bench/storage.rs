@@ -8,9 +8,11 @@ use daodb_catalog::database::CatalogOptions;
 use daodb_catalog::{Catalog, Database, EntityRef, Op, Session, TxValue};
 use daodb_sqltests::engine;
 use daodb_sqltests::servers::postgres::{Postgres, programs};
+use daodb_storage::log::Head;
 use daodb_storage::{Attr, FIRST_ENTITY, Store, Value};
 use datafusion::object_store::memory::InMemory;
 use datafusion::object_store::path::Path;
+use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -42,10 +44,12 @@ pub async fn run(arguments: &Arguments) -> Result<(), String> {
     for datoms in scale::SIZES {
         sizes.push(scale::measure(arguments, datoms).await?);
     }
+    let small = arguments.number("--small", 1_000_000)?.max(1000);
+    let alone = one_by_one(small).await?;
     let bucket = requests(n).await?;
     let report = json!({
         "bench": "storage", "n": n, "commits": commits, "history": lengths,
-        "sizes": sizes, "bucket": bucket, "peak_mib": peak_mib(),
+        "sizes": sizes, "one_by_one": alone, "bucket": bucket, "peak_mib": peak_mib(),
     });
     println!("{report:#}");
     Ok(())
@@ -184,9 +188,7 @@ async fn history(n: usize, length: usize) -> Result<Json, String> {
     drop((catalog, database));
     let (bytes, files) = disk(folder.path());
 
-    let start = Instant::now();
-    let (catalog, database) = reopened(folder.path()).await?;
-    let open_ms = start.elapsed().as_secs_f64() * 1e3;
+    let (open_ms, catalog, database) = reopened(folder.path()).await?;
     // Of the program that ran before: what is due is done, so that all lengths are measured at rest.
     database.stream().index_now().await.map_err(failed)?;
     tokio::time::sleep(options().stream.rest_after + Duration::from_secs(1)).await;
@@ -226,6 +228,55 @@ fn check(query: &str, n: usize, rows: &[Vec<String>]) -> Result<(), String> {
         _ => *rows == [vec![format!("n{}", n / 2 % 1000), (n / 2).to_string()]],
     };
     if right { Ok(()) } else { Err(format!("{query} is answered wrongly: {rows:?}")) }
+}
+
+/// As many transactions of one fact as facts, by 64 clients, beside the same facts in a few transactions.
+async fn one_by_one(n: usize) -> Result<Json, String> {
+    let number = Attr::new(":item/n");
+    let row = |row: usize| Op::Map { id: None, attrs: vec![(number.clone(), long(row as i64))] };
+    let clients = CLIENTS[CLIENTS.len() - 1];
+    let mut lines = serde_json::Map::new();
+    for (name, each) in [("one_by_one", 1), ("bulk", PER_TRANSACTION)] {
+        let folder = tempfile::tempdir().map_err(failed)?;
+        let (catalog, database) = engine::folder(folder.path(), options()).await.map_err(failed)?;
+        let start = Instant::now();
+        futures::stream::iter((0..n).step_by(each))
+            .map(|first| {
+                database.transact((first..n.min(first + each)).map(row).collect::<Vec<_>>())
+            })
+            .buffer_unordered(clients)
+            .try_for_each(|_| std::future::ready(Ok(())))
+            .await
+            .map_err(failed)?;
+        let seconds = start.elapsed().as_secs_f64();
+        catalog.close().await.map_err(failed)?;
+        drop((catalog, database));
+        let (bytes, files) = disk(folder.path());
+        let (open_ms, catalog, database) = reopened(folder.path()).await?;
+        // Of the program that ran before: what is due is done.
+        database.stream().index_now().await.map_err(failed)?;
+        let mut session = engine::session(&catalog, &[]).await.map_err(failed)?;
+        let mut times = Medians::new(1);
+        for _ in 0..RUNS {
+            let start = Instant::now();
+            let rows = engine::query(&mut session, "SELECT sum(n), count(*) FROM item").await;
+            times.add(0, start);
+            check("sum", n, &rows.map_err(failed)?)?;
+        }
+        // All of it from the files: what a backup reads, or an index that is made anew.
+        let start = Instant::now();
+        let read = database.stream().log().read_after(Head::START);
+        let datoms = read.try_fold(0, async |sum, tx| Ok(sum + tx.datoms.len())).await;
+        let read_s = start.elapsed().as_secs_f64();
+        catalog.close().await.map_err(failed)?;
+        let line = json!({
+            "transactions": n.div_ceil(each), "datoms": datoms.map_err(failed)?, "write_s": round(seconds),
+            "bytes": bytes, "files": files, "open_ms": round(open_ms), "sum_ms": round(times.of(0)), "read_log_s": round(read_s),
+        });
+        eprintln!("{name} {line}");
+        lines.insert(name.to_owned(), line);
+    }
+    Ok(lines.into())
 }
 
 /// What is written to a bucket for what is said, and what queries ask of it when nothing is in memory.

@@ -27,6 +27,11 @@ pub enum Kind {
         stream: String,
         n: u64,
     },
+    /// The list of a run.
+    Run {
+        stream: String,
+        name: Uuid,
+    },
     Segment {
         stream: String,
         name: Uuid,
@@ -62,14 +67,15 @@ fn of_stream(stream: &str, folder: &str, name: &str) -> Option<Kind> {
             Some(Kind::Log { stream, first, last })
         }
         "index" => json_number(name).map(|n| Kind::Root { stream, n }),
-        "segments" => {
-            let stem = name.strip_suffix(".parquet")?;
-            // A uuid can be written in several ways; ours is one.
-            let name = stem.parse::<Uuid>().ok().filter(|name| name.to_string() == stem)?;
-            Some(Kind::Segment { stream, name })
-        }
+        "runs" => Some(Kind::Run { stream, name: uuid(name.strip_suffix(".json")?)? }),
+        "segments" => Some(Kind::Segment { stream, name: uuid(name.strip_suffix(".parquet")?)? }),
         _ => None,
     }
+}
+
+/// A uuid can be written in several ways; ours is one.
+fn uuid(text: &str) -> Option<Uuid> {
+    text.parse::<Uuid>().ok().filter(|uuid| uuid.to_string() == text)
 }
 
 fn log_name(name: &str) -> Option<(i64, Option<i64>)> {
@@ -108,7 +114,20 @@ pub struct StreamObjects {
     pub log: Vec<LogObject>,
     /// By number.
     pub roots: BTreeMap<u64, ObjectMeta>,
+    pub runs: BTreeMap<Uuid, ObjectMeta>,
     pub segments: BTreeMap<Uuid, ObjectMeta>,
+}
+
+impl StreamObjects {
+    pub fn all(&self) -> impl Iterator<Item = &ObjectMeta> {
+        let log = self.log.iter().map(|o| &o.meta);
+        log.chain(self.roots.values()).chain(self.parts_of_index())
+    }
+
+    /// What an index root names.
+    pub fn parts_of_index(&self) -> impl Iterator<Item = &ObjectMeta> {
+        self.runs.values().chain(self.segments.values())
+    }
 }
 
 /// All objects of a database.
@@ -134,6 +153,9 @@ impl Layout {
                 }
                 Kind::Root { stream, n } => {
                     layout.streams.entry(stream).or_default().roots.insert(n, meta);
+                }
+                Kind::Run { stream, name } => {
+                    layout.streams.entry(stream).or_default().runs.insert(name, meta);
                 }
                 Kind::Segment { stream, name } => {
                     layout.streams.entry(stream).or_default().segments.insert(name, meta);
@@ -193,6 +215,8 @@ mod tests {
         let name = Uuid::from_u128(5);
         let segment = Kind::Segment { stream: stream(), name };
         check(&format!("streams/0/segments/{name}.parquet"), segment);
+        let run = Kind::Run { stream: stream(), name };
+        check(&format!("streams/0/runs/{name}.json"), run);
         check("backups/00000000000000000001.json", Kind::Backup { n: 1 });
         for foreign in [
             "notes.txt",

@@ -12,6 +12,8 @@ pub enum IdOf {
     /// One write of a log object.
     Put,
     Segment,
+    /// The list of a run.
+    Run,
 }
 
 /// Clones are the same world.

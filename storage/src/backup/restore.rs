@@ -170,7 +170,7 @@ impl Work<'_> {
             .layout
             .streams
             .values()
-            .flat_map(|s| s.log.iter().map(|o| &o.meta).chain(s.segments.values()))
+            .flat_map(|s| s.log.iter().map(|o| &o.meta).chain(s.parts_of_index()))
             .map(|meta| within(&self.target, &meta.location))
             .collect();
         // An index that is here already is of this history too, and newer roots go before older ones.
@@ -179,7 +179,8 @@ impl Work<'_> {
         for part in &self.manifest.objects {
             let path = under(&self.target, &part.path);
             let kind = Kind::of(&under(&Path::default(), &part.path).parts().collect::<Vec<_>>());
-            let is_index = matches!(kind, Kind::Root { .. } | Kind::Segment { .. });
+            let is_index =
+                matches!(kind, Kind::Root { .. } | Kind::Run { .. } | Kind::Segment { .. });
             let skipped = match &kind {
                 Kind::Foreign | Kind::Archived | Kind::Backup { .. } => {
                     return Err(Error::data(&path, "a backup does not hold such an object"));

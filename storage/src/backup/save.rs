@@ -4,6 +4,8 @@ use super::manifest::{LogPart, Manifest, ObjectPart, StreamPart};
 use super::{Copied, CopyProgress, Count, other_object, put, under, within};
 use crate::error::{Error, Result};
 use crate::index::root::{self, to_hex};
+use crate::index::run;
+use crate::index::segment::SegmentEntry;
 use crate::layout::{Layout, LogObject, StreamObjects};
 use crate::log::{self, Head};
 use crate::marker::{MARKER, Marker};
@@ -96,7 +98,7 @@ pub fn backup<'a>(
 fn expected(layout: &Layout, options: BackupOptions) -> Pile {
     let mut of = Pile::default();
     for stream in layout.streams.values() {
-        let index = stream.segments.values().filter(|_| options.with_index);
+        let index = stream.parts_of_index().filter(|_| options.with_index);
         for meta in stream.log.iter().map(|o| &o.meta).chain(index) {
             super::add(&mut of, meta.size);
         }
@@ -105,11 +107,8 @@ fn expected(layout: &Layout, options: BackupOptions) -> Pile {
 }
 
 fn sizes(layout: &Layout) -> HashMap<Path, u64> {
-    let streams = layout.streams.values().flat_map(|s| {
-        let log = s.log.iter().map(|o| &o.meta);
-        log.chain(s.roots.values()).chain(s.segments.values())
-    });
-    streams.map(|meta| (meta.location.clone(), meta.size)).collect()
+    let all = layout.streams.values().flat_map(StreamObjects::all);
+    all.map(|meta| (meta.location.clone(), meta.size)).collect()
 }
 
 fn part(path: &str, bytes: &Bytes, log: Option<LogPart>) -> ObjectPart {
@@ -225,27 +224,39 @@ impl Save<'_> {
             let what = format!("it is of stream {} instead of {stream}", told.stream);
             return Err(damaged_index(Error::data(&meta.location, what)));
         }
+        let prefix = self.folder.clone().join("streams").join(stream);
         let mut seen = HashSet::new();
-        for entry in told.runs.iter().flat_map(|r| &r.segments) {
-            if !seen.insert(entry.name) {
-                continue;
+        for named in &told.runs {
+            let path = run::path(&prefix, named.name);
+            let list = self.from.read(&path).await.map_err(damaged_index)?;
+            let entry = run::parse(&path, stream, named, &list).map_err(damaged_index)?;
+            for entry in entry.segments.iter().filter(|s| seen.insert(s.name)) {
+                self.segment(&prefix, objects, entry).await?;
             }
-            let Some(meta) = objects.segments.get(&entry.name) else {
-                let path =
-                    format!("{}/streams/{stream}/segments/{}.parquet", self.folder, entry.name);
-                return Err(damaged_index(Error::data(path, "the segment is missing")));
-            };
-            let name = within(&self.folder, &meta.location);
-            if let Some(known) = self.known(&name, meta) {
-                self.count.kept(known.bytes);
-                self.manifest.objects.push(known);
-                continue;
-            }
-            let bytes = self.from.read(&meta.location).await?;
-            segment::blocks(&meta.location, entry, &bytes).map_err(damaged_index)?;
-            self.copy(part(&name, &bytes, None), bytes).await?;
+            self.copy(part(&within(&self.folder, &path), &list, None), list).await?;
         }
         let name = within(&self.folder, &meta.location);
+        self.copy(part(&name, &bytes, None), bytes).await
+    }
+
+    async fn segment(
+        &mut self,
+        prefix: &Path,
+        objects: &StreamObjects,
+        entry: &SegmentEntry,
+    ) -> Result<()> {
+        let Some(meta) = objects.segments.get(&entry.name) else {
+            let path = prefix.clone().join("segments").join(format!("{}.parquet", entry.name));
+            return Err(damaged_index(Error::data(&path, "the segment is missing")));
+        };
+        let name = within(&self.folder, &meta.location);
+        if let Some(known) = self.known(&name, meta) {
+            self.count.kept(known.bytes);
+            self.manifest.objects.push(known);
+            return Ok(());
+        }
+        let bytes = self.from.read(&meta.location).await?;
+        segment::blocks(&meta.location, entry, &bytes).map_err(damaged_index)?;
         self.copy(part(&name, &bytes, None), bytes).await
     }
 }

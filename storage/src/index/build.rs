@@ -5,9 +5,10 @@
 
 use super::block::{Kind, resolve};
 use super::order::{Keys, Order};
+use super::row_group::{Load, RowGroup};
 use super::rows::{Rows, Want};
 use super::run::{Run, RunEntry, RunGroup, is_by_value};
-use super::segment::{Files, Load, RowGroup, SegmentEntry};
+use super::segment::{Files, SegmentEntry};
 use super::write::RunWriter;
 use crate::datom::Attr;
 use crate::error::Result;

@@ -1,8 +1,11 @@
-//! Decoded columns of segments, kept while they are used and there is room.
+//! Decoded columns and footers of segments, kept while they are used and there is room.
 
+use super::row_group::Column;
 use datafusion::arrow::array::{Array, ArrayRef};
+use datafusion::parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
@@ -11,13 +14,13 @@ pub enum Key {
     Column {
         segment: Uuid,
         row_group: u32,
-        column: u32,
+        column: Column,
     },
     /// Some rows, from the first up to, not including, the second.
     Page {
         segment: Uuid,
         row_group: u32,
-        column: u32,
+        column: Column,
         rows: (u32, u32),
     },
     /// A column of facts that were put together from several sources; `of` names them and the view.
@@ -38,40 +41,63 @@ pub fn unique() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Two generations: what is used moves to the young one; where that is full, the old one goes.
-pub struct Cache {
-    limit: usize,
-    generations: Mutex<Generations>,
+/// What can be kept.
+pub trait Kept: Clone {
+    /// About the bytes that it takes.
+    fn bytes(&self) -> usize;
 }
 
-#[derive(Default)]
-struct Generations {
-    young: HashMap<Key, ArrayRef>,
-    old: HashMap<Key, ArrayRef>,
+impl Kept for ArrayRef {
+    fn bytes(&self) -> usize {
+        self.get_array_memory_size()
+    }
+}
+
+impl Kept for ArrowReaderMetadata {
+    fn bytes(&self) -> usize {
+        self.metadata().memory_size()
+    }
+}
+
+/// Two generations: what is used moves to the young one; where that is full, the old one goes.
+pub struct Cache<K = Key, V = ArrayRef> {
+    limit: usize,
+    generations: Mutex<Generations<K, V>>,
+}
+
+struct Generations<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
     young_bytes: usize,
 }
 
-impl Cache {
-    pub fn new(limit: usize) -> Cache {
-        Cache { limit, generations: Mutex::default() }
+impl<K: Copy + Eq + Hash, V: Kept> Cache<K, V> {
+    /// `limit`: bytes.
+    pub fn new(limit: usize) -> Cache<K, V> {
+        let (young, old) = (HashMap::new(), HashMap::new());
+        Cache { limit, generations: Mutex::new(Generations { young, old, young_bytes: 0 }) }
     }
 
-    pub fn get(&self, key: &Key) -> Option<ArrayRef> {
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub fn get(&self, key: &K) -> Option<V> {
         let mut generations = self.generations.lock();
-        if let Some(array) = generations.young.get(key) {
-            return Some(array.clone());
+        if let Some(value) = generations.young.get(key) {
+            return Some(value.clone());
         }
-        let array = generations.old.remove(key)?;
-        self.keep(&mut generations, *key, array.clone());
-        Some(array)
+        let value = generations.old.remove(key)?;
+        self.keep(&mut generations, *key, value.clone());
+        Some(value)
     }
 
-    pub fn put(&self, key: Key, array: &ArrayRef) {
-        self.keep(&mut self.generations.lock(), key, array.clone());
+    pub fn put(&self, key: K, value: &V) {
+        self.keep(&mut self.generations.lock(), key, value.clone());
     }
 
-    fn keep(&self, generations: &mut Generations, key: Key, array: ArrayRef) {
-        let bytes = array.get_array_memory_size();
+    fn keep(&self, generations: &mut Generations<K, V>, key: K, value: V) {
+        let bytes = value.bytes();
         let half = self.limit / 2;
         if bytes > half {
             return;
@@ -80,7 +106,7 @@ impl Cache {
             generations.old = std::mem::take(&mut generations.young);
             generations.young_bytes = 0;
         }
-        if generations.young.insert(key, array).is_none() {
+        if generations.young.insert(key, value).is_none() {
             generations.young_bytes += bytes;
         }
     }

@@ -10,6 +10,7 @@ pub mod build;
 pub mod cache;
 pub mod order;
 pub mod root;
+pub mod row_group;
 pub mod rows;
 pub mod run;
 pub mod segment;

@@ -1,10 +1,11 @@
 //! Index roots: which runs there are at a basis. Create-only, numbered; the newest readable one counts.
 //!
-//! A root that is lost or damaged, or whose segments are, costs time and no data: an older one, or none at all, and the log
-//! after it, give the same facts.
+//! A root that is lost or damaged, or whose runs are, costs time and no data: an older one, or none at all, and the log after
+//! it, give the same facts. Whether its segments are all there is seen by their names and sizes alone: one that was changed
+//! is an error when it is read.
 
-use super::run::{Run, RunEntry};
-use super::segment::Files;
+use super::run::{self, Run, RunEntry, RunName};
+use super::segment::{Files, damaged};
 use super::stat::{Sketch, Stat};
 use crate::datom::{Attr, FIRST_T};
 use crate::error::{Error, ErrorKind, Result};
@@ -12,18 +13,18 @@ use crate::snapshot::Basis;
 use crate::store::Created;
 use crate::tail::Fresh;
 use crate::value::{Value, ValueType};
-use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use uuid::Uuid;
 
-const FORMAT: u32 = 1;
-/// Runs whose segments are opened at the same time.
+const FORMAT: u32 = 2;
+/// Lists of runs that are read at the same time.
 const OPENS: usize = 8;
 
 /// The runs at a basis, oldest first.
@@ -67,7 +68,7 @@ struct RootEntry {
     next_entity: i64,
     next_transaction: i64,
     by_value: BTreeSet<String>,
-    runs: Vec<RunEntry>,
+    runs: Vec<RunName>,
     attributes: Vec<StatEntry>,
 }
 
@@ -147,7 +148,7 @@ fn path(files: &Files, n: u64) -> Path {
     folder(files).join(format!("{n:020}.json"))
 }
 
-/// Stores a root; its segments lie there already. False: another one has its number.
+/// Stores a root; its runs lie there already. False: another one has its number.
 pub async fn write(files: &Files, stream: &str, root: &Root) -> Result<bool> {
     let entry = RootEntry {
         format: FORMAT,
@@ -158,7 +159,7 @@ pub async fn write(files: &Files, stream: &str, root: &Root) -> Result<bool> {
         next_entity: root.fresh.entity,
         next_transaction: root.fresh.transaction,
         by_value: root.by_value.clone(),
-        runs: root.runs.iter().map(|r| r.entry.clone()).collect(),
+        runs: root.runs.iter().map(|r| r.name.clone()).collect(),
         attributes: root.stats.iter().map(|(k, s)| StatEntry::new(&k.0, k.1, s)).collect(),
     };
     let internal = |e: serde_json::Error| Error::internal(format!("writing a root: {e}"));
@@ -171,13 +172,14 @@ pub async fn write(files: &Files, stream: &str, root: &Root) -> Result<bool> {
     }
 }
 
-/// The newest root that is whole, with all its segments; else an empty one. And the highest number that is taken.
-pub async fn newest(files: &Arc<Files>) -> Result<(Root, u64)> {
+/// The newest root that is whole, and whose segments are there; else an empty one. And the highest number that is taken.
+/// Runs that are `known` are not read again.
+pub async fn newest(files: &Arc<Files>, known: &[Arc<Run>]) -> Result<(Root, u64)> {
     let mut numbers = numbers(files).await?;
     numbers.sort_unstable();
     let highest = numbers.last().copied().unwrap_or(0);
     for n in numbers.into_iter().rev() {
-        match read(files, n).await {
+        match read(files, n, known).await {
             Ok(root) => return Ok((root, highest)),
             // It may be whole: who went on without it would take its segments for lost.
             Err(e) if files.store.shared && e.kind == ErrorKind::Io => return Err(e),
@@ -205,22 +207,49 @@ fn number(object: &ObjectMeta) -> Option<u64> {
     object.location.filename()?.strip_suffix(".json")?.parse().ok()
 }
 
-async fn read(files: &Arc<Files>, n: u64) -> Result<Root> {
+async fn read(files: &Arc<Files>, n: u64, known: &[Arc<Run>]) -> Result<Root> {
     let path = path(files, n);
     let told = parse(&path, &files.store.read(&path).await?)?;
-    let runs = told.runs.into_iter().map(|run| Run::open(files, run, &[]).map_ok(Arc::new));
-    let runs = stream::iter(runs.collect::<Vec<_>>()).buffered(OPENS).try_collect().await?;
-    let Told { basis, fresh, by_value, stats, .. } = told;
+    let Told { stream, basis, fresh, by_value, stats, runs } = told;
+    let opens = runs.into_iter().map(|name| async {
+        match known.iter().find(|run| run.name == name) {
+            Some(known) => Ok(Arc::clone(known)),
+            None => Run::open(files, &stream, name).await.map(Arc::new),
+        }
+    });
+    let opens = stream::iter(opens.collect::<Vec<_>>()).buffered(OPENS);
+    let runs: Vec<Arc<Run>> = opens.try_collect().await?;
+    are_there(files, &runs).await?;
     Ok(Root { n, basis, fresh, by_value, runs, stats })
 }
 
-/// What a root tells; its segments are not looked at.
+/// Whether all segments of some runs are there, each as large as it was.
+async fn are_there(files: &Files, runs: &[Arc<Run>]) -> Result<()> {
+    if runs.is_empty() {
+        return Ok(());
+    }
+    let listed = files.store.list(&files.segments()).await?;
+    let sizes: HashMap<&Path, u64> = listed.iter().map(|o| (&o.location, o.size)).collect();
+    for segment in runs.iter().flat_map(|run| &run.segments) {
+        let (path, bytes) = (segment.path(), segment.entry.bytes);
+        match sizes.get(path) {
+            Some(size) if *size == bytes => {}
+            Some(size) => {
+                return Err(damaged(path, format!("it has {size} bytes instead of {bytes}")));
+            }
+            None => return Err(damaged(path, "the file is missing")),
+        }
+    }
+    Ok(())
+}
+
+/// What a root tells; its runs are not looked at.
 pub struct Told {
     pub stream: String,
     pub basis: Basis,
     pub fresh: Fresh,
     pub by_value: BTreeSet<String>,
-    pub runs: Vec<RunEntry>,
+    pub runs: Vec<RunName>,
     pub stats: BTreeMap<(Attr, ValueType), Stat>,
 }
 
@@ -251,14 +280,15 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<Told> {
     })
 }
 
-/// Removes what nobody reads any more: roots that another one took the place of before `before` (microseconds), and segments
-/// that no root names which is left, as far as they are older than that. Only the stream's one writer may call it. Returns how
-/// many objects were removed.
+/// Removes what nobody reads any more: roots that another one took the place of before `before` (microseconds), and runs and
+/// segments that no root names which is left, as far as they are older than that. Only the stream's one writer may call it.
+/// Returns how many objects were removed.
 ///
 /// A root newer than `root` is that of a writer that took over: then nothing is removed.
 pub async fn collect(files: &Files, root: &Root, before: i64) -> Result<u64> {
     let modified = |o: &ObjectMeta| o.last_modified.timestamp_micros();
-    let segments = files.store.list(&files.prefix.clone().join("segments")).await?;
+    let mut all = files.store.list(&files.segments()).await?;
+    all.extend(files.store.list(&run::folder(&files.prefix)).await?);
     let roots = files.store.list(&folder(files)).await?;
     let mut roots: Vec<(u64, ObjectMeta)> =
         roots.into_iter().filter_map(|o| Some((number(&o)?, o))).collect();
@@ -266,10 +296,10 @@ pub async fn collect(files: &Files, root: &Root, before: i64) -> Result<u64> {
     if before < i64::MAX && roots.last().is_some_and(|(n, _)| *n > root.n) {
         return Ok(0);
     }
-    let entries = root.runs.iter().flat_map(|r| &r.entry.segments);
-    let mut named: HashSet<Uuid> = entries.map(|s| s.name).collect();
+    let mut named = Named::default();
+    root.runs.iter().for_each(|run| named.add(files, &run.name, &run.entry));
     let mut removed = 0;
-    // Roots first: one that stays names segments that are there.
+    // Roots first: one that stays names runs that are there.
     for i in 0..roots.len() {
         let (n, object) = &roots[i];
         // The time that counts is when the next one took its place.
@@ -284,28 +314,48 @@ pub async fn collect(files: &Files, root: &Root, before: i64) -> Result<u64> {
                 // Another process has just removed it: one of the two was overtaken, so neither goes on.
                 return Ok(removed);
             };
-            match parse(&object.location, &bytes) {
-                Ok(kept) => {
-                    named.extend(kept.runs.iter().flat_map(|run| &run.segments).map(|s| s.name));
-                }
-                // What it names is not known: nothing but roots goes before it does.
-                Err(e) => {
-                    tracing::warn!("segments are not collected for now: {e}");
-                    return Ok(removed);
-                }
+            let kept = match parse(&object.location, &bytes) {
+                Ok(kept) => named.add_all(files, &kept).await,
+                Err(e) => Err(e),
+            };
+            // What it names is not known: nothing but roots goes before it does.
+            if let Err(e) = kept {
+                tracing::warn!("segments are not collected for now: {e}");
+                return Ok(removed);
             }
         }
     }
-    let name = |o: &ObjectMeta| -> Option<Uuid> {
-        o.location.filename()?.strip_suffix(".parquet")?.parse().ok()
-    };
-    let lost =
-        |o: &&ObjectMeta| name(o).is_none_or(|name| !named.contains(&name)) && modified(o) < before;
-    for object in segments.iter().filter(lost) {
+    let lost = |o: &&ObjectMeta| !named.paths.contains(&o.location) && modified(o) < before;
+    for object in all.iter().filter(lost) {
         files.store.delete(&object.location).await?;
         removed += 1;
     }
     Ok(removed)
+}
+
+/// Runs that roots name, and the objects of which they are made.
+#[derive(Default)]
+struct Named {
+    runs: HashSet<Uuid>,
+    paths: HashSet<Path>,
+}
+
+impl Named {
+    fn add(&mut self, files: &Files, name: &RunName, entry: &RunEntry) {
+        self.runs.insert(name.name);
+        self.paths.insert(run::path(&files.prefix, name.name));
+        self.paths.extend(entry.segments.iter().map(|s| files.segment_path(s.name)));
+    }
+
+    async fn add_all(&mut self, files: &Files, told: &Told) -> Result<()> {
+        for name in &told.runs {
+            if !self.runs.contains(&name.name) {
+                let entry = run::read(&files.store, &files.prefix, &told.stream, name).await?;
+                self.add(files, name, &entry);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Removes roots older than `n`.

@@ -1,22 +1,37 @@
 //! A run: the facts of adjoining transactions as segments, and where in them each attribute lies.
+//!
+//! Its list is an object of its own that never changes, so that a root need only name it: however much there is, a new root
+//! is small, and opening reads the lists and no segment.
 
 use super::block::Kind;
 use super::cache::unique;
 use super::order::Order;
-use super::segment::{Files, RowGroup, Segment, SegmentEntry};
+use super::row_group::RowGroup;
+use super::segment::{Files, Segment, SegmentEntry};
 use crate::datom::Attr;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::snapshot::SegmentInfo;
+use crate::store::{Created, Store};
 use crate::value::ValueType;
-use futures::{StreamExt, TryStreamExt, stream};
+use crate::world::IdOf;
+use bytes::Bytes;
+use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use uuid::Uuid;
 
-/// Footers that are read at the same time.
-const OPENS: usize = 8;
+const FORMAT: u32 = 1;
 
 /// What a root says of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunName {
+    pub name: Uuid,
+    /// Of the list's bytes, in hexadecimal.
+    pub blake3: String,
+}
+
+/// The list of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunEntry {
     pub first_t: i64,
@@ -26,7 +41,45 @@ pub struct RunEntry {
     pub segments: Vec<SegmentEntry>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct File<R> {
+    format: u32,
+    stream: String,
+    run: R,
+}
+
+/// The folder of the lists of a stream.
+pub fn folder(stream: &Path) -> Path {
+    stream.clone().join("runs")
+}
+
+pub fn path(stream: &Path, name: Uuid) -> Path {
+    folder(stream).join(format!("{name}.json"))
+}
+
+/// The list of a run of a stream, as it was written.
+pub async fn read(store: &Store, prefix: &Path, stream: &str, of: &RunName) -> Result<RunEntry> {
+    let path = path(prefix, of.name);
+    parse(&path, stream, of, &store.read(&path).await?)
+}
+
+pub fn parse(path: &Path, stream: &str, of: &RunName, bytes: &[u8]) -> Result<RunEntry> {
+    let bad = |what: &dyn std::fmt::Display| Error::data(path, what);
+    if blake3::hash(bytes).to_hex().as_str() != of.blake3 {
+        return Err(bad(&"its contents are not those that were written"));
+    }
+    let file: File<RunEntry> = serde_json::from_slice(bytes).map_err(|e| bad(&e))?;
+    if file.format != FORMAT {
+        return Err(bad(&format!("format {} is not known", file.format)));
+    }
+    match file.stream == stream {
+        true => Ok(file.run),
+        false => Err(bad(&format!("it is of stream {} instead of {stream}", file.stream))),
+    }
+}
+
 pub struct Run {
+    pub name: RunName,
     pub entry: RunEntry,
     pub segments: Vec<Arc<Segment>>,
     pub groups: BTreeMap<(Attr, ValueType), RunGroup>,
@@ -51,20 +104,47 @@ impl RunGroup {
 }
 
 impl Run {
-    /// `known` segments are the same ones in this run: whether anyone reads a segment shows in how often it is shared.
-    pub async fn open(files: &Arc<Files>, entry: RunEntry, known: &[Arc<Segment>]) -> Result<Run> {
+    /// Stores the list of a run whose segments are stored. `known` segments are the same ones in this run: whether anyone
+    /// reads a segment shows in how often it is shared.
+    pub async fn create(
+        files: &Arc<Files>,
+        stream: &str,
+        entry: RunEntry,
+        known: &[Arc<Segment>],
+    ) -> Result<Run> {
+        let file = File { format: FORMAT, stream: stream.to_owned(), run: &entry };
+        let bytes = serde_json::to_vec(&file)
+            .map_err(|e| Error::internal(format!("writing the list of a run: {e}")))?;
+        let bytes = Bytes::from(bytes);
+        let blake3 = blake3::hash(&bytes).to_hex().to_string();
+        let name = RunName { name: files.world.id(IdOf::Run), blake3 };
+        let path = path(&files.prefix, name.name);
+        if let Created::Taken(_) = files.store.create(&path, bytes).await? {
+            return Err(Error::internal(format!("{path}: a name drawn at random is taken")));
+        }
+        Run::new(files, name, entry, known)
+    }
+
+    /// Reads its list, and nothing of its segments.
+    pub async fn open(files: &Arc<Files>, stream: &str, name: RunName) -> Result<Run> {
+        let entry = read(&files.store, &files.prefix, stream, &name).await?;
+        Run::new(files, name, entry, &[])
+    }
+
+    pub fn new(
+        files: &Arc<Files>,
+        name: RunName,
+        entry: RunEntry,
+        known: &[Arc<Segment>],
+    ) -> Result<Run> {
         let mut segments = Vec::with_capacity(entry.segments.len());
         let mut groups: BTreeMap<(Attr, ValueType), RunGroup> = BTreeMap::new();
-        let opens = entry.segments.iter().map(|of| async {
-            match known.iter().find(|s| s.entry.name == of.name) {
-                Some(known) => Ok((Arc::clone(known), known.row_groups()?)),
-                None => Segment::open(files, of.clone()).await,
-            }
-        });
-        let opens = stream::iter(opens.collect::<Vec<_>>()).buffered(OPENS);
-        let opened: Vec<_> = opens.try_collect().await?;
-        for (of, (segment, row_groups)) in entry.segments.iter().zip(opened) {
-            for (a, ty, row_group) in row_groups {
+        for of in &entry.segments {
+            let segment = match known.iter().find(|s| s.entry.name == of.name) {
+                Some(known) => Arc::clone(known),
+                None => Segment::new(files, of.clone())?,
+            };
+            for (a, ty, row_group) in segment.row_groups()? {
                 let by_value = is_by_value(&entry.by_value, &a, ty);
                 let group = groups.entry((a, ty)).or_insert_with(|| RunGroup {
                     row_groups: Default::default(),
@@ -78,7 +158,7 @@ impl Run {
         for row_groups in groups.values_mut().flat_map(|g| g.row_groups.iter_mut().flatten()) {
             share(row_groups);
         }
-        Ok(Run { entry, segments, groups })
+        Ok(Run { name, entry, segments, groups })
     }
 
     /// What is shown of its segments; it is run number `run`.
@@ -111,10 +191,6 @@ impl Run {
         self.segments.iter().map(info).collect()
     }
 
-    pub fn bytes(&self) -> u64 {
-        self.entry.segments.iter().map(|s| s.bytes).sum()
-    }
-
     /// Its facts of some kinds.
     pub fn rows(&self, kinds: &[Kind]) -> u64 {
         let of = |s: &&SegmentEntry| s.order == Order::Aevt && kinds.contains(&s.kind);
@@ -123,6 +199,11 @@ impl Run {
 }
 
 impl RunEntry {
+    /// Of its segments.
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(|s| s.bytes).sum()
+    }
+
     /// Whether all its facts are superseded. Runs of such facts may span the transactions of others.
     pub fn is_past(&self) -> bool {
         self.segments.iter().all(|s| s.kind == Kind::History)

@@ -1,21 +1,21 @@
 //! A segment: one Parquet file of facts in one order, read column by column.
 //!
-//! Its bytes come from [`super::verified`]; the columns that a row group lacks in memory are read together.
+//! The list of its run tells of its row groups, so that nothing of the file itself is read before a column is wanted. Its
+//! bytes come from [`super::verified`]; the columns that a row group lacks in memory are read together.
 
 use super::block::Kind;
-use super::cache::{Cache, Key};
+use super::cache::Cache;
 use super::order::Order;
-use super::rows::{Rows, Want};
+use super::row_group::{Column, Load, RowGroup};
 use super::verified::Verified;
 use crate::datom::Attr;
 use crate::error::{Error, Result};
-use crate::store::{Store, reads};
+use crate::store::Store;
 use crate::value::{Value, ValueType};
 use crate::world::World;
 use bytes::Bytes;
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, new_empty_array};
+use datafusion::arrow::array::{Array, ArrayRef, new_empty_array};
 use datafusion::arrow::compute::concat;
-use datafusion::arrow::datatypes::Int64Type;
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
@@ -39,9 +39,10 @@ pub const META_STREAM: &str = "daodb.stream";
 pub const META_ORDER: &str = "daodb.order";
 pub const META_KIND: &str = "daodb.kind";
 pub const META_BASIS: &str = "daodb.basis";
-pub const META_ROW_GROUPS: &str = "daodb.row_groups";
+/// What [`META_FORMAT`] says.
+pub const FORMAT: &str = "2";
 
-/// What a root says of a segment.
+/// What the list of a run says of a segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentEntry {
     pub name: Uuid,
@@ -53,10 +54,12 @@ pub struct SegmentEntry {
     pub data_bytes: u64,
     /// Of each [`super::verified::BLOCK`]: the first 8 bytes of its blake3, in hexadecimal, one after the other.
     pub checksums: String,
+    /// As they lie in the file.
+    pub row_groups: Vec<RowGroupEntry>,
 }
 
-/// What a segment says of one row group, in its file's metadata.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// What the list of a run says of a row group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowGroupEntry {
     pub a: String,
     pub value_type: String,
@@ -71,12 +74,18 @@ pub struct RowGroupEntry {
     pub entities: String,
 }
 
+/// Footers may take such a part of the memory for columns, and so many bytes in any case.
+const FOOTERS: usize = 8;
+const LEAST_FOOTERS: usize = 8 << 20;
+
 /// Reads segments of one stream.
 pub struct Files {
     pub store: Store,
     /// The stream's folder.
     pub prefix: Path,
     pub cache: Cache,
+    /// By segment. What is in memory of the files themselves.
+    footers: Cache<Uuid, ArrowReaderMetadata>,
     pub world: World,
     /// Attributes that are to be kept in AVET order.
     by_value: RwLock<BTreeSet<String>>,
@@ -91,7 +100,10 @@ impl Files {
 
     /// The same with the ids and threads of a world.
     pub fn within(world: World, store: Store, prefix: Path, cache: Cache) -> Files {
-        Files { store, prefix, cache, world, by_value: RwLock::default(), wake: Arc::default() }
+        // Without them every column costs another request.
+        let footers = Cache::new((cache.limit() / FOOTERS).max(LEAST_FOOTERS));
+        let (by_value, wake) = (RwLock::default(), Arc::default());
+        Files { store, prefix, cache, footers, world, by_value, wake }
     }
 
     pub fn want_by_value(&self, attributes: impl IntoIterator<Item = String>) {
@@ -111,31 +123,22 @@ impl Files {
         self.by_value.read().contains(a.as_str())
     }
 
+    pub fn segments(&self) -> Path {
+        self.prefix.clone().join("segments")
+    }
+
     pub fn segment_path(&self, name: Uuid) -> Path {
-        self.prefix.clone().join("segments").join(format!("{name}.parquet"))
+        self.segments().join(format!("{name}.parquet"))
     }
 }
 
 pub struct Segment {
     pub entry: SegmentEntry,
-    files: Arc<Files>,
+    pub(super) files: Arc<Files>,
     path: Path,
     bytes: Verified,
-    metadata: ArrowReaderMetadata,
-}
-
-/// Facts of one attribute and type within a segment.
-pub struct RowGroup {
-    pub segment: Arc<Segment>,
-    pub index: usize,
-    pub rows: usize,
-    pub e: RangeInclusive<i64>,
-    pub t_from: RangeInclusive<i64>,
-    pub t_to: RangeInclusive<i64>,
-    pub v: (Option<Value>, Option<Value>),
-    pub entities: u128,
-    /// Where its entities have further rows in the row group before or after.
-    pub shared: (Option<i64>, Option<i64>),
+    /// Held while the footer is read, so that it is read once.
+    reading: tokio::sync::Mutex<()>,
 }
 
 /// A sum over entities that is equal for equal multisets, whatever their order and however they are cut.
@@ -157,40 +160,55 @@ pub fn entity_hash(e: i64) -> u128 {
 }
 
 impl Segment {
-    /// Reads the footer; the data is read when it is asked for.
-    pub async fn open(
-        files: &Arc<Files>,
-        entry: SegmentEntry,
-    ) -> Result<(Arc<Segment>, Vec<(Attr, ValueType, RowGroup)>)> {
+    /// Reads nothing yet.
+    pub fn new(files: &Arc<Files>, entry: SegmentEntry) -> Result<Arc<Segment>> {
         let path = files.segment_path(entry.name);
         let bytes = Verified::new(path.clone(), &entry)?;
-        let footer = std::iter::once(entry.data_bytes..entry.bytes).collect::<Vec<_>>();
-        let footer = bytes.read(&files.store, &footer, true).await?;
-        let source = Sparse { len: entry.bytes, parts: footer };
-        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata =
-            ArrowReaderMetadata::load(&source, options).map_err(|e| damaged(&path, e))?;
-        let files = Arc::clone(files);
-        let segment = Arc::new(Segment { entry, files, path, bytes, metadata });
-        let groups = segment.row_groups()?;
-        Ok((segment, groups))
+        let (files, reading) = (Arc::clone(files), tokio::sync::Mutex::default());
+        Ok(Arc::new(Segment { entry, files, path, bytes, reading }))
     }
 
-    /// As its footer describes them.
-    pub fn row_groups(self: &Arc<Self>) -> Result<Vec<(Attr, ValueType, RowGroup)>> {
-        let groups = row_group_entries(&self.metadata).map_err(|e| damaged(&self.path, e))?;
-        if groups.len() != self.metadata.metadata().num_row_groups() {
-            return Err(damaged(&self.path, "its metadata does not tell of every row group"));
+    /// Reads the footer, unless that is in memory.
+    async fn open(&self) -> Result<Opened<'_>> {
+        let known = || self.files.footers.get(&self.entry.name);
+        let opened = |footer| Opened { segment: self, footer };
+        if let Some(footer) = known() {
+            return Ok(opened(footer));
         }
-        groups.into_iter().enumerate().map(|(i, group)| self.row_group(i, group)).collect()
+        let _one = self.reading.lock().await;
+        if let Some(footer) = known() {
+            return Ok(opened(footer));
+        }
+        let range = std::iter::once(self.entry.data_bytes..self.entry.bytes).collect::<Vec<_>>();
+        let parts = self.bytes.read(&self.files.store, &range, true).await?;
+        let footer = footer(&Sparse { len: self.entry.bytes, parts }, &self.entry)
+            .map_err(|what| damaged(&self.path, what))?;
+        self.files.footers.put(self.entry.name, &footer);
+        Ok(opened(footer))
+    }
+
+    /// The first row of each page of the column of entities, and the entities that the page may hold; None: the file does not tell.
+    pub(super) async fn entity_pages(
+        &self,
+        row_group: usize,
+    ) -> Result<Option<Vec<(usize, RangeInclusive<i64>)>>> {
+        Ok(self.open().await?.entity_pages(row_group))
+    }
+
+    /// As the list of its run describes them.
+    pub fn row_groups(self: &Arc<Self>) -> Result<Vec<(Attr, ValueType, RowGroup)>> {
+        let groups = self.entry.row_groups.iter().enumerate();
+        groups.map(|(i, group)| self.row_group(i, group)).collect()
     }
 
     fn row_group(
         self: &Arc<Self>,
         index: usize,
-        group: RowGroupEntry,
+        group: &RowGroupEntry,
     ) -> Result<(Attr, ValueType, RowGroup)> {
-        let bad = |what: &str| damaged(&self.path, format!("row group {index}: {what}"));
+        let bad = |what: &str| {
+            damaged(&self.path, format!("row group {index}, as its run describes it: {what}"))
+        };
         let ty = ValueType::parse(&group.value_type).ok_or_else(|| bad("unknown value type"))?;
         let entities = u128::from_str_radix(&group.entities, 16).map_err(|_| bad("fingerprint"))?;
         let value = |hex: &Option<String>| match hex {
@@ -200,10 +218,6 @@ impl Segment {
                 Value::from_canonical(&bytes).map(Some)
             }
         };
-        let rows = self.metadata.metadata().row_group(index).num_rows();
-        if i64::try_from(group.rows).ok() != Some(rows) {
-            return Err(bad("its rows are not as many as its metadata says"));
-        }
         let (low, high) = group.t_to.unwrap_or((crate::OPEN, crate::OPEN));
         let row_group = RowGroup {
             segment: Arc::clone(self),
@@ -223,39 +237,49 @@ impl Segment {
         &self.path
     }
 
-    /// Its place in the file's schema.
-    fn column_index(&self, name: &str) -> Result<usize> {
-        let schema = self.metadata.schema();
-        schema.index_of(name).map_err(|_| damaged(&self.path, format!("has no column {name}")))
-    }
-
     /// Columns of a row group, or the rows of it that `load` names. Their bytes are read together.
-    async fn decode(
+    pub(super) async fn decode(
         &self,
         row_group: usize,
-        columns: &[usize],
+        columns: &[Column],
         load: &Load,
     ) -> Result<Vec<ArrayRef>> {
+        let file = self.open().await?;
+        let columns = columns.iter().map(|column| file.column_index(&column.name()));
+        let columns = columns.collect::<Result<Vec<usize>>>()?;
         let rows = match load {
             Load::Page(rows) => Some(rows),
             Load::All | Load::Once => None,
         };
         let mut ranges = Vec::with_capacity(columns.len());
-        for column in columns {
+        for column in &columns {
             match rows {
-                None => ranges.push(self.chunk_range(row_group, *column)),
-                Some(rows) => ranges.extend(self.page_ranges(row_group, *column, rows)),
+                None => ranges.push(file.chunk_range(row_group, *column)),
+                Some(rows) => ranges.extend(file.page_ranges(row_group, *column, rows)),
             }
         }
         let keep = !matches!(load, Load::Once);
         let parts = self.bytes.read(&self.files.store, &ranges, keep).await?;
         let source = Sparse { len: self.entry.bytes, parts };
-        columns.iter().map(|column| self.decode_column(&source, row_group, *column, rows)).collect()
+        columns.iter().map(|column| file.decode_column(&source, row_group, *column, rows)).collect()
+    }
+}
+
+/// A segment whose footer is at hand.
+struct Opened<'a> {
+    segment: &'a Segment,
+    footer: ArrowReaderMetadata,
+}
+
+impl Opened<'_> {
+    /// Its place in the file's schema.
+    fn column_index(&self, name: &str) -> Result<usize> {
+        let index = self.footer.schema().index_of(name);
+        index.map_err(|_| damaged(&self.segment.path, format!("has no column {name}")))
     }
 
     fn chunk_range(&self, row_group: usize, column: usize) -> Range<u64> {
-        let (start, len) =
-            self.metadata.metadata().row_group(row_group).column(column).byte_range();
+        let (start, len) = self.footer.metadata().row_group(row_group).column(column).byte_range();
         start..start + len
     }
 
@@ -266,30 +290,28 @@ impl Segment {
         column: usize,
         selection: Option<&Range<usize>>,
     ) -> Result<ArrayRef> {
-        let total = self.metadata.metadata().row_group(row_group).column(column).num_values();
+        let total = self.footer.metadata().row_group(row_group).column(column).num_values();
         let total = total.max(0) as usize;
-        let schema = self.metadata.parquet_schema();
+        let schema = self.footer.parquet_schema();
         let rows = selection.map_or(total, Range::len);
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
-            source.clone(),
-            self.metadata.clone(),
-        )
-        .with_row_groups(vec![row_group])
-        .with_projection(ProjectionMask::roots(schema, [column]))
-        .with_batch_size(rows.max(1));
+        let mut builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(source.clone(), self.footer.clone())
+                .with_row_groups(vec![row_group])
+                .with_projection(ProjectionMask::roots(schema, [column]))
+                .with_batch_size(rows.max(1));
         if let Some(rows) = selection {
             let ranges = std::iter::once(rows.clone());
             builder =
                 builder.with_row_selection(RowSelection::from_consecutive_ranges(ranges, total));
         }
-        let bad = |e: &dyn std::fmt::Display| damaged(&self.path, e);
+        let bad = |e: &dyn std::fmt::Display| damaged(&self.segment.path, e);
         let reader = builder.build().map_err(|e| bad(&e))?;
         let mut arrays = Vec::with_capacity(1);
         for batch in reader {
             arrays.push(Arc::clone(batch.map_err(|e| bad(&e))?.column(0)));
         }
         let array = match arrays.as_slice() {
-            [] => new_empty_array(self.metadata.schema().field(column).data_type()),
+            [] => new_empty_array(self.footer.schema().field(column).data_type()),
             [one] => Arc::clone(one),
             many => {
                 let many: Vec<&dyn Array> = many.iter().map(|a| a.as_ref()).collect();
@@ -297,9 +319,9 @@ impl Segment {
             }
         };
         if array.len() != rows || array.null_count() > 0 {
-            let name = self.metadata.schema().field(column).name().clone();
+            let name = self.footer.schema().field(column).name().clone();
             return Err(damaged(
-                &self.path,
+                &self.segment.path,
                 format!(
                     "row group {row_group}, column {name}: {} of {rows} values are there",
                     array.len() - array.null_count()
@@ -314,7 +336,7 @@ impl Segment {
         let chunk = self.chunk_range(row_group, column);
         let start = chunk.start;
         let whole = std::iter::once(chunk).collect();
-        let Some(index) = self.metadata.metadata().offset_index() else { return whole };
+        let Some(index) = self.footer.metadata().offset_index() else { return whole };
         let Some(pages) = index.get(row_group).and_then(|g| g.get(column)) else { return whole };
         let pages = pages.page_locations();
         let mut out = Vec::new();
@@ -335,7 +357,7 @@ impl Segment {
     /// The first row of each page of the column of entities, and the entities that the page may hold.
     fn entity_pages(&self, row_group: usize) -> Option<Vec<(usize, RangeInclusive<i64>)>> {
         let column = self.column_index("e").ok()?;
-        let metadata = self.metadata.metadata();
+        let metadata = self.footer.metadata();
         let pages = metadata.offset_index()?.get(row_group)?.get(column)?.page_locations();
         let ColumnIndexMetaData::INT64(bounds) =
             metadata.column_index()?.get(row_group)?.get(column)?
@@ -345,140 +367,6 @@ impl Segment {
         let bounds = bounds.min_values().iter().zip(bounds.max_values());
         let pages = pages.iter().map(|p| p.first_row_index as usize);
         Some(pages.zip(bounds.map(|(min, max)| *min..=*max)).collect())
-    }
-}
-
-/// How much of a row group to load, and whether to keep it in memory.
-#[derive(Debug, Clone)]
-pub enum Load {
-    All,
-    /// All, without leaving anything in the cache: for merges, which read everything once.
-    Once,
-    /// The rows of a page.
-    Page(Range<usize>),
-}
-
-impl RowGroup {
-    fn key(&self, column: usize, name: &str, load: &Load) -> Option<Key> {
-        let (segment, row_group) = (self.segment.entry.name, self.index as u32);
-        let column = column as u32;
-        match load {
-            Load::Once => None,
-            Load::Page(rows) => {
-                let rows = (rows.start as u32, rows.end as u32);
-                Some(Key::Page { segment, row_group, column, rows })
-            }
-            Load::All if name == "e" && self.segment.entry.order == Order::Aevt => {
-                Some(self.entities_key())
-            }
-            Load::All => Some(Key::Column { segment, row_group, column }),
-        }
-    }
-
-    fn entities_key(&self) -> Key {
-        Key::Entities { fingerprint: self.entities, rows: self.rows as u32 }
-    }
-
-    /// A column that is in memory, of its own or as a part of the whole.
-    fn remembered(&self, column: usize, name: &str, load: &Load) -> Option<ArrayRef> {
-        let cache = &self.segment.files.cache;
-        let get = |load: &Load| self.key(column, name, load).and_then(|key| cache.get(&key));
-        if let Some(array) = get(load) {
-            reads::from_memory(array.get_array_memory_size());
-            return Some(array);
-        }
-        let Load::Page(rows) = load else { return None };
-        let whole = get(&Load::All)?;
-        reads::from_memory(whole.get_array_memory_size() / whole.len().max(1) * rows.len());
-        Some(whole.slice(rows.start, rows.len()))
-    }
-
-    async fn columns(&self, names: &[&str], load: &Load) -> Result<Vec<ArrayRef>> {
-        let mut columns = Vec::with_capacity(names.len());
-        let mut missing = Vec::new();
-        for (i, name) in names.iter().enumerate() {
-            let column = self.segment.column_index(name)?;
-            columns.push(self.remembered(column, name, load));
-            if columns[i].is_none() {
-                missing.push((i, column));
-            }
-        }
-        if !missing.is_empty() {
-            let wanted: Vec<usize> = missing.iter().map(|(_, column)| *column).collect();
-            let arrays = self.segment.decode(self.index, &wanted, load).await?;
-            for ((i, column), array) in missing.into_iter().zip(arrays) {
-                if let Some(key) = self.key(column, names[i], load) {
-                    self.segment.files.cache.put(key, &array);
-                }
-                columns[i] = Some(array);
-            }
-        }
-        Ok(columns.into_iter().flatten().collect())
-    }
-
-    async fn column(&self, name: &str, load: &Load) -> Result<ArrayRef> {
-        let column = self.columns(&[name], load).await?.pop();
-        column.ok_or_else(|| Error::internal("a column that was read is not there"))
-    }
-
-    pub async fn entities(&self) -> Result<Int64Array> {
-        Ok(self.column("e", &Load::All).await?.as_primitive::<Int64Type>().clone())
-    }
-
-    pub async fn values(&self, ty: ValueType) -> Result<ArrayRef> {
-        self.column(&value_column(ty), &Load::All).await
-    }
-
-    pub async fn load(&self, ty: ValueType, want: Want, load: &Load) -> Result<Rows> {
-        let value = value_column(ty);
-        let names = [
-            ("e", true),
-            (value.as_str(), want.v),
-            ("t_from", want.t_from),
-            ("m_from", want.m_from),
-            ("t_to", want.t_to),
-            ("m_to", want.m_to),
-        ];
-        let wanted = names.iter().filter(|(_, wanted)| *wanted);
-        let wanted: Vec<&str> = wanted.map(|(name, _)| *name).collect();
-        let mut columns = self.columns(&wanted, load).await?.into_iter();
-        let mut next = |wanted: bool| if wanted { columns.next() } else { None };
-        let long = |array: ArrayRef| array.as_primitive::<Int64Type>().clone();
-        let e = next(true).ok_or_else(|| Error::internal("a row group without entities"))?;
-        Ok(Rows {
-            e: long(e),
-            v: next(want.v),
-            t_from: next(want.t_from).map(long),
-            m_from: next(want.m_from).map(long),
-            t_to: next(want.t_to).map(long),
-            m_to: next(want.m_to).map(long),
-        })
-    }
-
-    /// The fingerprint of the entities within bounds; None: a part of the column would have to be read.
-    pub fn entities_within(&self, range: &Range<i64>) -> Option<u128> {
-        if range.start <= *self.e.start() && *self.e.end() < range.end {
-            return Some(self.entities);
-        }
-        let column = self.segment.files.cache.get(&self.entities_key())?;
-        Some(fingerprint_within(column.as_primitive::<Int64Type>().values(), range))
-    }
-
-    /// The few pages that may hold these entities; None: there are many, or they are in memory anyway.
-    pub fn pages_of(&self, es: &[i64]) -> Option<Vec<Load>> {
-        if self.segment.files.cache.get(&self.entities_key()).is_some() {
-            return None;
-        }
-        let pages = self.segment.entity_pages(self.index)?;
-        let mut out = Vec::new();
-        for (i, (first, bounds)) in pages.iter().enumerate() {
-            let at = es.partition_point(|e| e < bounds.start());
-            if es.get(at).is_some_and(|e| e <= bounds.end()) {
-                let end = pages.get(i + 1).map_or(self.rows, |p| p.0);
-                out.push(Load::Page(*first..end));
-            }
-        }
-        (out.len() * 4 <= pages.len()).then_some(out)
     }
 }
 
@@ -515,17 +403,24 @@ pub fn parse_hex(hex: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-fn row_group_entries(metadata: &ArrowReaderMetadata) -> Result<Vec<RowGroupEntry>, String> {
-    let pairs = metadata.metadata().file_metadata().key_value_metadata();
-    let find = |key: &str| {
-        pairs.into_iter().flatten().find(|p| p.key == key).and_then(|p| p.value.as_deref())
-    };
-    match find(META_FORMAT) {
-        Some("1") => {}
-        other => return Err(format!("format {} is not known", other.unwrap_or("(none)"))),
+/// The footer of a segment's file, which must be as the list of its run says; else, what is wrong with it.
+pub fn footer<R: ChunkReader>(
+    file: &R,
+    entry: &SegmentEntry,
+) -> Result<ArrowReaderMetadata, String> {
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+    let footer = ArrowReaderMetadata::load(file, options).map_err(|e| e.to_string())?;
+    let metadata = footer.metadata();
+    let mut pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
+    let format = pairs.find(|p| p.key == META_FORMAT).and_then(|p| p.value.as_deref());
+    if format != Some(FORMAT) {
+        return Err(format!("format {} is not known", format.unwrap_or("(none)")));
     }
-    let json = find(META_ROW_GROUPS).ok_or("does not describe its row groups")?;
-    serde_json::from_str(json).map_err(|e| e.to_string())
+    let rows = metadata.row_groups().iter().map(|group| group.num_rows());
+    match rows.eq(entry.row_groups.iter().map(|group| group.rows as i64)) {
+        true => Ok(footer),
+        false => Err("its row groups are not those that its run tells of".to_owned()),
+    }
 }
 
 /// The parts of a file that were read.

@@ -1,4 +1,4 @@
-//! The bytes of a segment's file. The root keeps a checksum of every block of it; what is read is compared before it is
+//! The bytes of a segment's file. The list of its run keeps a checksum of every block of it; what is read is compared before it is
 //! believed: once where it comes from the store, at each use where it comes from the cache on disk.
 
 use super::segment::{SegmentEntry, damaged, parse_hex};
@@ -32,7 +32,7 @@ pub struct Verified {
 impl Verified {
     pub fn new(path: Path, entry: &SegmentEntry) -> Result<Verified> {
         let checksums = parse_checksums(entry)
-            .ok_or_else(|| damaged(&path, "the root's checksums of it do not fit its size"))?;
+            .ok_or_else(|| damaged(&path, "its run's checksums of it do not fit its size"))?;
         let verified = checksums.iter().map(|_| AtomicBool::new(false)).collect();
         Ok(Verified { path, name: entry.name, len: entry.bytes, checksums, verified })
     }
@@ -123,7 +123,7 @@ impl Verified {
             let told = e.message.replace(self.path.as_ref(), "");
             match e.kind {
                 ErrorKind::Data => damaged(&self.path, "the file is missing"),
-                // A file shorter than the root says is damage, which the store reports in its own words.
+                // A file shorter than its run says is damage, which the store reports in its own words.
                 ErrorKind::Io if told.contains("range") => damaged(&self.path, told),
                 _ => e,
             }
@@ -156,7 +156,7 @@ impl Verified {
     }
 }
 
-/// The blocks that hold a range. The root's size of a file has been compared with its checksums, so their number fits.
+/// The blocks that hold a range. The run's size of a file has been compared with its checksums, so their number fits.
 fn blocks(range: &Range<u64>) -> Range<u32> {
     (range.start / BLOCK) as u32..range.end.div_ceil(BLOCK) as u32
 }
@@ -212,6 +212,7 @@ mod tests {
             bytes: bytes.len() as u64,
             data_bytes: 1,
             checksums,
+            row_groups: Vec::new(),
         }
     }
 

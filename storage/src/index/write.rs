@@ -4,8 +4,8 @@ use super::block::Kind;
 use super::order::Order;
 use super::rows::{Rows, arrow_error};
 use super::segment::{
-    Files, META_BASIS, META_FORMAT, META_KIND, META_ORDER, META_ROW_GROUPS, META_STREAM,
-    RowGroupEntry, SegmentEntry, fingerprint, value_column,
+    FORMAT, Files, META_BASIS, META_FORMAT, META_KIND, META_ORDER, META_STREAM, RowGroupEntry,
+    SegmentEntry, fingerprint, value_column,
 };
 use super::verified::{BLOCK, checksum};
 use crate::datom::Attr;
@@ -56,7 +56,7 @@ pub struct RunWriter<'a> {
 
 struct Open {
     writer: ArrowWriter<Vec<u8>>,
-    groups: Vec<RowGroupEntry>,
+    row_groups: Vec<RowGroupEntry>,
     rows: u64,
 }
 
@@ -137,13 +137,13 @@ impl<'a> RunWriter<'a> {
             let writer =
                 ArrowWriter::try_new(Vec::new(), Arc::clone(&self.schema), Some(properties))
                     .map_err(parquet_error)?;
-            self.open = Some(Open { writer, groups: Vec::new(), rows: 0 });
+            self.open = Some(Open { writer, row_groups: Vec::new(), rows: 0 });
         }
         let Some(open) = &mut self.open else { return Err(Error::internal("no file is open")) };
         open.writer.write(&batch).map_err(parquet_error)?;
         open.writer.flush().map_err(parquet_error)?;
         open.rows += rows.len() as u64;
-        open.groups.push(describe(self.order, self.kind, a, ty, rows)?);
+        open.row_groups.push(describe(self.order, self.kind, a, ty, rows)?);
         Ok(())
     }
 
@@ -169,10 +169,8 @@ impl<'a> RunWriter<'a> {
 
     /// Closes the open file and stores it.
     async fn put(&mut self) -> Result<()> {
-        let Some(Open { mut writer, groups, rows }) = self.open.take() else { return Ok(()) };
+        let Some(Open { writer, row_groups, rows }) = self.open.take() else { return Ok(()) };
         let data_bytes = writer.bytes_written() as u64;
-        let groups = serde_json::to_string(&groups).map_err(|e| Error::internal(e.to_string()))?;
-        writer.append_key_value_metadata(KeyValue::new(META_ROW_GROUPS.to_owned(), groups));
         let bytes = Bytes::from(writer.into_inner().map_err(parquet_error)?);
         let mut checksums = String::new();
         for block in bytes.chunks(BLOCK as usize) {
@@ -187,6 +185,7 @@ impl<'a> RunWriter<'a> {
             bytes: bytes.len() as u64,
             data_bytes,
             checksums,
+            row_groups,
         };
         let path = self.files.segment_path(entry.name);
         if let Created::Taken(_) = self.files.store.create(&path, bytes).await? {
@@ -206,7 +205,7 @@ impl<'a> RunWriter<'a> {
 
 impl Open {
     fn is_full(&self) -> bool {
-        self.writer.bytes_written() >= FILE_BYTES || self.groups.len() >= FILE_GROUPS
+        self.writer.bytes_written() >= FILE_BYTES || self.row_groups.len() >= FILE_GROUPS
     }
 }
 
@@ -247,7 +246,7 @@ fn properties(stream: &str, order: Order, kind: Kind, basis: i64) -> WriterPrope
         .set_write_batch_size(PAGE_ROWS.min(4096))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_key_value_metadata(Some(vec![
-            pair(META_FORMAT, "1"),
+            pair(META_FORMAT, FORMAT),
             pair(META_STREAM, stream),
             pair(META_ORDER, order.name()),
             pair(META_KIND, kind.name()),

@@ -280,13 +280,13 @@ impl Snapshot {
         }
     }
 
-    /// Adjoining ranges of e that together hold all facts of these attributes, each with about `rows` of the largest one;
+    /// Adjoining ranges of e that together hold all visible facts of these attributes, each with about `rows` of the largest one;
     /// they follow the row groups of the largest run, so that a range reads few of them. Empty where there are no facts.
     pub fn ranges(&self, attributes: &[Attr], rows: usize) -> Vec<Range<i64>> {
         let wanted: BTreeSet<&Attr> = attributes.iter().collect();
         let groups: Vec<Vec<Group<'_>>> =
             wanted.iter().flat_map(|a| self.state.groups(a).into_values()).collect();
-        ranges::of(&groups, rows)
+        ranges::of(&groups, &self.sight(), rows)
     }
     /// The facts of a slice, one [`FactColumns`] for each value type that has any. Without a history view: those that
     /// hold at [`Snapshot::t`] (and, under `since`, were asserted after it); with it, superseded ones too.

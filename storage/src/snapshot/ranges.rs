@@ -1,18 +1,20 @@
 //! Cutting the entities of some attributes into ranges of about equal work.
 
+use super::read::Sight;
 use super::source::{Group, Of};
 use crate::index::block::Kind;
 use crate::index::order::Order;
 use std::ops::Range;
 
-/// Adjoining ranges over all facts of the groups, with about `rows` rows of the largest attribute and type each.
-pub fn of(attributes: &[Vec<Group<'_>>], rows: usize) -> Vec<Range<i64>> {
+/// Adjoining ranges over all facts of the groups that are in sight, with about `rows` rows of the largest attribute and type
+/// each.
+pub fn of(attributes: &[Vec<Group<'_>>], sight: &Sight, rows: usize) -> Vec<Range<i64>> {
     let largest = attributes
         .iter()
-        .map(|groups| Stretches::of(groups))
+        .map(|groups| Stretches::of(groups, sight))
         .max_by_key(|stretches| stretches.rows);
     let Some(largest) = largest.filter(|s| s.rows > 0) else { return Vec::new() };
-    let all = attributes.iter().map(|groups| Stretches::of(groups).bounds());
+    let all = attributes.iter().map(|groups| Stretches::of(groups, sight).bounds());
     let (first, last) = all.fold((i64::MAX, i64::MIN), |b, x| (b.0.min(x.0), b.1.max(x.1)));
     let starts = largest.cut(first, rows.max(1));
     let ends = starts.iter().skip(1).copied().chain([last.saturating_add(1)]);
@@ -27,7 +29,7 @@ struct Stretches {
 }
 
 impl Stretches {
-    fn of(groups: &[Group<'_>]) -> Stretches {
+    fn of(groups: &[Group<'_>], sight: &Sight) -> Stretches {
         /// Of the tail a stretch is so many rows.
         const TAIL_ROWS: usize = 8192;
         let mut stretches = Vec::new();
@@ -36,11 +38,14 @@ impl Stretches {
                 Of::Run(run) => {
                     for kind in Kind::ALL {
                         let groups = run.row_groups(Order::Aevt, kind).iter();
+                        let groups = groups.filter(|g| sight.may_see(kind, &g.t_from, &g.t_to));
                         stretches.extend(groups.map(|g| (*g.e.start(), *g.e.end(), g.rows)));
                     }
                 }
                 Of::Tail(block) => {
-                    for rows in Kind::ALL.map(|kind| block.rows(kind)) {
+                    let seen =
+                        Kind::ALL.iter().filter(|k| sight.may_see(**k, &group.ts, &group.ts));
+                    for rows in seen.map(|kind| block.rows(*kind)) {
                         let e = rows.e.values();
                         stretches
                             .extend(e.chunks(TAIL_ROWS).map(|c| (c[0], c[c.len() - 1], c.len())));

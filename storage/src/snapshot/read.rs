@@ -64,6 +64,21 @@ impl Sight {
             || self.since.is_some_and(|t| *t_from.end() <= t)
     }
 
+    /// Whether facts of a part may be in sight, by its times alone. Closings are no facts.
+    pub fn may_see(
+        &self,
+        kind: Kind,
+        t_from: &RangeInclusive<i64>,
+        t_to: &RangeInclusive<i64>,
+    ) -> bool {
+        let held = || self.history || self.as_of.is_some_and(|t| *t_to.end() > t);
+        match kind {
+            Kind::Current => !self.hides(t_from),
+            Kind::History => held() && !self.hides(t_from),
+            Kind::Closings => false,
+        }
+    }
+
     fn sees_from(&self, t_from: i64) -> bool {
         self.as_of.is_none_or(|t| t_from <= t) && self.since.is_none_or(|t| t_from > t)
     }
@@ -143,7 +158,8 @@ impl Reading<'_> {
         let mut parts = Vec::new();
         for group in groups {
             let all = group.parts(self.ty, Kind::Current, &self.span).into_iter();
-            parts.extend(all.filter(|p| !self.sight.hides(&p.t_from)).map(|part| (group, part)));
+            let seen = |p: &Part<'_>| self.sight.may_see(Kind::Current, &p.t_from, &p.t_to);
+            parts.extend(all.filter(seen).map(|part| (group, part)));
         }
         let load = |part| Part::load(part, self.ty, &self.span, self.want_current(part));
         let rows = at_once(parts.iter().map(|(_, part)| load(part)).collect()).await?;
@@ -308,10 +324,7 @@ impl Reading<'_> {
     async fn history(&self, group: &Group<'_>) -> Result<Vec<Rows>> {
         let sight = &self.sight;
         let mut parts = group.parts(self.ty, Kind::History, &self.span);
-        parts.retain(|part| {
-            let over = !sight.history && sight.as_of.is_some_and(|t| *part.t_to.end() <= t);
-            !over && !sight.hides(&part.t_from)
-        });
+        parts.retain(|part| sight.may_see(Kind::History, &part.t_from, &part.t_to));
         let want = Want {
             v: self.values,
             t_from: true,

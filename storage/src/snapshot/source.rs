@@ -5,9 +5,10 @@ use super::span::{Picked, Span, pick};
 use crate::error::Result;
 use crate::index::block::{Block, Kind};
 use crate::index::order::{Order, Values};
+use crate::index::row_group::{Load, RowGroup};
 use crate::index::rows::{Rows, Want};
 use crate::index::run::RunGroup;
-use crate::index::segment::{Load, RowGroup, fingerprint_within};
+use crate::index::segment::fingerprint_within;
 use crate::index::write::PAGE_ROWS;
 use crate::value::{Value, ValueColumn, ValueType};
 use datafusion::arrow::array::{Array, ArrayRef, UInt32Array};
@@ -176,7 +177,7 @@ async fn by_entity(row_group: &RowGroup, ty: ValueType, es: &[i64], want: Want) 
     let high = es.partition_point(|e| e <= row_group.e.end());
     let es = &es[low..high];
     let span = Span::Points(es);
-    let pages = if es.len() <= FEW { row_group.pages_of(es) } else { None };
+    let pages = if es.len() <= FEW { row_group.pages_of(es).await? } else { None };
     let Some(pages) = pages else {
         let e = row_group.entities().await?;
         let picked = pick(&span, e.values());

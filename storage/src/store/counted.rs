@@ -59,7 +59,7 @@ impl Area {
         match folder.as_ref().map(AsRef::as_ref) {
             Some("log") => Area::Log,
             Some("segments") => Area::Segments,
-            Some("index") => Area::Index,
+            Some("index" | "runs") => Area::Index,
             _ => Area::Other,
         }
     }

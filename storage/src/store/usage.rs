@@ -19,7 +19,7 @@ pub struct Usage {
     pub log: Pile,
     /// Segments, also those that no root names any more.
     pub segments: Pile,
-    /// Roots, hints, `database.json`.
+    /// Roots, lists of runs, hints, `database.json`.
     pub other: Pile,
 }
 

@@ -90,8 +90,8 @@ async fn look(inner: &Inner) -> Result<()> {
 
 /// Changes over to a newer root, if there is one.
 async fn renew(inner: &Inner) -> Result<()> {
-    let (root, _) = root::newest(&inner.files).await?;
     let state = inner.state();
+    let (root, _) = root::newest(&inner.files, &state.root.runs).await?;
     if root.n == state.root.n || root.basis.t > state.basis.t {
         return Ok(());
     }
@@ -102,8 +102,8 @@ async fn renew(inner: &Inner) -> Result<()> {
 
 /// What its root names may be gone where it was away for long: then only a newer root helps.
 async fn recover(inner: &Inner, why: Error) -> Result<()> {
-    let (root, _) = root::newest(&inner.files).await?;
     let state = inner.state();
+    let (root, _) = root::newest(&inner.files, &state.root.runs).await?;
     if root.n == state.root.n {
         return Err(why);
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::index::block::Kind;
 use crate::index::build::{Builder, can_sort};
 use crate::index::root::{self, Root};
-use crate::index::run::{Run, RunEntry};
+use crate::index::run::{self, Run, RunEntry};
 use crate::index::segment::Segment;
 use crate::index::stat::Stat;
 use crate::snapshot::State;
@@ -26,6 +26,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 /// Runs of about one size that become one: fewer means faster reads, more means fewer rewrites.
 const FAN: usize = 8;
@@ -54,12 +55,20 @@ pub struct Indexer {
     /// The highest number that a root has, whether it could be read or not.
     highest: AtomicU64,
     /// Segments that no root names any more; removed when no snapshot reads them.
-    retired: Mutex<Vec<Arc<Segment>>>,
+    retired: Mutex<Retired>,
     task: Mutex<Option<JoinHandle<()>>>,
     /// When what nothing names was last looked for, in microseconds.
     collected: AtomicI64,
     /// Commits since log objects were last joined.
     commits: AtomicUsize,
+}
+
+/// What the newest root does not name any more.
+#[derive(Default)]
+struct Retired {
+    segments: Vec<Arc<Segment>>,
+    /// Their lists.
+    runs: Vec<Uuid>,
 }
 
 #[derive(Default)]
@@ -370,13 +379,13 @@ impl Inner {
         let batch = Batch::merge(frozen.tail.frozen())?;
         let by_value = self.files.wanted_by_value();
         let entry = self.builder().run(&batch, &by_value).await?;
-        let run = Arc::new(Run::open(&self.files, entry, &[]).await?);
-        let done = Done { items: batch.rows as u64, bytes: run.bytes() };
+        let bytes = entry.bytes();
+        let done = Done { items: batch.rows as u64, bytes };
         let stats: Vec<(_, &Stat)> =
             batch.blocks.iter().map(|(key, block)| (key.clone(), &block.stat)).collect();
         let mut runs = frozen.root.runs.clone();
-        if !run.groups.is_empty() {
-            runs.push(run);
+        if !entry.segments.is_empty() {
+            runs.push(Arc::new(Run::create(&self.files, &self.name, entry, &[]).await?));
         }
         let root = Root {
             n: 0,
@@ -481,7 +490,8 @@ impl Inner {
             if Some(i) == last {
                 for entry in std::mem::take(&mut with) {
                     kept.extend(entry.segments.iter().map(|s| s.name));
-                    runs.push(Arc::new(Run::open(&self.files, entry, &known).await?));
+                    let run = Run::create(&self.files, &self.name, entry, &known).await?;
+                    runs.push(Arc::new(run));
                 }
             }
         }
@@ -503,9 +513,10 @@ impl Inner {
         let mut retired = self.indexer.retired.lock();
         for segment in replaced.iter().flat_map(|r| &r.segments) {
             if !kept.contains(&segment.entry.name) {
-                retired.push(Arc::clone(segment));
+                retired.segments.push(Arc::clone(segment));
             }
         }
+        retired.runs.extend(replaced.iter().map(|run| run.name.name));
         Ok(())
     }
 
@@ -519,18 +530,22 @@ impl Inner {
         if self.files.store.shared {
             return self.collect_at_times().await;
         }
-        let free: Vec<Arc<Segment>> = {
+        let free = {
             let mut retired = self.indexer.retired.lock();
             // One reference is ours: no snapshot can get another from it.
             let mutated = self.files.world.has(Mutation::NoGrace);
-            let (free, used) =
-                retired.drain(..).partition(|segment| mutated || Arc::strong_count(segment) == 1);
-            *retired = used;
-            free
+            let is_free = |segment: &Arc<Segment>| mutated || Arc::strong_count(segment) == 1;
+            let (free, used) = retired.segments.drain(..).partition(is_free);
+            retired.segments = used;
+            // Lists are read when a root is opened, and no older one is any more.
+            Retired { segments: free, runs: std::mem::take(&mut retired.runs) }
         };
         root::remove_older(&self.files, self.state().root.n).await?;
-        for segment in free {
+        for segment in free.segments {
             self.files.store.delete(segment.path()).await?;
+        }
+        for name in free.runs {
+            self.files.store.delete(&run::path(&self.files.prefix, name)).await?;
         }
         Ok(())
     }
@@ -545,7 +560,7 @@ impl Inner {
 
     /// Looking through all names costs requests: once in a part of the grace is enough.
     async fn collect_at_times(&self) -> Result<()> {
-        self.indexer.retired.lock().clear();
+        *self.indexer.retired.lock() = Retired::default();
         let now = (self.options.clock)();
         let grace = self.grace();
         let last = self.indexer.collected.load(Ordering::Relaxed);
@@ -612,8 +627,9 @@ struct Replaced {
 
 impl Replaced {
     fn done(&self) -> Done {
-        let segments = || self.with.iter().flat_map(|run| &run.segments);
-        Done { items: segments().map(|s| s.rows).sum(), bytes: segments().map(|s| s.bytes).sum() }
+        let segments = self.with.iter().flat_map(|run| &run.segments);
+        let bytes = self.with.iter().map(RunEntry::bytes).sum();
+        Done { items: segments.map(|s| s.rows).sum(), bytes }
     }
 }
 

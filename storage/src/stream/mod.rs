@@ -263,7 +263,7 @@ impl Inner {
             prefix,
             Cache::new(options.cache_bytes),
         ));
-        let (root, highest) = root::newest(&files).await?;
+        let (root, highest) = root::newest(&files, &[]).await?;
         files.want_by_value(root.by_value.iter().cloned());
         let wake = Arc::clone(&files.wake);
         let state = State::at(Arc::clone(&files), Arc::new(root));

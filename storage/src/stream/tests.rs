@@ -312,6 +312,35 @@ async fn both_ops_at_once_are_refused() {
     assert_eq!(stream.snapshot().attributes()[0].value_type, ValueType::Long);
 }
 
+/// What is read of the present is cut as if there were no past; of the past, as that was.
+#[tokio::test]
+async fn ranges_follow_what_is_in_sight() {
+    let stream = Stream::create(Store::memory(), "s".into(), options(100)).await.unwrap();
+    let a = Attr::new(":p/age");
+    let mut first = 0;
+    for t in 1000..1100 {
+        let about = |i: i64| {
+            let e = FIRST_ENTITY + i;
+            let old = (t > 1000).then(|| age(t, e, t - 1, false));
+            old.into_iter().chain([age(t, e, t, true)])
+        };
+        let datoms: Vec<Datom> = (0..300).flat_map(about).collect();
+        stream.append(vec![NewTransaction { instant: t, datoms }]).await.unwrap();
+        stream.index_now().await.unwrap();
+        let n = stream.snapshot().ranges(std::slice::from_ref(&a), 64).len();
+        if t == 1000 {
+            first = n;
+        }
+        // What ended since the last merge is no part of the present either.
+        assert!(n <= first * 2, "{n} ranges at {t}, {first} in the beginning");
+    }
+    let snapshot = stream.snapshot();
+    let all = snapshot.history().ranges(std::slice::from_ref(&a), 64).len();
+    let then = snapshot.as_of(1050).ranges(std::slice::from_ref(&a), 64).len();
+    assert!(first * 20 < all && then < all, "{first} at first, {then} in the middle, {all} in all");
+    stream.close().await.unwrap();
+}
+
 /// A stream of 300 entities with some history, all laid down; and what it answers.
 async fn laid_down(store: &Store) -> Vec<Fact> {
     let stream = Stream::create(store.clone(), "s".into(), options(100)).await.unwrap();
@@ -372,7 +401,7 @@ async fn damage_is_named_or_without_effect() {
     let store = Store::memory();
     let expect = laid_down(&store).await;
     let put = async |all: &[(Path, bytes::Bytes)]| {
-        for folder in ["s/index", "s/segments"] {
+        for folder in ["s/index", "s/runs", "s/segments"] {
             for (path, _) in objects(&store, folder).await {
                 store.objects.delete(&path).await.unwrap();
             }
@@ -383,8 +412,10 @@ async fn damage_is_named_or_without_effect() {
     };
     let mut all = objects(&store, "s/index").await;
     assert_eq!(all.len(), 1, "older roots are removed");
-    all.extend(objects(&store, "s/segments").await);
-    assert!(all.len() > 4);
+    for folder in ["s/runs", "s/segments"] {
+        all.extend(objects(&store, folder).await);
+    }
+    assert!(all.len() > 5);
     let mut rng = SmallRng::seed_from_u64(1);
     for (i, (path, bytes)) in all.iter().enumerate() {
         for _ in 0..12 {
@@ -436,5 +467,7 @@ async fn segments_are_removed_when_no_one_reads_them() {
     let named = stream.snapshot().segments().len();
     assert_eq!(objects(&store, "s/segments").await.len(), named);
     assert!(there > named, "what the old snapshot read was there");
+    let runs = stream.snapshot().segments().iter().map(|s| s.run).max().unwrap() + 1;
+    assert_eq!(objects(&store, "s/runs").await.len(), runs, "lists of runs go, too");
     stream.close().await.unwrap();
 }

@@ -21,9 +21,10 @@ use crate::index::build::Merging;
 use crate::index::cache::Cache;
 use crate::index::order::Order;
 use crate::index::root;
+use crate::index::row_group::Load;
 use crate::index::rows::Rows;
 use crate::index::run::Run;
-use crate::index::segment::{Files, Load};
+use crate::index::segment::Files;
 use crate::log::{Head, Log};
 use crate::value::{Value, ValueType};
 use futures::StreamExt;
@@ -56,8 +57,8 @@ pub async fn compare(
     let reach = || Reach::Index { from: FIRST_T, to: root.basis.t };
     let files = Arc::new(Files::new(of.store.clone(), of.prefix.clone(), Cache::new(64 << 20)));
     let mut runs = Vec::with_capacity(root.runs.len());
-    for entry in &root.runs {
-        runs.push(Run::open(&files, entry.clone(), &[]).await?);
+    for name in &root.runs {
+        runs.push(Run::open(&files, of.name, name.clone()).await?);
     }
     let log = Log::new(of.store.clone(), of.prefix.clone(), of.name.to_owned());
     let both = Both { log, runs: &runs, t: root.basis.t };

@@ -9,13 +9,15 @@ use crate::error::Result;
 use crate::index::block::Kind;
 use crate::index::order::Order;
 use crate::index::root;
-use crate::index::run::{RunEntry, is_by_value};
+use crate::index::run::{self, RunEntry, is_by_value};
 use crate::index::segment::SegmentEntry;
 use crate::index::stat::Stat;
 use crate::value::Value;
 use futures::{StreamExt, stream};
+use object_store::ObjectMeta;
 use object_store::path::Path;
 use std::collections::{BTreeMap, HashSet};
+use uuid::Uuid;
 
 /// Segments that are read and decoded at once; each is in memory as a whole.
 fn at_once() -> usize {
@@ -65,16 +67,13 @@ pub async fn check(
     steps: &mut Steps<'_>,
     report: &mut VerifyReport,
 ) -> Result<bool> {
-    let named: HashSet<_> =
-        root.iter().flat_map(|(_, r)| &r.runs).flat_map(|r| &r.segments).map(|s| s.name).collect();
-    for (_, meta) in of.objects.segments.iter().filter(|(name, _)| !named.contains(name)) {
-        let what = match root {
-            Some(_) => "no index root names this segment; the next opening removes it",
-            None => "there is no index root to name this segment; the next opening removes it",
-        };
-        found.note(&meta.location, what);
-        steps.step(meta.size);
-    }
+    let faults = found.faults.len();
+    let runs = match &root {
+        Some((_, root)) => lists(of, root, found).await,
+        None => Vec::new(),
+    };
+    let all_lists = found.faults.len() == faults;
+    leftovers(of, root.as_ref().map(|(_, root)| root), &runs, all_lists, found, steps);
     let Some((path, root)) = root else { return Ok(deep && told.is_whole) };
     let all = Reach::Index { from: FIRST_T, to: root.basis.t };
     if root.stream != of.name {
@@ -84,10 +83,9 @@ pub async fn check(
     if told.is_whole {
         agrees_with_log(&path, &root, told, found);
     }
-    let faults = found.faults.len();
     let mut index = Index::default();
     let mut before = FIRST_T - 1;
-    for run in &root.runs {
+    for run in &runs {
         let follows = run.is_past() || run.first_t > before;
         if !follows || run.last_t < run.first_t || root.basis.t < run.last_t {
             let what = format!(
@@ -115,6 +113,61 @@ pub async fn check(
         deep::compare(of, &path, &root, told, &index, found).await?;
     }
     Ok(comparable)
+}
+
+/// The lists of the runs that a root names, as far as they can be read.
+async fn lists(of: &Stream<'_>, root: &root::Told, found: &mut Found) -> Vec<RunEntry> {
+    let mut runs = Vec::with_capacity(root.runs.len());
+    for name in &root.runs {
+        let read = match of.objects.runs.contains_key(&name.name) {
+            true => run::read(of.store, &of.prefix, of.name, name)
+                .await
+                .map_err(|e| said(&e).to_owned()),
+            false => Err("the list of a run is missing".to_owned()),
+        };
+        match read {
+            Ok(run) => runs.push(run),
+            Err(what) => {
+                let reach = Reach::Index { from: FIRST_T, to: root.basis.t };
+                found.fault(&run::path(&of.prefix, name.name), what, reach);
+            }
+        }
+    }
+    runs
+}
+
+/// Lists of runs and segments that no root names. Unless all lists could be read, any segment may be named.
+fn leftovers(
+    of: &Stream<'_>,
+    root: Option<&root::Told>,
+    runs: &[RunEntry],
+    all_lists: bool,
+    found: &mut Found,
+    steps: &mut Steps<'_>,
+) {
+    let mut leftover = |meta: &ObjectMeta, what: &str| {
+        let text = match root {
+            Some(_) => format!("no index root names this {what}; the next opening removes it"),
+            None => {
+                format!("there is no index root to name this {what}; the next opening removes it")
+            }
+        };
+        found.note(&meta.location, text);
+    };
+    let named: HashSet<Uuid> = root.iter().flat_map(|r| &r.runs).map(|run| run.name).collect();
+    for (name, meta) in &of.objects.runs {
+        steps.step(meta.size);
+        if !named.contains(name) {
+            leftover(meta, "list of a run");
+        }
+    }
+    let named: HashSet<Uuid> = runs.iter().flat_map(|r| &r.segments).map(|s| s.name).collect();
+    for (_, meta) in of.objects.segments.iter().filter(|(name, _)| !named.contains(name)) {
+        if all_lists {
+            leftover(meta, "segment");
+        }
+        steps.step(meta.size);
+    }
 }
 
 fn agrees_with_log(path: &Path, root: &root::Told, told: &Told, found: &mut Found) {

@@ -255,10 +255,7 @@ struct Stream<'a> {
 }
 
 fn bytes(layout: &Layout) -> u64 {
-    let streams = layout.streams.values().flat_map(|s| {
-        let log = s.log.iter().map(|o| &o.meta);
-        log.chain(s.roots.values()).chain(s.segments.values())
-    });
+    let streams = layout.streams.values().flat_map(layout::StreamObjects::all);
     let others = layout.marker.iter().chain(layout.backups.values()).chain(&layout.foreign);
     streams.chain(others).map(|o| o.size).sum()
 }
@@ -266,7 +263,7 @@ fn bytes(layout: &Layout) -> u64 {
 fn expected(layout: &Layout) -> VerifyProgress {
     let mut expected = VerifyProgress::default();
     for stream in layout.streams.values() {
-        for meta in stream.log.iter().map(|o| &o.meta).chain(stream.segments.values()) {
+        for meta in stream.log.iter().map(|o| &o.meta).chain(stream.parts_of_index()) {
             expected.of_objects += 1;
             expected.of_bytes += meta.size;
         }

@@ -5,11 +5,12 @@ use crate::datom::Attr;
 use crate::index::block::Kind;
 use crate::index::cache::Cache;
 use crate::index::order::{Keys, Order};
+use crate::index::row_group::RowGroup;
 use crate::index::rows::{Rows, Want, arrow_error};
 use crate::index::run::RunEntry;
 use crate::index::segment::{
-    Files, META_BASIS, META_KIND, META_ORDER, META_STREAM, RowGroup, Segment, SegmentEntry,
-    fingerprint, parse_hex, value_column,
+    Files, META_BASIS, META_KIND, META_ORDER, META_STREAM, Segment, SegmentEntry, fingerprint,
+    footer, parse_hex, value_column,
 };
 use crate::index::stat::Stat;
 use crate::index::verified::{BLOCK, checksum};
@@ -22,9 +23,8 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::{Int32Type, Int64Type};
 use datafusion::parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ParquetRecordBatchReaderBuilder,
 };
-use datafusion::parquet::file::metadata::PageIndexPolicy;
 use datafusion::parquet::file::page_index::column_index::ColumnIndexMetaData;
 use object_store::path::Path;
 use std::ops::RangeInclusive;
@@ -64,7 +64,7 @@ pub struct Checked {
     pub events: EventSums,
 }
 
-/// A segment as the root tells of it.
+/// A segment as its run tells of it.
 pub struct Asked<'a> {
     pub stream: &'a str,
     pub path: Path,
@@ -76,7 +76,7 @@ pub struct Asked<'a> {
     pub events: bool,
 }
 
-/// The bytes of a segment, all of them, against what the root and the file itself say. The whole file is in memory: one is
+/// The bytes of a segment, all of them, against what its run and the file itself say. The whole file is in memory: one is
 /// written from memory, too.
 pub async fn check(asked: &Asked<'_>, bytes: Bytes) -> Result<Vec<Checked>> {
     blocks(&asked.path, asked.entry, &bytes)?;
@@ -84,7 +84,7 @@ pub async fn check(asked: &Asked<'_>, bytes: Bytes) -> Result<Vec<Checked>> {
     let store = Store::memory();
     store.replace(&asked.path, bytes.clone()).await?;
     let files = Arc::new(Files::new(store, asked.prefix.clone(), Cache::new(0)));
-    let (_, groups) = Segment::open(&files, asked.entry.clone()).await?;
+    let groups = Segment::new(&files, asked.entry.clone())?.row_groups()?;
     let work = Work {
         path: asked.path.clone(),
         stream: asked.stream.to_owned(),
@@ -107,7 +107,7 @@ pub fn blocks(path: &Path, entry: &SegmentEntry, bytes: &Bytes) -> Result<()> {
     let sums = parse_hex(&entry.checksums).unwrap_or_default();
     let (sums, rest) = sums.as_chunks::<8>();
     if !rest.is_empty() || sums.len() as u64 != entry.bytes.div_ceil(BLOCK) {
-        return Err(Error::data(path, "the root's checksums of it do not fit its size"));
+        return Err(Error::data(path, "its run's checksums of it do not fit its size"));
     }
     for (n, (block, sum)) in bytes.chunks(BLOCK as usize).zip(sums).enumerate() {
         if checksum(block) != u64::from_be_bytes(*sum) {
@@ -136,13 +136,12 @@ impl Work {
     }
 
     fn groups(&self, groups: &[(Attr, ValueType, RowGroup)]) -> Result<Vec<Checked>> {
-        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = ArrowReaderMetadata::load(&self.bytes, options).map_err(|e| self.bad(e))?;
+        let metadata = footer(&self.bytes, &self.entry).map_err(|what| self.bad(what))?;
         self.metadata(&metadata)?;
         let rows: u64 = groups.iter().map(|g| g.2.rows as u64).sum();
         if rows != self.entry.rows {
             let told = self.entry.rows;
-            return Err(self.bad(format!("it has {rows} rows, and the root tells of {told}")));
+            return Err(self.bad(format!("it has {rows} rows, and its run tells of {told}")));
         }
         let ascend = |w: &[(Attr, ValueType, RowGroup)]| (&w[0].0, w[0].1) <= (&w[1].0, w[1].1);
         if !groups.windows(2).all(ascend) {

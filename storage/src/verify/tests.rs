@@ -5,6 +5,7 @@
 use super::*;
 use crate::index::cache::Cache;
 use crate::index::root::{self, Root};
+use crate::index::run;
 use crate::index::segment::Files;
 use crate::{Attr, Datom, FIRST_ENTITY, NewTransaction, StreamOptions, Value};
 use std::sync::Arc;
@@ -63,8 +64,12 @@ async fn graft(from: &Store, to: &Store) {
     let files =
         |store: &Store| Arc::new(Files::new(store.clone(), "db/streams/0".into(), Cache::new(0)));
     let (theirs, ours) = (files(from), files(to));
-    let (their_root, _) = root::newest(&theirs).await.unwrap();
-    let (our_root, highest) = root::newest(&ours).await.unwrap();
+    let (their_root, _) = root::newest(&theirs, &[]).await.unwrap();
+    let (our_root, highest) = root::newest(&ours, &[]).await.unwrap();
+    for run in &their_root.runs {
+        let path = run::path(&theirs.prefix, run.name.name);
+        to.create(&path, from.read(&path).await.unwrap()).await.unwrap();
+    }
     for segment in their_root.runs.iter().flat_map(|r| &r.segments) {
         let bytes = from.read(segment.path()).await.unwrap();
         to.create(segment.path(), bytes).await.unwrap();
@@ -94,7 +99,7 @@ async fn an_index_that_lacks_a_run_is_found() {
     history(&store, None, false).await;
     history(&other, None, false).await;
     let files = Arc::new(Files::new(other.clone(), "db/streams/0".into(), Cache::new(0)));
-    let (mut root, highest) = root::newest(&files).await.unwrap();
+    let (mut root, highest) = root::newest(&files, &[]).await.unwrap();
     root.n = highest + 1;
     root.runs.remove(0);
     assert!(root::write(&files, "0", &root).await.unwrap());

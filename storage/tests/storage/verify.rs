@@ -140,7 +140,7 @@ fn a_whole_database() {
         let whole = make(1).await;
         let kinds = |part: &str| whole.keys().filter(|p| p.as_ref().contains(part)).count();
         assert_eq!((kinds("/log/"), kinds("/index/")), (5, 1));
-        assert!(kinds("/segments/") >= 7, "{:?}", whole.keys());
+        assert!(kinds("/segments/") >= 7 && kinds("/runs/") >= 2, "{:?}", whole.keys());
         for deep in [false, true] {
             let report = verified(&whole, deep).await;
             assert_eq!((report.faults.as_slice(), report.notes.as_slice()), (&[][..], &[][..]));
@@ -154,7 +154,7 @@ fn a_whole_database() {
 }
 
 /// What an object says is checked by its own bytes alone, so one byte of each object is changed at a time: that is as if
-/// one were, so many times over. Only root and `database.json` are changed alone: without a root no segment is looked at.
+/// one were, so many times over. Only roots, lists of runs and `database.json` are changed alone: without them no segment is looked at.
 #[test]
 fn every_changed_byte_is_found() {
     let whole = run(make(1));
@@ -259,7 +259,7 @@ fn what_is_missing_is_told() {
             hurt.remove(path);
             let report = verified(&hurt, false).await;
             if path.as_ref().contains("/index/") {
-                // Nothing says that there was one: its segments are left over.
+                // Nothing says that there was one: its runs are left over.
                 assert!(report.faults.is_empty() && report.notes.len() >= 7, "{:?}", report.notes);
                 never_other_answers(&hurt, &right, "no root").await;
             } else if *path == last {
@@ -284,7 +284,7 @@ fn exchanged_files_are_named() {
     run(async {
         let whole = make(1).await;
         let right = answers(&whole).await.unwrap();
-        for folder in ["/log/", "/segments/"] {
+        for folder in ["/log/", "/runs/", "/segments/"] {
             let paths: Vec<&Path> = whole.keys().filter(|p| p.as_ref().contains(folder)).collect();
             for (i, x) in paths.iter().enumerate() {
                 for y in &paths[..i] {
@@ -316,16 +316,19 @@ fn files_of_another_database_are_found() {
             // What the index covers is not read again when the database is opened.
             never_other_answers(&hurt, &right, &format!("{path} of another database")).await;
         }
-        for (mine, theirs) in of(&whole, "/segments/").iter().zip(of(&other, "/segments/")) {
-            let mut hurt = whole.clone();
-            hurt.insert(mine.clone(), other[&theirs].clone());
-            assert!(is_named(&verified(&hurt, false).await, mine));
-            never_other_answers(&hurt, &right, "a segment of another database").await;
+        for folder in ["/runs/", "/segments/"] {
+            for (mine, theirs) in of(&whole, folder).iter().zip(of(&other, folder)) {
+                let mut hurt = whole.clone();
+                hurt.insert(mine.clone(), other[&theirs].clone());
+                assert!(is_named(&verified(&hurt, false).await, mine));
+                never_other_answers(&hurt, &right, "a part of another database's index").await;
+            }
         }
         // A whole index of another database, with all its segments.
         let mut hurt = whole.clone();
         hurt.retain(|p, _| p.as_ref().contains("/log/") || p.as_ref().ends_with("database.json"));
-        for path in [of(&other, "/index/"), of(&other, "/segments/")].concat() {
+        let parts = ["/index/", "/runs/", "/segments/"].map(|folder| of(&other, folder));
+        for path in parts.concat() {
             hurt.insert(path.clone(), other[&path].clone());
         }
         let report = verified(&hurt, false).await;
@@ -339,12 +342,18 @@ fn what_is_none_of_ours_is_noted() {
     run(async {
         let mut objects = make(1).await;
         let unnamed = format!("{STREAM}/segments/{}.parquet", uuid::Uuid::from_u128(5));
-        for path in [unnamed.as_str(), "db/streams/0/log/notes.txt", "db/streams/0/index/7.json"] {
+        let list = format!("{STREAM}/runs/{}.json", uuid::Uuid::from_u128(5));
+        for path in [
+            unnamed.as_str(),
+            list.as_str(),
+            "db/streams/0/log/notes.txt",
+            "db/streams/0/index/7.json",
+        ] {
             objects.insert(Path::from(path), Bytes::from_static(b"hello"));
         }
         let report = verified(&objects, true).await;
         assert_eq!(report.faults, []);
-        assert_eq!(report.notes.len(), 3, "{:?}", report.notes);
+        assert_eq!(report.notes.len(), 4, "{:?}", report.notes);
         objects.insert("other/streams/0/log/x".into(), Bytes::new());
         objects.insert("plain/file".into(), Bytes::new());
         let store = store_of(&objects).await;

@@ -1,0 +1,177 @@
+//! Facts of one attribute and type within a segment: which columns of them are read, and which are in memory.
+
+use super::cache::Key;
+use super::order::Order;
+use super::rows::{Rows, Want};
+use super::segment::{Segment, fingerprint_within, value_column};
+use crate::error::{Error, Result};
+use crate::store::reads;
+use crate::value::{Value, ValueType};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use datafusion::arrow::datatypes::Int64Type;
+use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
+
+/// A column that a row group has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Column {
+    E,
+    V(ValueType),
+    TFrom,
+    MFrom,
+    TTo,
+    MTo,
+}
+
+impl Column {
+    /// As it is called in the file.
+    pub fn name(self) -> String {
+        match self {
+            Column::E => "e".to_owned(),
+            Column::V(ty) => value_column(ty),
+            Column::TFrom => "t_from".to_owned(),
+            Column::MFrom => "m_from".to_owned(),
+            Column::TTo => "t_to".to_owned(),
+            Column::MTo => "m_to".to_owned(),
+        }
+    }
+}
+
+/// Facts of one attribute and type within a segment.
+pub struct RowGroup {
+    pub segment: Arc<Segment>,
+    pub index: usize,
+    pub rows: usize,
+    pub e: RangeInclusive<i64>,
+    pub t_from: RangeInclusive<i64>,
+    pub t_to: RangeInclusive<i64>,
+    pub v: (Option<Value>, Option<Value>),
+    pub entities: u128,
+    /// Where its entities have further rows in the row group before or after.
+    pub shared: (Option<i64>, Option<i64>),
+}
+
+/// How much of a row group to load, and whether to keep it in memory.
+#[derive(Debug, Clone)]
+pub enum Load {
+    All,
+    /// All, without leaving anything in the cache: for merges, which read everything once.
+    Once,
+    /// The rows of a page.
+    Page(Range<usize>),
+}
+
+impl RowGroup {
+    fn key(&self, column: Column, load: &Load) -> Option<Key> {
+        let (segment, row_group) = (self.segment.entry.name, self.index as u32);
+        match load {
+            Load::Once => None,
+            Load::Page(rows) => {
+                let rows = (rows.start as u32, rows.end as u32);
+                Some(Key::Page { segment, row_group, column, rows })
+            }
+            Load::All if column == Column::E && self.segment.entry.order == Order::Aevt => {
+                Some(self.entities_key())
+            }
+            Load::All => Some(Key::Column { segment, row_group, column }),
+        }
+    }
+
+    fn entities_key(&self) -> Key {
+        Key::Entities { fingerprint: self.entities, rows: self.rows as u32 }
+    }
+
+    /// A column that is in memory, of its own or as a part of the whole.
+    fn remembered(&self, column: Column, load: &Load) -> Option<ArrayRef> {
+        let cache = &self.segment.files.cache;
+        let get = |load: &Load| self.key(column, load).and_then(|key| cache.get(&key));
+        if let Some(array) = get(load) {
+            reads::from_memory(array.get_array_memory_size());
+            return Some(array);
+        }
+        let Load::Page(rows) = load else { return None };
+        let whole = get(&Load::All)?;
+        reads::from_memory(whole.get_array_memory_size() / whole.len().max(1) * rows.len());
+        Some(whole.slice(rows.start, rows.len()))
+    }
+
+    async fn columns(&self, wanted: &[Column], load: &Load) -> Result<Vec<ArrayRef>> {
+        let mut columns: Vec<_> = wanted.iter().map(|c| self.remembered(*c, load)).collect();
+        let missing: Vec<usize> = (0..wanted.len()).filter(|i| columns[*i].is_none()).collect();
+        if !missing.is_empty() {
+            let of: Vec<Column> = missing.iter().map(|i| wanted[*i]).collect();
+            let arrays = self.segment.decode(self.index, &of, load).await?;
+            for (i, array) in missing.into_iter().zip(arrays) {
+                if let Some(key) = self.key(wanted[i], load) {
+                    self.segment.files.cache.put(key, &array);
+                }
+                columns[i] = Some(array);
+            }
+        }
+        Ok(columns.into_iter().flatten().collect())
+    }
+
+    async fn column(&self, column: Column) -> Result<ArrayRef> {
+        let column = self.columns(&[column], &Load::All).await?.pop();
+        column.ok_or_else(|| Error::internal("a column that was read is not there"))
+    }
+
+    pub async fn entities(&self) -> Result<Int64Array> {
+        Ok(self.column(Column::E).await?.as_primitive::<Int64Type>().clone())
+    }
+
+    pub async fn values(&self, ty: ValueType) -> Result<ArrayRef> {
+        self.column(Column::V(ty)).await
+    }
+
+    pub async fn load(&self, ty: ValueType, want: Want, load: &Load) -> Result<Rows> {
+        let all = [
+            (Column::E, true),
+            (Column::V(ty), want.v),
+            (Column::TFrom, want.t_from),
+            (Column::MFrom, want.m_from),
+            (Column::TTo, want.t_to),
+            (Column::MTo, want.m_to),
+        ];
+        let wanted = all.iter().filter(|(_, wanted)| *wanted);
+        let wanted: Vec<Column> = wanted.map(|(column, _)| *column).collect();
+        let mut columns = self.columns(&wanted, load).await?.into_iter();
+        let mut next = |wanted: bool| if wanted { columns.next() } else { None };
+        let long = |array: ArrayRef| array.as_primitive::<Int64Type>().clone();
+        let e = next(true).ok_or_else(|| Error::internal("a row group without entities"))?;
+        Ok(Rows {
+            e: long(e),
+            v: next(want.v),
+            t_from: next(want.t_from).map(long),
+            m_from: next(want.m_from).map(long),
+            t_to: next(want.t_to).map(long),
+            m_to: next(want.m_to).map(long),
+        })
+    }
+
+    /// The fingerprint of the entities within bounds; None: a part of the column would have to be read.
+    pub fn entities_within(&self, range: &Range<i64>) -> Option<u128> {
+        if range.start <= *self.e.start() && *self.e.end() < range.end {
+            return Some(self.entities);
+        }
+        let column = self.segment.files.cache.get(&self.entities_key())?;
+        Some(fingerprint_within(column.as_primitive::<Int64Type>().values(), range))
+    }
+
+    /// The few pages that may hold these entities; None: there are many, or they are in memory anyway.
+    pub async fn pages_of(&self, es: &[i64]) -> Result<Option<Vec<Load>>> {
+        if self.segment.files.cache.get(&self.entities_key()).is_some() {
+            return Ok(None);
+        }
+        let Some(pages) = self.segment.entity_pages(self.index).await? else { return Ok(None) };
+        let mut out = Vec::new();
+        for (i, (first, bounds)) in pages.iter().enumerate() {
+            let at = es.partition_point(|e| e < bounds.start());
+            if es.get(at).is_some_and(|e| e <= bounds.end()) {
+                let end = pages.get(i + 1).map_or(self.rows, |p| p.0);
+                out.push(Load::Page(*first..end));
+            }
+        }
+        Ok((out.len() * 4 <= pages.len()).then_some(out))
+    }
+}
