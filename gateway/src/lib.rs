@@ -12,3 +12,4 @@ pub mod http;
 pub mod import;
 pub mod pg;
 mod provenance;
+mod verified;

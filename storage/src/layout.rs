@@ -171,6 +171,12 @@ impl Layout {
         Ok(layout)
     }
 
+    /// All that belongs to the database, and what lies there beside it.
+    pub fn all(&self) -> impl Iterator<Item = &ObjectMeta> {
+        let others = self.marker.iter().chain(self.backups.values()).chain(&self.foreign);
+        self.streams.values().flat_map(StreamObjects::all).chain(others)
+    }
+
     /// Whether there is nothing at all.
     pub fn is_empty(&self) -> bool {
         self.marker.is_none() && self.streams.is_empty() && self.foreign.is_empty()

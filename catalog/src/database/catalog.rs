@@ -7,6 +7,7 @@ use crate::transact::{Language, Spoken};
 use daodb_storage::marker::{ARCHIVED, MARKER, Marker, archived_at};
 use daodb_storage::store::Created;
 use daodb_storage::value::Clock;
+use daodb_storage::verify::{VerifyOptions, VerifyReport, verify};
 use daodb_storage::{Access, Location, Store, Stream, StreamOptions, Usage};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -275,6 +276,18 @@ impl Catalog {
     /// What a database takes in the store.
     pub fn usage<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Usage>> {
         Box::pin(async move { Ok(self.store.usage(&self.prefix(name)).await?) })
+    }
+
+    /// Reads all that the store holds of a database, and says what is wrong with it. It may be written meanwhile.
+    pub fn verify<'a>(
+        &'a self,
+        name: &'a str,
+        options: VerifyOptions,
+    ) -> BoxFuture<'a, Result<VerifyReport>> {
+        Box::pin(async move {
+            let database = self.database(name).await?;
+            Ok(verify(&self.store, database.name(), options, &mut |_| {}).await?)
+        })
     }
 
     /// One pool of memory and spill files for all sessions.

@@ -2,9 +2,9 @@
 
 use super::progress::{Unit, Work};
 use super::serve::say;
-use super::verify::hex;
 use super::{Failure, folder};
 use crate::config::{self, Config, Settings, Wire};
+use crate::http::report::hash_text;
 use clap::Args;
 use daodb_storage::backup::{BackupOptions, Copied, backup};
 use daodb_storage::{Access, Store};
@@ -78,7 +78,7 @@ impl Backup {
             "{name}: {what} {}, head t={} hash={}, {}\n",
             saved.n,
             saved.head.t,
-            hex(&saved.head.hash),
+            hash_text(&saved.head.hash),
             told(&saved.copied)
         ))
     }

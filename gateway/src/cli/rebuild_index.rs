@@ -2,9 +2,9 @@
 
 use super::progress::{Unit, Work};
 use super::serve::say;
-use super::verify::hex;
 use super::{Failure, folder};
 use crate::config::{Config, Settings, Wire};
+use crate::http::report::hash_text;
 use clap::Args;
 use daodb_storage::Access;
 use daodb_storage::rebuild::{RebuildProgress, RebuildStep, rebuild_index};
@@ -66,7 +66,7 @@ pub async fn rebuild(
     Ok(format!(
         "rebuilt the index of {name}: head t={} hash={}, {} segments, {} bytes, {:.1} s\n",
         rebuilt.head.t,
-        hex(&rebuilt.head.hash),
+        hash_text(&rebuilt.head.hash),
         rebuilt.segments,
         rebuilt.bytes,
         start.elapsed().as_secs_f64()

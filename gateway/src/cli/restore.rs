@@ -3,9 +3,9 @@
 use super::backup::told;
 use super::progress::{Unit, Work};
 use super::serve::say;
-use super::verify::hex;
 use super::{Failure, folder, rebuild_index};
 use crate::config::{Config, Settings, Wire};
+use crate::http::report::hash_text;
 use clap::Args;
 use daodb_storage::backup::restore;
 use daodb_storage::{Access, Store};
@@ -72,7 +72,7 @@ async fn bring_back(from: &Store, to: &Store, name: &str, config: &Config) -> Re
         "{name}: restored backup {}, head t={} hash={}, {}\n",
         restored.n,
         restored.head.t,
-        hex(&restored.head.hash),
+        hash_text(&restored.head.hash),
         told(&restored.copied)
     ))?;
     if !restored.has_index {

@@ -39,6 +39,7 @@ mod sql;
 mod stream;
 mod transact;
 mod tx;
+mod verify;
 mod with;
 
 pub use server::{Limits, serve_within};

@@ -5,7 +5,9 @@ use super::admit::admit;
 use super::call::respond;
 use super::errors::{self, Refusal};
 use super::server::Server;
-use super::{databases, datoms, entity, health, info, log, metrics, openapi, pull, query, sql};
+use super::{
+    databases, datoms, entity, health, info, log, metrics, openapi, pull, query, sql, verify,
+};
 use super::{transact, tx, with};
 use axum::Router;
 use axum::extract::Request;
@@ -39,6 +41,7 @@ fn routes() -> Vec<(&'static str, &'static str, Route)> {
         ("/api/{db}/tx-range", "GET", get(datoms::tx_range)),
         ("/api/{db}/basis", "GET", get(tx::basis)),
         ("/api/{db}/info", "GET", get(info::route)),
+        ("/api/{db}/verify", "GET", get(verify::route)),
         ("/api/{db}/tx/{t}", "GET", get(tx::route)),
         ("/api/{db}/log", "GET", get(log::route)),
         ("/health", "GET", get(health::alive)),

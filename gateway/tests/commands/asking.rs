@@ -291,6 +291,19 @@ fn a_server_answers_as_its_folder_does() {
     fails(dir, &["export", "--format", "edn", "--table", "nothing", "--url", &url], 1);
     assert_eq!(about(&["--url", &url]), held);
     assert_eq!(about(&["--url", &url, "--database", "people"]), held);
+    // What is written while it is read is joined and merged under its eyes, and is no fault.
+    let checked = |more: &[&str]| {
+        let said = done(dir, &[&["verify", "--deep", "--format", "csv"], more].concat());
+        let rows: Vec<Vec<&str>> = said.lines().map(|line| line.split(',').collect()).collect();
+        let cells = |name| {
+            let at = rows[0].iter().position(|column| *column == name).unwrap();
+            rows[1..].iter().map(|row| row[at].to_owned()).collect::<Vec<_>>()
+        };
+        ["database", "faults", "notes", "transactions", "datoms", "t", "hash"].map(cells)
+    };
+    let found = checked(&["--url", &url]);
+    assert_eq!(found[..3], ["people", "0", "0"].map(|cell| vec![cell.to_owned()]), "{found:?}");
+    assert!(found[6].iter().all(|hash| hash.len() == 64), "{found:?}");
     for (arguments, expect) in asked.iter().zip(&here) {
         let said = done(dir, &[arguments, &["--url", &url][..]].concat());
         assert_eq!(&said, expect, "{arguments:?}");
@@ -300,6 +313,7 @@ fn a_server_answers_as_its_folder_does() {
         assert_eq!(said.lines().next(), expect.lines().next(), "{arguments:?}");
     }
     assert!(server.signal("-TERM").success());
+    assert_eq!(checked(&DATA), found);
     let said = fails(dir, &["sql", "SELECT 1", "--url", &url, "--database", "people"], 1);
     assert!(said.contains("hint: is a server there?"), "{said}");
 }

@@ -66,7 +66,7 @@ pub async fn check(
     found: &mut Found,
     steps: &mut Steps<'_>,
     report: &mut VerifyReport,
-) -> Result<bool> {
+) -> bool {
     let faults = found.faults.len();
     let runs = match &root {
         Some((_, root)) => lists(of, root, found).await,
@@ -74,7 +74,7 @@ pub async fn check(
     };
     let all_lists = found.faults.len() == faults;
     leftovers(of, root.as_ref().map(|(_, root)| root), &runs, all_lists, found, steps);
-    let Some((path, root)) = root else { return Ok(deep && told.is_whole) };
+    let Some((path, root)) = root else { return deep && told.is_whole };
     let all = Reach::Index { from: FIRST_T, to: root.basis.t };
     if root.stream != of.name {
         let what = format!("it is of stream {} instead of {}", root.stream, of.name);
@@ -109,10 +109,16 @@ pub async fn check(
         statistics(&path, &root, &index, found);
     }
     let comparable = deep && told.is_whole && found.faults.is_empty();
-    if comparable {
-        deep::compare(of, &path, &root, told, &index, found).await?;
+    if !comparable {
+        return false;
     }
-    Ok(comparable)
+    match deep::compare(of, &path, &root, told, &index, found).await {
+        Ok(()) => true,
+        Err(e) => {
+            found.fault(&path, said(&e), all);
+            false
+        }
+    }
 }
 
 /// The lists of the runs that a root names, as far as they can be read.

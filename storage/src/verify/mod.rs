@@ -21,9 +21,12 @@ use crate::marker::Marker;
 use crate::store::{Pile, Store};
 use futures::future::BoxFuture;
 use object_store::path::Path;
+use std::collections::HashSet;
 use std::fmt;
 use uuid::Uuid;
 
+/// So often a database that is written meanwhile is looked at.
+const LOOKS: usize = 5;
 /// So many faults and notes are told one by one; further ones are counted.
 const TOLD: usize = 1000;
 
@@ -185,6 +188,9 @@ pub fn databases(store: &Store) -> BoxFuture<'_, Result<Vec<String>>> {
 }
 
 /// Reads a whole database. An error is that its objects cannot be listed; all else is in the report.
+///
+/// A process may write it meanwhile: where something seems wrong and objects came or went, all is read again, and a fault is
+/// what is found each time.
 pub fn verify<'a>(
     store: &'a Store,
     database: &'a str,
@@ -193,7 +199,53 @@ pub fn verify<'a>(
 ) -> BoxFuture<'a, Result<VerifyReport>> {
     Box::pin(async move {
         let folder = store.root.clone().join(database);
-        let layout = Layout::read(store, &folder).await?;
+        // Those of every look up to now.
+        let mut faults: Option<Vec<Fault>> = None;
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            let layout = Layout::read(store, &folder).await?;
+            let mut report = look(store, database, &layout, options, tell).await?;
+            if report.is_whole() || !moved(&layout, &Layout::read(store, &folder).await?, &report) {
+                return Ok(report);
+            }
+            if let Some(before) = &faults {
+                report.faults.retain(|fault| before.contains(fault));
+            }
+            if looks == LOOKS {
+                return Ok(report);
+            }
+            faults = Some(report.faults);
+        }
+    })
+}
+
+/// Whether another process moved what lies there, so that a fault may be none: what was there is gone, what was missed is
+/// there, or transactions that were there before are in another object.
+fn moved(before: &Layout, now: &Layout, report: &VerifyReport) -> bool {
+    let names = |layout: &Layout| -> HashSet<Path> {
+        layout.all().map(|object| object.location.clone()).collect()
+    };
+    let (was, is) = (names(before), names(now));
+    let new = |path: &Path| is.contains(path) && !was.contains(path);
+    let joined = now.streams.iter().any(|(name, stream)| {
+        let log = before.streams.get(name).map(|stream| stream.log.as_slice());
+        let end = log.into_iter().flatten().map(|o| o.last.unwrap_or(o.first)).max();
+        stream.log.iter().any(|o| end.is_some_and(|end| o.first <= end) && new(&o.meta.location))
+    });
+    let appeared = |fault: &Fault| new(&Path::from(fault.object.as_str()));
+    joined || was.iter().any(|path| !is.contains(path)) || report.faults.iter().any(appeared)
+}
+
+fn look<'a>(
+    store: &'a Store,
+    database: &'a str,
+    layout: &'a Layout,
+    options: VerifyOptions,
+    tell: &'a mut (dyn FnMut(VerifyProgress) + Send),
+) -> BoxFuture<'a, Result<VerifyReport>> {
+    Box::pin(async move {
+        let folder = store.root.clone().join(database);
         let mut report = VerifyReport {
             database: database.to_owned(),
             id: None,
@@ -209,9 +261,9 @@ pub fn verify<'a>(
             compared: options.deep,
         };
         let mut found = Found::default();
-        report.bytes = bytes(&layout);
-        report.id = marker(store, &folder, &layout, &mut found).await;
-        let mut steps = Steps { now: expected(&layout), tell };
+        report.bytes = layout.all().map(|object| object.size).sum();
+        report.id = marker(store, &folder, layout, &mut found).await;
+        let mut steps = Steps { now: expected(layout), tell };
         for (name, objects) in &layout.streams {
             let prefix = folder.clone().join("streams").join(name.as_str());
             let of = Stream { store, name, prefix, objects };
@@ -227,7 +279,7 @@ pub fn verify<'a>(
                 &mut steps,
                 &mut report,
             )
-            .await?;
+            .await;
             found.append(of_index);
             report.transactions += told.transactions;
             report.datoms += told.datoms;
@@ -235,7 +287,7 @@ pub fn verify<'a>(
             report.log.bytes += objects.log.iter().map(|o| o.meta.size).sum::<u64>();
             report.head = told.head;
         }
-        backups(store, &layout, &mut found).await;
+        backups(store, layout, &mut found).await;
         for foreign in &layout.foreign {
             found.note(&foreign.location, "not one of DaoDB's files; left alone");
         }
@@ -252,12 +304,6 @@ struct Stream<'a> {
     /// Its folder.
     prefix: Path,
     objects: &'a layout::StreamObjects,
-}
-
-fn bytes(layout: &Layout) -> u64 {
-    let streams = layout.streams.values().flat_map(layout::StreamObjects::all);
-    let others = layout.marker.iter().chain(layout.backups.values()).chain(&layout.foreign);
-    streams.chain(others).map(|o| o.size).sum()
 }
 
 fn expected(layout: &Layout) -> VerifyProgress {

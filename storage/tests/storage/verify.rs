@@ -337,6 +337,49 @@ fn files_of_another_database_are_found() {
     });
 }
 
+/// What is joined, merged and removed while all is read is no fault.
+#[test]
+fn a_database_may_be_written_while_it_is_read() {
+    run(async {
+        let store = Store::memory();
+        for (path, bytes) in &make(1).await {
+            store.create(path, bytes.clone()).await.unwrap();
+        }
+        let small = StreamOptions::new(20, 1 << 20, Arc::new(|| 0));
+        let stream = Stream::open(store.clone(), STREAM.into(), small).await.unwrap();
+        let over = std::cell::Cell::new(false);
+        let writes = async {
+            let mut t = stream.snapshot().newest().t;
+            while !over.get() {
+                t += 1;
+                let old = (t > 1011).then(|| datom(t, t % 7, ":p/age", Value::Long(t - 7), false));
+                let new = datom(t, t % 7, ":p/age", Value::Long(t), true);
+                let datoms = old.into_iter().chain([new]).collect();
+                stream.append(vec![NewTransaction { instant: t, datoms }]).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        let reads = async {
+            let mut compared = 0;
+            for n in 0..30 {
+                let options = VerifyOptions { deep: n % 2 == 0 };
+                let report = verify(&store, "db", options, &mut |_| {}).await.unwrap();
+                assert_eq!(report.faults, [], "look {n}");
+                compared += usize::from(report.compared);
+            }
+            over.set(true);
+            compared
+        };
+        let ((), compared) = futures::future::join(writes, reads).await;
+        assert!(compared > 0, "the index was never compared");
+        stream.close().await.unwrap();
+        let objects = objects(&store).await;
+        let joined = |p: &&Path| p.filename().is_some_and(|name| name.len() > 40);
+        assert!(objects.keys().filter(joined).count() > 1, "{:?}", objects.keys());
+        assert_eq!(verified(&objects, true).await.faults, []);
+    });
+}
+
 #[test]
 fn what_is_none_of_ours_is_noted() {
     run(async {
