@@ -21,6 +21,7 @@ pub mod literals;
 mod names;
 mod parse;
 mod pauses;
+mod pieces;
 mod plan;
 mod prepared;
 mod references;

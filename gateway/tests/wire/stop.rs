@@ -17,6 +17,11 @@ const PRODUCT: &str = "SELECT sum(a.n % 7 + b.n % 5) FROM generate_series(1, 100
     generate_series(1, 1000000) AS b(n)";
 const SKEWED: &str = "SELECT sum(a.n % 7 + b.n) FROM generate_series(1, 200000) AS a(n) \
     JOIN generate_series(1, 200000) AS b(n) ON a.n % 2 = b.n % 2";
+/// And such whose filters let nothing through.
+const UNMET: &str = "SELECT count(*) FROM generate_series(1, 1000000) AS a(n), \
+    generate_series(1, 1000000) AS b(n) WHERE a.n * b.n < 0";
+const UNMET_PAIRS: &str = "SELECT count(*) FROM generate_series(1, 1000000) AS a(n) \
+    JOIN generate_series(1, 1000000) AS b(n) ON a.n % 2 = b.n % 2 AND a.n + b.n < 0";
 const SOON: Duration = Duration::from_secs(10);
 
 async fn cancel(server: &Server, pid: u32, secret: &[u8]) {
@@ -75,7 +80,7 @@ async fn statement_timeout_of_the_session() {
     let server = Server::start().await;
     let client = server.connect().await;
     client.batch_execute("SET statement_timeout = '200ms'").await.unwrap();
-    for sql in [ENDLESS, SILENT, PRODUCT, SKEWED] {
+    for sql in [ENDLESS, SILENT, PRODUCT, SKEWED, UNMET, UNMET_PAIRS] {
         let start = Instant::now();
         let e = client.simple_query(sql).await.unwrap_err();
         let e = db_error(&e);
