@@ -25,14 +25,14 @@ Examples:
   daodb verify --format json | jq '.[] | {database, t, hash}'
   daodb verify --url http://127.0.0.1:8765   by a server, while it goes on
 
-Reads every object: log objects (checksum, headers, chain of hashes), database.json, the newest index root and its segments
-(every checksum; every description of a file compared with its rows). With --deep also: the facts of the index, as events,
+Reads every object: log objects (checksum, headers, chain of hashes), database.json, the newest index root, the runs that it names
+and their segments (every checksum; every description of a file compared with its rows). With --deep also: the facts of the index, as events,
 are those of the log. What is wrong is told on stderr, with how far it reaches:
 
   the log         the truth: put it back from a backup (daodb restore)
   the index only  derived from the log: daodb rebuild-index makes it anew
 
-Notes tell of what is harmless: files that are not DaoDB's, segments that no root names. Nothing is changed. The last hash
+Notes tell of what is harmless: files that are not DaoDB's, lists and segments that no root names. Nothing is changed. The last hash
 stands for the whole history: who keeps t and hash elsewhere finds out later whether any of it was changed.
 
 Exit status: 0 all is well, 1 something is wrong, 2 asked wrongly. Only one process opens a folder: while a server has it, ask

@@ -2,7 +2,7 @@
 
 use super::manifest::{LogPart, Manifest, ObjectPart, StreamPart};
 use super::{Copied, CopyProgress, Count, other_object, put, under, within};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::index::root::{self, to_hex};
 use crate::index::run;
 use crate::index::segment::SegmentEntry;
@@ -279,5 +279,8 @@ fn damaged(e: Error) -> Error {
 }
 
 fn damaged_index(e: Error) -> Error {
+    if e.kind != ErrorKind::Data {
+        return e;
+    }
     e.hint("daodb rebuild-index mends it; without --with-index the log alone is copied")
 }

@@ -23,9 +23,11 @@ use std::fmt::Write;
 use std::sync::Arc;
 use uuid::Uuid;
 
-const FORMAT: u32 = 2;
+const FORMAT: u64 = 2;
 /// Lists of runs that are read at the same time.
 const OPENS: usize = 8;
+/// Roots, then lists, that are read at the same time to see what they name.
+const COLLECTS: usize = 16;
 
 /// The runs at a basis, oldest first.
 pub struct Root {
@@ -60,7 +62,7 @@ struct File {
 
 #[derive(Serialize, Deserialize)]
 struct RootEntry {
-    format: u32,
+    format: u64,
     stream: String,
     t: i64,
     instant: i64,
@@ -178,15 +180,21 @@ pub async fn newest(files: &Arc<Files>, known: &[Arc<Run>]) -> Result<(Root, u64
     let mut numbers = numbers(files).await?;
     numbers.sort_unstable();
     let highest = numbers.last().copied().unwrap_or(0);
+    // Which attributes are kept by value the log does not tell: a root that is passed over does.
+    let mut by_value = BTreeSet::new();
     for n in numbers.into_iter().rev() {
-        match read(files, n, known).await {
+        let mut read = read(files, n, known, &mut by_value).await;
+        if let Ok(root) = &mut read {
+            root.by_value.append(&mut by_value);
+        }
+        match read {
             Ok(root) => return Ok((root, highest)),
             // It may be whole: who went on without it would take its segments for lost.
-            Err(e) if files.store.shared && e.kind == ErrorKind::Io => return Err(e),
+            Err(e) if e.kind == ErrorKind::Io => return Err(e),
             Err(e) => tracing::warn!("an index root is passed over: {e}"),
         }
     }
-    Ok((Root::empty(), highest))
+    Ok((Root { by_value, ..Root::empty() }, highest))
 }
 
 /// The t of the newest root, to tell how far its maker is; where it cannot be read, for roots come and go, before the first.
@@ -207,10 +215,17 @@ fn number(object: &ObjectMeta) -> Option<u64> {
     object.location.filename()?.strip_suffix(".json")?.parse().ok()
 }
 
-async fn read(files: &Arc<Files>, n: u64, known: &[Arc<Run>]) -> Result<Root> {
+/// `wanted` gets what it says of attributes by value, though its runs cannot be read.
+async fn read(
+    files: &Arc<Files>,
+    n: u64,
+    known: &[Arc<Run>],
+    wanted: &mut BTreeSet<String>,
+) -> Result<Root> {
     let path = path(files, n);
     let told = parse(&path, &files.store.read(&path).await?)?;
     let Told { stream, basis, fresh, by_value, stats, runs } = told;
+    wanted.extend(by_value.iter().cloned());
     let opens = runs.into_iter().map(|name| async {
         match known.iter().find(|run| run.name == name) {
             Some(known) => Ok(Arc::clone(known)),
@@ -260,10 +275,12 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<Told> {
     if blake3::hash(json.as_bytes()).to_hex().as_str() != file.blake3 {
         return Err(bad(&"its contents are not those that were written"));
     }
-    let entry: RootEntry = serde_json::from_value(file.root).map_err(|e| bad(&e))?;
-    if entry.format != FORMAT {
-        return Err(bad(&format!("format {} is not known", entry.format)));
+    let format = file.root.get("format").and_then(serde_json::Value::as_u64);
+    if format != Some(FORMAT) {
+        let format = format.map_or("(none)".to_owned(), |format| format.to_string());
+        return Err(bad(&format!("format {format} is not known")));
     }
+    let entry: RootEntry = serde_json::from_value(file.root).map_err(|e| bad(&e))?;
     let hash = super::segment::parse_hex(&entry.hash).and_then(|h| h.try_into().ok());
     let stats = entry.attributes.into_iter().map(StatEntry::stat).collect::<Option<_>>();
     Ok(Told {
@@ -296,9 +313,8 @@ pub async fn collect(files: &Files, root: &Root, before: i64) -> Result<u64> {
     if before < i64::MAX && roots.last().is_some_and(|(n, _)| *n > root.n) {
         return Ok(0);
     }
-    let mut named = Named::default();
-    root.runs.iter().for_each(|run| named.add(files, &run.name, &run.entry));
     let mut removed = 0;
+    let mut kept = Vec::new();
     // Roots first: one that stays names runs that are there.
     for i in 0..roots.len() {
         let (n, object) = &roots[i];
@@ -310,19 +326,19 @@ pub async fn collect(files: &Files, root: &Root, before: i64) -> Result<u64> {
             files.store.delete(&object.location).await?;
             removed += 1;
         } else {
-            let Some(bytes) = files.store.read_if_there(&object.location).await? else {
-                // Another process has just removed it: one of the two was overtaken, so neither goes on.
-                return Ok(removed);
-            };
-            let kept = match parse(&object.location, &bytes) {
-                Ok(kept) => named.add_all(files, &kept).await,
-                Err(e) => Err(e),
-            };
-            // What it names is not known: nothing but roots goes before it does.
-            if let Err(e) = kept {
-                tracing::warn!("segments are not collected for now: {e}");
-                return Ok(removed);
-            }
+            kept.push(object.location.clone());
+        }
+    }
+    let mut named = Named::default();
+    root.runs.iter().for_each(|run| named.add(files, &run.name, &run.entry));
+    match named.add_all(files, kept).await {
+        Ok(true) => {}
+        // Another process has just removed one: one of the two was overtaken, so neither goes on.
+        Ok(false) => return Ok(removed),
+        // What it names is not known: nothing but roots goes before it does.
+        Err(e) => {
+            tracing::warn!("segments are not collected for now: {e}");
+            return Ok(removed);
         }
     }
     let lost = |o: &&ObjectMeta| !named.paths.contains(&o.location) && modified(o) < before;
@@ -347,14 +363,29 @@ impl Named {
         self.paths.extend(entry.segments.iter().map(|s| files.segment_path(s.name)));
     }
 
-    async fn add_all(&mut self, files: &Files, told: &Told) -> Result<()> {
-        for name in &told.runs {
-            if !self.runs.contains(&name.name) {
-                let entry = run::read(&files.store, &files.prefix, &told.stream, name).await?;
-                self.add(files, name, &entry);
+    /// What these roots name; false: one of them is gone.
+    async fn add_all(&mut self, files: &Files, roots: Vec<Path>) -> Result<bool> {
+        let reads = roots.into_iter().map(|path| async move {
+            let bytes = files.store.read_if_there(&path).await?;
+            bytes.map(|bytes| parse(&path, &bytes)).transpose()
+        });
+        let reads = stream::iter(reads.collect::<Vec<_>>()).buffered(COLLECTS);
+        let told: Vec<Option<Told>> = reads.try_collect().await?;
+        let mut lists = Vec::new();
+        for root in &told {
+            let Some(root) = root else { return Ok(false) };
+            for name in root.runs.iter().filter(|run| self.runs.insert(run.name)) {
+                lists.push(async move {
+                    let list = run::read(&files.store, &files.prefix, &root.stream, name).await;
+                    list.map(|list| (name, list))
+                });
             }
         }
-        Ok(())
+        let mut lists = stream::iter(lists).buffered(COLLECTS);
+        while let Some((name, list)) = lists.try_next().await? {
+            self.add(files, name, &list);
+        }
+        Ok(true)
     }
 }
 

@@ -76,7 +76,8 @@ pub struct RowGroupEntry {
 
 /// Footers may take such a part of the memory for columns, and so many bytes in any case.
 const FOOTERS: usize = 8;
-const LEAST_FOOTERS: usize = 8 << 20;
+/// It must hold a few of the largest ones.
+const LEAST_FOOTERS: usize = 64 << 20;
 
 /// Reads segments of one stream.
 pub struct Files {
@@ -168,8 +169,8 @@ impl Segment {
         Ok(Arc::new(Segment { entry, files, path, bytes, reading }))
     }
 
-    /// Reads the footer, unless that is in memory.
-    async fn open(&self) -> Result<Opened<'_>> {
+    /// Reads the footer, unless that is in memory. `keep`: it stays there.
+    async fn open(&self, keep: bool) -> Result<Opened<'_>> {
         let known = || self.files.footers.get(&self.entry.name);
         let opened = |footer| Opened { segment: self, footer };
         if let Some(footer) = known() {
@@ -180,10 +181,12 @@ impl Segment {
             return Ok(opened(footer));
         }
         let range = std::iter::once(self.entry.data_bytes..self.entry.bytes).collect::<Vec<_>>();
-        let parts = self.bytes.read(&self.files.store, &range, true).await?;
+        let parts = self.bytes.read(&self.files.store, &range, keep).await?;
         let footer = footer(&Sparse { len: self.entry.bytes, parts }, &self.entry)
             .map_err(|what| damaged(&self.path, what))?;
-        self.files.footers.put(self.entry.name, &footer);
+        if keep {
+            self.files.footers.put(self.entry.name, &footer);
+        }
         Ok(opened(footer))
     }
 
@@ -192,7 +195,7 @@ impl Segment {
         &self,
         row_group: usize,
     ) -> Result<Option<Vec<(usize, RangeInclusive<i64>)>>> {
-        Ok(self.open().await?.entity_pages(row_group))
+        Ok(self.open(true).await?.entity_pages(row_group))
     }
 
     /// As the list of its run describes them.
@@ -244,7 +247,8 @@ impl Segment {
         columns: &[Column],
         load: &Load,
     ) -> Result<Vec<ArrayRef>> {
-        let file = self.open().await?;
+        let keep = !matches!(load, Load::Once);
+        let file = self.open(keep).await?;
         let columns = columns.iter().map(|column| file.column_index(&column.name()));
         let columns = columns.collect::<Result<Vec<usize>>>()?;
         let rows = match load {
@@ -258,7 +262,6 @@ impl Segment {
                 Some(rows) => ranges.extend(file.page_ranges(row_group, *column, rows)),
             }
         }
-        let keep = !matches!(load, Load::Once);
         let parts = self.bytes.read(&self.files.store, &ranges, keep).await?;
         let source = Sparse { len: self.entry.bytes, parts };
         columns.iter().map(|column| file.decode_column(&source, row_group, *column, rows)).collect()

@@ -299,7 +299,7 @@ impl Log {
     pub async fn read_next(&self, head: &Head) -> Result<Option<Vec<Transaction>>> {
         let path = self.object_path(head.t + 1);
         let Some(bytes) = self.store.read_if_there(&path).await? else { return Ok(None) };
-        let object = self.decode(path, head.t + 1, bytes).await?;
+        let object = self.decode(path, head.t + 1, bytes, i64::MIN).await?;
         Chain::at(head.clone()).follow(object).map(Some)
     }
 
@@ -346,14 +346,15 @@ impl Log {
     async fn read_object(&self, name: Name) -> Result<LogObject> {
         let path = name.path(&self.folder);
         let bytes = self.store.read(&path).await?;
-        self.decode_object(name, path, bytes).await
+        self.decode_object(name, path, bytes, i64::MIN).await
     }
 
-    /// None: it is not there.
-    async fn read_object_if_there(&self, name: Name) -> Result<Option<LogObject>> {
+    /// None: it is not there. Of one that leads no further than to `known`, the headers alone: that it is there is all that
+    /// is wanted, and it may be large.
+    async fn read_object_if_there(&self, name: Name, known: i64) -> Result<Option<LogObject>> {
         let path = name.path(&self.folder);
         let Some(bytes) = self.store.read_if_there(&path).await? else { return Ok(None) };
-        self.decode_object(name, path, bytes).await.map(Some)
+        self.decode_object(name, path, bytes, known).await.map(Some)
     }
 
     async fn decode_object(
@@ -361,8 +362,9 @@ impl Log {
         name: Name,
         path: Path,
         bytes: bytes::Bytes,
+        known: i64,
     ) -> Result<LogObject> {
-        let object = self.decode(path, name.first, bytes).await?;
+        let object = self.decode(path, name.first, bytes, known).await?;
         let last = object.transactions.last().map(|t| t.header.t);
         match name.last {
             Some(_) if name.last != last => {
@@ -374,10 +376,16 @@ impl Log {
         }
     }
 
-    async fn decode(&self, path: Path, first: i64, bytes: bytes::Bytes) -> Result<LogObject> {
+    async fn decode(
+        &self,
+        path: Path,
+        first: i64,
+        bytes: bytes::Bytes,
+        known: i64,
+    ) -> Result<LogObject> {
         let stream = self.stream.clone();
         let large = bytes.len() >= LARGE_BYTES;
-        let decode = move || object::decode(path, first, &stream, &bytes);
+        let decode = move || object::decode_after(path, first, &stream, &bytes, known);
         if large { self.writing.world.elsewhere(decode).await } else { decode() }
     }
 }

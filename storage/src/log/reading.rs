@@ -59,8 +59,11 @@ impl<'a> Reading<'a> {
 
 impl Log {
     async fn list_after(&self, chain: &Chain) -> Result<Objects<'_>> {
-        let names = self.objects_after(chain.head().clone()).await?;
-        let read = move |name| async move { Ok((name, self.read_object_if_there(name).await?)) };
+        let head = chain.head().clone();
+        let known = head.t;
+        let names = self.objects_after(head).await?;
+        let read =
+            move |name| async move { Ok((name, self.read_object_if_there(name, known).await?)) };
         Ok(stream::iter(names).map(read).buffered(READ_AHEAD).boxed())
     }
 }

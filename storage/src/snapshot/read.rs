@@ -231,7 +231,9 @@ impl Reading<'_> {
         let mut parts = Vec::new();
         for group in groups {
             if self.sight.as_of.is_none_or(|t| *group.ts.start() <= t) {
-                parts.extend(group.parts(self.ty, Kind::Closings, span));
+                // What ends facts that are out of sight ends nothing here.
+                let all = group.parts(self.ty, Kind::Closings, span).into_iter();
+                parts.extend(all.filter(|p| !self.sight.hides(&p.t_from)));
             }
         }
         let loads = parts.iter().map(|part| part.load(self.ty, span, Want::ALL)).collect();

@@ -1,7 +1,7 @@
 //! Blocks of segments in a local folder, so that a bucket is asked once for what is read again and again.
 //!
 //! A file a block, under `blocks`; the least recently used ones go where the folder is full. Nothing here is believed:
-//! whoever reads a block compares it with the root's checksum, so neither a crash nor damage can change an answer. Files
+//! whoever reads a block compares it with the index's checksum, so neither a crash nor damage can change an answer. Files
 //! are written under `tmp` and renamed, without a sync: one that a power loss leaves half is found out in the same way. A
 //! cache that does not work costs time only, and is said in the log.
 

@@ -1,7 +1,8 @@
 //! The background indexer: the tail becomes runs, runs of about one size become one.
 //!
-//! A pass: freeze the tail; write its segments; write a root that names them; publish a state without what was frozen. The
-//! order makes every crash harmless: segments that no root names are removed at the next start, and the log has the rest.
+//! A pass: freeze the tail; write its segments, then the list of the run that they make; write a root that names it; publish a
+//! state without what was frozen. The order makes every crash harmless: lists and segments that no root names are removed at
+//! the next start, and the log has the rest.
 
 use super::Inner;
 use super::jobs::{Done, JobKind};
@@ -101,6 +102,11 @@ impl Indexer {
             // What an earlier process left is not known.
             commits: AtomicUsize::new(COMMITS),
         }
+    }
+
+    /// Whether there are roots, readable or not.
+    pub fn has_roots(&self) -> bool {
+        self.highest.load(Ordering::Relaxed) > 0
     }
 
     pub fn signals(&self) -> Arc<Signals> {
@@ -530,7 +536,7 @@ impl Inner {
         if self.files.store.shared {
             return self.collect_at_times().await;
         }
-        let free = {
+        let mut free = {
             let mut retired = self.indexer.retired.lock();
             // One reference is ours: no snapshot can get another from it.
             let mutated = self.files.world.has(Mutation::NoGrace);
@@ -540,12 +546,23 @@ impl Inner {
             // Lists are read when a root is opened, and no older one is any more.
             Retired { segments: free, runs: std::mem::take(&mut retired.runs) }
         };
+        let done = self.remove(&mut free).await;
+        // What is left is tried again.
+        let mut retired = self.indexer.retired.lock();
+        retired.segments.append(&mut free.segments);
+        retired.runs.append(&mut free.runs);
+        done
+    }
+
+    async fn remove(&self, free: &mut Retired) -> Result<()> {
         root::remove_older(&self.files, self.state().root.n).await?;
-        for segment in free.segments {
+        while let Some(segment) = free.segments.last() {
             self.files.store.delete(segment.path()).await?;
+            free.segments.pop();
         }
-        for name in free.runs {
-            self.files.store.delete(&run::path(&self.files.prefix, name)).await?;
+        while let Some(name) = free.runs.last() {
+            self.files.store.delete(&run::path(&self.files.prefix, *name)).await?;
+            free.runs.pop();
         }
         Ok(())
     }

@@ -215,7 +215,10 @@ impl Stream {
             if self.inner.following.is_some() {
                 return Ok(());
             }
-            if self.inner.state().tail.rows() > LEFT_AT_CLOSE
+            let state = self.inner.state();
+            // One that cannot be read is passed over at each opening until another one takes its place.
+            let rootless = state.root.n == 0 && self.inner.indexer.has_roots();
+            if (rootless || state.tail.rows() > LEFT_AT_CLOSE)
                 && let Err(e) = indexer::pass(Arc::clone(&self.inner)).await
             {
                 tracing::warn!("the next opening replays what could not be indexed: {e}");

@@ -153,7 +153,9 @@ fn leftovers(
 ) {
     let mut leftover = |meta: &ObjectMeta, what: &str| {
         let text = match root {
-            Some(_) => format!("no index root names this {what}; the next opening removes it"),
+            Some(_) => format!(
+                "the newest index root does not name this {what}; it is removed when its time has come"
+            ),
             None => {
                 format!("there is no index root to name this {what}; the next opening removes it")
             }

@@ -33,12 +33,27 @@ pub(in crate::log) fn decode(
     stream: &str,
     bytes: &Bytes,
 ) -> Result<LogObject> {
+    decode_after(path, first_t, stream, bytes, i64::MIN)
+}
+
+/// The same; where all its transactions are known, up to `known`, their headers alone: they have no datoms then.
+pub(in crate::log) fn decode_after(
+    path: Path,
+    first_t: i64,
+    stream: &str,
+    bytes: &Bytes,
+    known: i64,
+) -> Result<LogObject> {
     let transactions = guarded(&path, bytes, |parquet| {
         let found = text(parquet.metadata(), KEY_STREAM)?;
         if found != stream {
             return Err(Error::data("stream", format!("is {found:?} instead of {stream:?}")));
         }
         let headers = headers(parquet.metadata(), first_t)?;
+        if headers.last().is_some_and(|last| last.t <= known) {
+            let alone = |header| Transaction { header, datoms: Vec::new().into() };
+            return Ok(headers.into_iter().map(alone).collect());
+        }
         transactions(parquet, bytes, headers)
     })?;
     Ok(LogObject { path, transactions })

@@ -17,7 +17,7 @@ mod decode;
 mod encode;
 mod headers;
 
-pub(super) use decode::{decode, origin};
+pub(super) use decode::{decode, decode_after, origin};
 pub(crate) use encode::{columns as datom_columns, schema as datom_schema};
 pub(super) use encode::{encode, join};
 
