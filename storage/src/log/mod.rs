@@ -43,8 +43,8 @@ const READ_AHEAD: usize = 4;
 /// From here on encoding or decoding is work for another thread than the caller's.
 const LARGE_DATOMS: usize = 2_000;
 const LARGE_BYTES: usize = 64 << 10;
-/// How far before a head its object is looked for first: listing all of a long log is slow.
-const NEAR: i64 = 100_000;
+/// How far before a head its object is looked for first, and then: listing all of a long log is slow.
+const NEAR: [i64; 3] = [1_000, 100_000, i64::MAX];
 
 /// A head of another stream that a writer had seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -310,8 +310,8 @@ impl Log {
         if head.t < FIRST_T || names.first().is_some_and(|n| n.first == head.t + 1) {
             return Ok(names);
         }
-        for from in [head.t.saturating_sub(NEAR), 0] {
-            names = cover(self.list_from(from.max(0)).await?, |n| *n).0;
+        for near in NEAR {
+            names = cover(self.list_from(head.t.saturating_sub(near).max(0)).await?, |n| *n).0;
             if let Some(at) = names.iter().position(|n| n.first == head.t + 1) {
                 return Ok(names.split_off(at));
             }

@@ -15,6 +15,8 @@ use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -31,9 +33,10 @@ struct Bucket {
 
 impl Bucket {
     fn new() -> Bucket {
-        let store = Store::bucket(Arc::new(InMemory::new()), Path::default(), "bucket");
-        let now = chrono::Utc::now().timestamp_micros();
-        Bucket { store, clock: Arc::new(AtomicI64::new(now)) }
+        let clock = Arc::new(AtomicI64::new(chrono::Utc::now().timestamp_micros()));
+        let objects = Gated::new(true, Arc::clone(&clock));
+        let store = Store::bucket(Arc::new(objects), Path::default(), "bucket");
+        Bucket { store, clock }
     }
 
     fn options(&self, writer: &str) -> StreamOptions {
@@ -362,11 +365,20 @@ fn a_damaged_older_root_keeps_nobody_from_writing() {
     });
 }
 
-/// Puts segments only while its gate is open.
+/// Puts segments only while its gate is open, and dates what is put by a clock.
 #[derive(Debug)]
 struct Gated {
     inner: InMemory,
     open: tokio::sync::watch::Sender<bool>,
+    clock: Arc<AtomicI64>,
+    dates: Arc<Mutex<HashMap<Path, i64>>>,
+}
+
+impl Gated {
+    fn new(open: bool, clock: Arc<AtomicI64>) -> Gated {
+        let (open, _) = tokio::sync::watch::channel(open);
+        Gated { inner: InMemory::new(), open, clock, dates: Arc::default() }
+    }
 }
 
 impl std::fmt::Display for Gated {
@@ -381,7 +393,9 @@ impl ObjectStore for Gated {
         if to.as_ref().contains("/segments/") {
             let _ = self.open.subscribe().wait_for(|open| *open).await;
         }
-        self.inner.put_opts(to, payload, o).await
+        let put = self.inner.put_opts(to, payload, o).await?;
+        self.dates.lock().insert(to.clone(), self.clock.load(Ordering::SeqCst));
+        Ok(put)
     }
 
     async fn put_multipart_opts(
@@ -404,7 +418,14 @@ impl ObjectStore for Gated {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix)
+        let dates = Arc::clone(&self.dates);
+        let dated = move |mut object: ObjectMeta| {
+            if let Some(date) = dates.lock().get(&object.location) {
+                object.last_modified = chrono::DateTime::from_timestamp_micros(*date).unwrap();
+            }
+            object
+        };
+        self.inner.list(prefix).map_ok(dated).boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
@@ -419,8 +440,7 @@ impl ObjectStore for Gated {
 #[test]
 fn a_full_tail_makes_writers_wait_and_then_fail_while_reading_goes_on() {
     run(async {
-        let (open, _) = tokio::sync::watch::channel(false);
-        let gated = Arc::new(Gated { inner: InMemory::new(), open });
+        let gated = Arc::new(Gated::new(false, Arc::new(AtomicI64::new(7))));
         let store = Store::over(Arc::clone(&gated) as _, Path::default());
         let options = StreamOptions {
             write_wait: Duration::from_millis(50),

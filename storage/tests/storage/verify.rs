@@ -356,7 +356,11 @@ fn a_database_may_be_written_while_it_is_read() {
                 let new = datom(t, t % 7, ":p/age", Value::Long(t), true);
                 let datoms = old.into_iter().chain([new]).collect();
                 stream.append(vec![NewTransaction { instant: t, datoms }]).await.unwrap();
-                tokio::task::yield_now().await;
+                // In bursts, so that some looks meet no change at all.
+                match t % 100 {
+                    0 => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+                    _ => tokio::task::yield_now().await,
+                }
             }
         };
         let reads = async {
