@@ -1,6 +1,6 @@
 //! Clauses that stand by themselves: patterns, predicates, functions.
 
-use super::world::{Attribute, RandomWorld, Ty, value};
+use super::world::{Attribute, Of, RandomWorld, Ty, value};
 use rand::Rng;
 use rand::rngs::SmallRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
@@ -97,7 +97,7 @@ impl Maker<'_> {
             1 => self.entity_constant(),
             _ => self.entity(),
         };
-        if self.chance(0.06) {
+        if self.chance(0.06) && self.world.of == Of::All {
             let a = match self.known(Ty::Attribute) {
                 Some(a) if self.chance(0.5) => a,
                 _ => self.new_var(Ty::Attribute),
@@ -121,6 +121,13 @@ impl Maker<'_> {
         };
         match self.rng.random_range(0..4) {
             0 => format!("[{source}{e} {} {v} {t}]", a.name),
+            2 | 3 if self.world.of == Of::Datomic => {
+                // By this name the fifth place is Datomic's.
+                if self.vars.iter().all(|(v, _)| v != "?op") {
+                    self.vars.push(("?op".to_owned(), Ty::Boolean));
+                }
+                format!("[{source}{e} {} {v} {t} ?op]", a.name)
+            }
             1 => format!("[{source}{e} {} {v} {t} {}]", a.name, self.chance(0.5)),
             2 => {
                 let op = self.known(Ty::Boolean).unwrap_or_else(|| self.new_var(Ty::Boolean));
@@ -156,6 +163,11 @@ impl Maker<'_> {
 
     pub fn test(&mut self) -> Option<String> {
         let (v, ty) = self.any_known()?;
+        let datomic = self.world.of == Of::Datomic;
+        // Values of two types are less and more than each other there.
+        if datomic && (ty == Ty::Mixed || v.starts_with("?t")) {
+            return None;
+        }
         if ty == Ty::Entity && !self.history && self.chance(0.4) {
             let a = self.attribute(|_| true)?;
             return Some(format!("[(missing? $ {v} {})]", a.name));
@@ -167,7 +179,7 @@ impl Maker<'_> {
         let name = ["=", "!=", "<", "<=", ">", ">="].choose(self.rng)?;
         let other = match ty {
             Ty::Attribute => return None,
-            ty if self.chance(0.15) => match self.any_known() {
+            ty if self.chance(0.15) && !datomic => match self.any_known() {
                 Some((other, _)) => other,
                 None => self.constant(ty),
             },
@@ -199,7 +211,7 @@ impl Maker<'_> {
                 let out = self.new_var(Ty::Mixed);
                 Some(format!("[(get-else $ {e} {} {default}) {out}]", a.name))
             }
-            3 if !self.history => {
+            3 if !self.history && self.world.of == Of::All => {
                 let e = self.known(Ty::Entity)?;
                 let a = self.attribute(|a| !a.many)?;
                 let b = self.attribute(|b| !b.many)?;

@@ -1,7 +1,7 @@
 //! Asks both, and compares.
 
 use super::queries::{Question, permuted, permuted_rules, question};
-use super::world::RandomWorld;
+use super::world::{Of, RandomWorld};
 use crate::naive::data::{Db, Source, View};
 use crate::naive::{Arg, Result as Answer, Stop, answer, syntax};
 use crate::support::{long, parse, told};
@@ -47,7 +47,7 @@ async fn random_queries() {
     let mut seed = first;
     while counts.asked < wanted as usize && counts.differences.len() < TOLD {
         let mut rng = SmallRng::seed_from_u64(seed);
-        let world = RandomWorld::new(&mut rng).await;
+        let world = RandomWorld::new(&mut rng, Of::All).await;
         for _ in 0..QUERIES_OF_A_WORLD {
             let question = question(&mut rng, &world);
             ask(seed, &mut rng, &world, &question, &mut counts).await;
@@ -86,7 +86,7 @@ fn plain(text: &str) -> Vec<Vec<Option<Value>>> {
     rows.sequence().unwrap().iter().map(row).collect()
 }
 
-async fn engine(
+pub async fn engine(
     world: &RandomWorld,
     question: &Question,
     query: &Node,

@@ -31,7 +31,26 @@ pub struct Attribute {
     pub unique: bool,
 }
 
+/// What worlds and queries are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    All,
+    /// What Datomic has, too: every attribute is declared, no datom has metadata, and attributes are no values of variables, which
+    /// it shows by numbers of its own.
+    Datomic,
+}
+
+/// One that was taken.
+pub struct Transaction {
+    pub t: i64,
+    /// As EDN.
+    pub forms: String,
+    pub tempids: BTreeMap<String, i64>,
+}
+
 pub struct RandomWorld {
+    pub of: Of,
+    pub transactions: Vec<Transaction>,
     pub world: World,
     pub attributes: Vec<Attribute>,
     pub entities: Vec<i64>,
@@ -79,7 +98,7 @@ fn declared(a: &Attribute) -> Option<String> {
     ))
 }
 
-fn attributes(rng: &mut SmallRng) -> Vec<Attribute> {
+fn attributes(rng: &mut SmallRng, of: Of) -> Vec<Attribute> {
     let tys = [Ty::Long, Ty::String, Ty::Keyword, Ty::Double, Ty::Instant, Ty::Boolean];
     let mut out = Vec::new();
     let mut add = |ty, many, unique| {
@@ -94,19 +113,21 @@ fn attributes(rng: &mut SmallRng) -> Vec<Attribute> {
     for _ in 0..rng.random_range(0..3) {
         add(*tys.choose(rng).unwrap(), rng.random_bool(0.3), false);
     }
-    if rng.random_bool(0.5) {
+    if of == Of::All && rng.random_bool(0.5) {
         add(Ty::Mixed, false, false);
     }
     out
 }
 
 impl RandomWorld {
-    pub async fn new(rng: &mut SmallRng) -> RandomWorld {
+    pub async fn new(rng: &mut SmallRng, of: Of) -> RandomWorld {
         let tail = *[1, 10, 1000].choose(rng).unwrap();
         let world = World::new(tail).await;
-        let attributes = attributes(rng);
+        let attributes = attributes(rng, of);
         let entities = vec![];
         let mut out = RandomWorld {
+            of,
+            transactions: vec![],
             world,
             attributes,
             entities,
@@ -158,6 +179,11 @@ impl RandomWorld {
         let transaction: Node = parse(text);
         let Ok(report) = self.world.transact(&transaction).await else { return false };
         self.story += &format!("{} {text}\n", report.t);
+        self.transactions.push(Transaction {
+            t: report.t,
+            forms: text.to_owned(),
+            tempids: report.tempids.iter().map(|(k, e)| (k.to_string(), *e)).collect(),
+        });
         self.entities.extend(report.tempids.values());
         self.datoms.extend(report.datoms.iter().cloned());
         true
