@@ -9,4 +9,5 @@ mod nested;
 mod patterns;
 mod queries;
 mod run;
+mod wide;
 mod world;

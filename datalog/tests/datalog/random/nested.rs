@@ -36,8 +36,21 @@ impl Maker<'_> {
         let (e, _) = self.any_known()?;
         let source = if self.other && self.chance(0.2) { "$b " } else { "" };
         if self.chance(0.5) {
-            let inner = self.inner(self.vars.clone(), 2, depth);
-            return Some(format!("({source}not {inner})"));
+            let (known, fresh) = (self.vars.clone(), self.fresh);
+            let inner = self.inner(known.clone(), 2, depth);
+            if !self.datomic() {
+                return Some(format!("({source}not {inner})"));
+            }
+            // Datomic wants every variable of a not bound outside of it, and one at least.
+            let shared: Vec<String> =
+                known.into_iter().map(|(v, _)| v).filter(|v| mentions(&inner, v)).collect();
+            return match (shared.is_empty(), self.fresh == fresh) {
+                (true, _) => None,
+                (false, true) => Some(format!("({source}not {inner})")),
+                (false, false) => {
+                    Some(format!("({source}not-join [{}] {inner})", shared.join(" ")))
+                }
+            };
         }
         let mut shared = vec![self.vars.iter().find(|(v, _)| *v == e)?.clone()];
         if let (Some(other), true) = (self.any_known(), self.chance(0.4))

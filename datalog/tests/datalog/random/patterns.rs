@@ -1,6 +1,6 @@
 //! Clauses that stand by themselves: patterns, predicates, functions.
 
-use super::world::{Attribute, Of, RandomWorld, Ty, value};
+use super::world::{Attribute, IDENTS, Of, RandomWorld, Ty, value};
 use rand::Rng;
 use rand::rngs::SmallRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
@@ -18,6 +18,8 @@ pub struct Maker<'a> {
     pub plain: bool,
     /// Whether a source shows a history, where nothing has one value.
     pub history: bool,
+    /// Whether a function's binding has a `_` already ([`Maker::blank`]).
+    pub blank: bool,
     /// Rules that may be called: name, types of the arguments, how many must be bound.
     pub rules: Vec<(&'static str, Vec<Ty>, usize)>,
 }
@@ -59,7 +61,27 @@ impl Maker<'_> {
         value(self.rng, ty, &self.world.entities)
     }
 
-    fn entity_constant(&mut self) -> String {
+    pub fn datomic(&self) -> bool {
+        self.world.of == Of::Datomic
+    }
+
+    /// A database for a function: `$`, or now and then `$b`.
+    pub fn database(&mut self) -> &'static str {
+        if self.other && self.chance(0.2) { "$b" } else { "$" }
+    }
+
+    /// What is not wanted of a function. All `_` of a query's functions are one value in Datomic: it gets one.
+    pub fn blank(&mut self, ty: Ty) -> String {
+        match self.datomic() && std::mem::replace(&mut self.blank, true) {
+            true => self.new_var(ty),
+            false => "_".to_owned(),
+        }
+    }
+
+    pub fn entity_constant(&mut self) -> String {
+        if self.datomic() && self.chance(0.25) {
+            return IDENTS.choose(self.rng).unwrap().to_string();
+        }
         match self.attribute(|a| a.unique && !a.many) {
             Some(a) if self.chance(0.3) => format!("[{} {}]", a.name, self.constant(a.ty)),
             _ => self.constant(Ty::Entity),
@@ -69,6 +91,7 @@ impl Maker<'_> {
     /// A place of that type.
     pub fn place(&mut self, ty: Ty) -> String {
         match self.rng.random_range(0..24) {
+            0 | 1 if ty == Ty::Entity && self.datomic() => self.entity_constant(),
             0 | 1 => self.constant(ty),
             2..6 => "_".to_owned(),
             // Now and then one of another type: nothing is both. No long: what counts with one would be an error, for rows
@@ -97,7 +120,10 @@ impl Maker<'_> {
             1 => self.entity_constant(),
             _ => self.entity(),
         };
-        if self.chance(0.06) && self.world.of == Of::All {
+        if self.datomic() && self.chance(0.05) {
+            return self.any_attribute(source, &e);
+        }
+        if self.chance(0.06) && !self.datomic() {
             let a = match self.known(Ty::Attribute) {
                 Some(a) if self.chance(0.5) => a,
                 _ => self.new_var(Ty::Attribute),
@@ -111,7 +137,8 @@ impl Maker<'_> {
         }
         let v = self.place(a.ty);
         let times = if self.history { 0.5 } else { 0.12 };
-        if !self.chance(times) {
+        // Datomic forgets what stands behind a variable that the pattern has twice.
+        if !self.chance(times) || (self.datomic() && e == v) {
             return format!("[{source}{e} {} {v}]", a.name);
         }
         let t = match self.rng.random_range(0..4) {
@@ -121,7 +148,7 @@ impl Maker<'_> {
         };
         match self.rng.random_range(0..4) {
             0 => format!("[{source}{e} {} {v} {t}]", a.name),
-            2 | 3 if self.world.of == Of::Datomic => {
+            2 | 3 if self.datomic() => {
                 // By this name the fifth place is Datomic's.
                 if self.vars.iter().all(|(v, _)| v != "?op") {
                     self.vars.push(("?op".to_owned(), Ty::Boolean));
@@ -163,14 +190,18 @@ impl Maker<'_> {
 
     pub fn test(&mut self) -> Option<String> {
         let (v, ty) = self.any_known()?;
-        let datomic = self.world.of == Of::Datomic;
+        let datomic = self.datomic();
+        if datomic && self.chance(0.3) {
+            return self.wide_test();
+        }
         // Values of two types are less and more than each other there.
         if datomic && (ty == Ty::Mixed || v.starts_with("?t")) {
             return None;
         }
         if ty == Ty::Entity && !self.history && self.chance(0.4) {
             let a = self.attribute(|_| true)?;
-            return Some(format!("[(missing? $ {v} {})]", a.name));
+            let database = if datomic { self.database() } else { "$" };
+            return Some(format!("[(missing? {database} {v} {})]", a.name));
         }
         if ty == Ty::Mixed && self.chance(0.5) {
             let name = ["string?", "int?", "keyword?"].choose(self.rng)?;
@@ -193,6 +224,9 @@ impl Maker<'_> {
     }
 
     pub fn function(&mut self) -> Option<String> {
+        if self.datomic() && self.chance(0.6) {
+            return self.wide_function();
+        }
         match self.rng.random_range(0..6) {
             0 | 1 => {
                 let x = self.known(Ty::Long)?;
@@ -211,7 +245,7 @@ impl Maker<'_> {
                 let out = self.new_var(Ty::Mixed);
                 Some(format!("[(get-else $ {e} {} {default}) {out}]", a.name))
             }
-            3 if !self.history && self.world.of == Of::All => {
+            3 if !self.history && !self.datomic() => {
                 let e = self.known(Ty::Entity)?;
                 let a = self.attribute(|a| !a.many)?;
                 let b = self.attribute(|b| !b.many)?;
@@ -229,12 +263,9 @@ impl Maker<'_> {
                 let ((x, tx), (y, ty)) = (self.any_known()?, self.any_known()?);
                 let whole = self.new_var(Ty::Attribute);
                 self.vars.pop();
-                let (a, b) = (self.new_var(tx), self.new_var(ty));
-                let place = if self.chance(0.5) { "_".to_owned() } else { b.clone() };
-                if place == "_" {
-                    self.vars.pop();
-                }
-                Some(format!("[(tuple {x} {y}) {whole}] [(untuple {whole}) [{a} {place}]]"))
+                let a = self.new_var(tx);
+                let b = if self.chance(0.5) { self.blank(ty) } else { self.new_var(ty) };
+                Some(format!("[(tuple {x} {y}) {whole}] [(untuple {whole}) [{a} {b}]]"))
             }
         }
     }

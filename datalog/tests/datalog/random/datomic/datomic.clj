@@ -4,7 +4,7 @@
 ;; :plain [[1 "a"] ...] :args [...]} ...]}. In forms, queries and arguments the numbers of DaoDB stand for entities (2^32 and
 ;; more) and transactions (1000 to 1999); answers are told in them, too.
 ;;
-;; Of a question is told {:rows [[...] ...]}, {:refused "Class: message"} or :late; of all questions of a world
+;; Of a question is told {:answer [[...] ...]} or whatever it finds, {:refused "Class: message"} or :late; of all questions of a world
 ;; {:world "Class: message"} where Datomic refuses one of its transactions.
 (require '[clojure.edn :as edn] '[clojure.walk :as walk] '[datomic.api :as d])
 
@@ -25,6 +25,14 @@
   [{:keys [entities ts]} form]
   (walk/postwalk #(cond (entity? %) (get entities % nobody) (t? %) (get ts % nobody) :else %) form))
 
+(defn called
+  "A query within a query, which Datomic wants as text."
+  [form]
+  (walk/postwalk #(if (and (seq? %) (= 'q (first %)) (vector? (second %)))
+                    (list* 'q (pr-str (second %)) (nnext %))
+                    %)
+                 form))
+
 (defn transact [conn world {:keys [t ids forms]}]
   (let [{:keys [tempids tx-data]} @(d/transact conn (theirs (assoc world :ts {}) forms))]
     (-> world
@@ -34,6 +42,16 @@
 (defn ours [world]
   (let [back (into {} (map (fn [[k v]] [v k])) (concat (:entities world) (:ts world)))]
     (fn [v] (if (and (int? v) (>= v first-entity)) (get back v v) v))))
+
+(defn shown
+  "An answer with our ids. Rows are a set of Java's; what is within one stays a set."
+  [ids answer]
+  (letfn [(within [v]
+            (cond (map? v) (into {} (map (fn [[k x]] [k (within x)])) v)
+                  (instance? java.util.Set v) (into #{} (map within) v)
+                  (instance? java.util.List v) (mapv within v)
+                  :else (ids v)))]
+    (if (instance? java.util.Set answer) (mapv within answer) (within answer))))
 
 (defn seen
   "A database as a view has it. A time after the last transaction is now; one before the first of ours is before all of them."
@@ -47,8 +65,8 @@
 
 (defn ask [db world {:keys [query views plain args]}]
   (let [inputs (concat (map #(seen db world %) views) (when plain [plain]) (theirs world args))
-        query (theirs world query)
-        running (future (try {:rows (mapv #(mapv (ours world) %) (apply d/q query inputs))}
+        query (called (theirs world query))
+        running (future (try {:answer (shown (ours world) (apply d/q query inputs))}
                              (catch Throwable e {:refused (told e)})))
         answer (deref running patience-ms :late)]
     (when (= answer :late) (future-cancel running))
