@@ -234,9 +234,15 @@ impl Pull<'_> {
         let shown = match &asked.of {
             Nested::Pattern(inner) => self.map(inner, target, Some(&fresh), path),
             Nested::Again(times) => {
-                let left = left_after(left?, asked, *times)?;
-                let again = path.contains(&(id(pattern), target));
-                self.map(pattern, target, (!again).then_some(&left), path)
+                match left.and_then(|left| left_after(left, asked, *times)) {
+                    Some(left) => {
+                        let again = path.contains(&(id(pattern), target));
+                        self.map(pattern, target, (!again).then_some(&left), path)
+                    }
+                    // Where it ends, the id of what would come next, if ids are asked for: as Datomic.
+                    None if pattern.id || pattern.wildcard => self.named(target),
+                    None => Form::Nil,
+                }
             }
             Nested::Nothing if self.expands(asked) => {
                 match path.contains(&(id(self.whole), target)) {

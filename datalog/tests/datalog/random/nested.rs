@@ -84,7 +84,13 @@ impl Maker<'_> {
             if join && self.chance(0.5) {
                 let mut known = vec![(e.clone(), Ty::Entity)];
                 known.extend(value.iter().map(|v| (v.clone(), a.ty)));
+                // Datomic knows no other source there.
+                let sources = (self.other, self.plain);
+                if self.datomic() {
+                    (self.other, self.plain) = (false, false);
+                }
                 let more = self.inner(known, 1, depth);
+                (self.other, self.plain) = sources;
                 branch = format!("(and {branch} {more})");
             } else if self.chance(0.3) {
                 let b = self.attribute(|_| true)?;

@@ -20,6 +20,8 @@ pub struct Maker<'a> {
     pub history: bool,
     /// Whether a function's binding has a `_` already ([`Maker::blank`]).
     pub blank: bool,
+    /// Whether a pattern may have a variable twice, where Datomic is asked: it then forgets what `false` stands in any other.
+    pub twice: bool,
     /// Rules that may be called: name, types of the arguments, how many must be bound.
     pub rules: Vec<(&'static str, Vec<Ty>, usize)>,
 }
@@ -115,14 +117,17 @@ impl Maker<'_> {
             return format!("[$p {n} {s}]");
         }
         let source = self.source();
+        if self.datomic()
+            && self.chance(0.08)
+            && let Some(pattern) = self.any_attribute(source)
+        {
+            return pattern;
+        }
         let e = match self.rng.random_range(0..12) {
             0 => "_".to_owned(),
             1 => self.entity_constant(),
             _ => self.entity(),
         };
-        if self.datomic() && self.chance(0.05) {
-            return self.any_attribute(source, &e);
-        }
         if self.chance(0.06) && !self.datomic() {
             let a = match self.known(Ty::Attribute) {
                 Some(a) if self.chance(0.5) => a,
@@ -135,7 +140,10 @@ impl Maker<'_> {
         if self.chance(0.1) {
             return format!("[{source}{e} {}]", a.name);
         }
-        let v = self.place(a.ty);
+        let mut v = self.place(a.ty);
+        if self.datomic() && (v == "?op" || (v == e && !self.twice)) {
+            v = "_".to_owned();
+        }
         let times = if self.history { 0.5 } else { 0.12 };
         // Datomic forgets what stands behind a variable that the pattern has twice.
         if !self.chance(times) || (self.datomic() && e == v) {
@@ -155,7 +163,10 @@ impl Maker<'_> {
                 }
                 format!("[{source}{e} {} {v} {t} ?op]", a.name)
             }
-            1 => format!("[{source}{e} {} {v} {t} {}]", a.name, self.chance(0.5)),
+            1 => {
+                let added = self.chance(0.5) || (self.datomic() && self.twice);
+                format!("[{source}{e} {} {v} {t} {added}]", a.name)
+            }
             2 => {
                 let op = self.known(Ty::Boolean).unwrap_or_else(|| self.new_var(Ty::Boolean));
                 format!("[{source}{e} {} {v} {t} _ {op}]", a.name)

@@ -56,6 +56,7 @@ pub fn question(rng: &mut SmallRng, world: &RandomWorld) -> Question {
         plain: plain.is_some(),
         history,
         blank: false,
+        twice: false,
         rules: vec![],
     };
     let (mut inputs, mut args) = (vec!["$".to_owned()], vec![]);
@@ -65,7 +66,11 @@ pub fn question(rng: &mut SmallRng, world: &RandomWorld) -> Question {
         inputs.push("%".to_owned());
         args.push(maker.make_rules());
     }
+    maker.twice = maker.datomic() && maker.chance(0.5);
     maker.inputs(&mut inputs, &mut args);
+    if maker.datomic() && maker.chance(0.1) {
+        maker.named_attributes(&mut inputs, &mut args);
+    }
     let clauses = maker.clauses(5, 2);
     let (find, all) = match world.of {
         Of::All => (maker.find(), None),

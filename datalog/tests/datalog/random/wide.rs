@@ -6,24 +6,27 @@ use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
 
 impl Maker<'_> {
-    /// Any attribute, where the entity is known; or one of some, as what it is called.
-    pub fn any_attribute(&mut self, source: &str, e: &str) -> String {
-        let v = self.place(Ty::Mixed);
-        let known = self.vars.iter().any(|(known, _)| known == e);
-        self.fresh += 1;
-        let a = format!("?a{}", self.fresh);
-        if known && self.chance(0.5) {
-            // Its number is the database's own: the name tells.
-            let name = self.new_var(Ty::Keyword);
-            return format!("[{source}{e} {a} {v}] [{source}{a} :db/ident {name}]");
+    /// A pattern of any attribute, or of those that the arguments name.
+    pub fn any_attribute(&mut self, source: &str) -> Option<String> {
+        let (e, v) = (self.known(Ty::Entity)?, self.place(Ty::Mixed));
+        if let Some(a) = self.known(Ty::Attribute) {
+            return Some(format!("[{source}{e} {a} {v}]"));
         }
+        // Its number is the database's own: the name tells. The database's own attributes have none here.
+        self.fresh += 1;
+        let (a, name) = (format!("?a{}", self.fresh), self.new_var(Ty::Keyword));
+        Some(format!(
+            "[{source}{e} {a} {v}] [{source}{a} :db/ident {name}] [(!= {name} :db/ident)]"
+        ))
+    }
+
+    /// Attributes as arguments.
+    pub fn named_attributes(&mut self, inputs: &mut Vec<String>, args: &mut Vec<String>) {
         let mut names: Vec<&str> = self.world.attributes.iter().map(|a| a.name.as_str()).collect();
         names.shuffle(self.rng);
         let names = names[..self.rng.random_range(1..4)].join(" ");
-        if self.chance(0.5) {
-            self.vars.push((a.clone(), Ty::Attribute));
-        }
-        format!("[(ground [{names}]) [{a} ...]] [{source}{e} {a} {v}]")
+        inputs.push(format!("[{} ...]", self.new_var(Ty::Attribute)));
+        args.push(format!("[{names}]"));
     }
 
     pub fn wide_test(&mut self) -> Option<String> {
@@ -168,7 +171,7 @@ impl Maker<'_> {
         })
     }
 
-    /// Tuples, places that are not wanted, and entities by what they are called.
+    /// Tuples, and entities by what they are called. No `_`: in Datomic it is one value with those of the clauses.
     pub fn wide_input(
         &mut self,
         v: String,
@@ -177,14 +180,12 @@ impl Maker<'_> {
         args: &mut Vec<String>,
     ) {
         let value = self.argument_value(ty);
-        let other = *SIMPLE.choose(self.rng).unwrap();
-        let second = self.constant(other);
         let (input, arg) = match self.rng.random_range(0..4) {
             0 => (v, value),
             1 => (format!("[{v} ...]"), format!("[{value} {}]", self.argument_value(ty))),
-            2 => (format!("[_ {v}]"), format!("[{second} {value}]")),
             _ => {
-                let w = self.new_var(other);
+                let other = *SIMPLE.choose(self.rng).unwrap();
+                let (w, second) = (self.new_var(other), self.constant(other));
                 (format!("[{w} {v}]"), format!("[{second} {value}]"))
             }
         };
@@ -220,7 +221,12 @@ impl Maker<'_> {
             elements.push("(count ?none)".to_owned());
         }
         let with = match self.any_known() {
-            Some((v, _)) if grouped && self.chance(0.4) => format!(" :with {v}"),
+            // Datomic fails where it is found, too.
+            Some((v, _))
+                if grouped && self.chance(0.4) && !elements.iter().any(|e| e.contains(&v)) =>
+            {
+                format!(" :with {v}")
+            }
             _ => String::new(),
         };
         let all = format!("{}{with}", elements.join(" "));
@@ -264,7 +270,7 @@ impl Maker<'_> {
     }
 
     fn pull(&mut self, v: &str, inputs: &mut Vec<String>, args: &mut Vec<String>) -> String {
-        let pattern = self.pull_pattern(2);
+        let pattern = self.pull_pattern(2, &mut false);
         let database = if self.other && self.chance(0.2) { "$b " } else { "" };
         // A pattern may be an input, too.
         if self.chance(0.2) {
@@ -277,11 +283,13 @@ impl Maker<'_> {
         format!("(pull {database}{v} {pattern})")
     }
 
-    fn pull_pattern(&mut self, depth: usize) -> String {
+    /// `recurs`: whether there is a recursion already. In Datomic two in each other share what they have seen.
+    fn pull_pattern(&mut self, depth: usize, recurs: &mut bool) -> String {
         let mut attributes = self.world.attributes.clone();
         attributes.shuffle(self.rng);
         let mut out = Vec::new();
-        if self.chance(0.25) {
+        let all = self.chance(0.25);
+        if all {
             out.push("*".to_owned());
         }
         if self.chance(0.4) {
@@ -292,13 +300,16 @@ impl Maker<'_> {
             let inverse = name.replace('/', "/_");
             out.push(match (a.ty, self.rng.random_range(0..6)) {
                 (Ty::Entity, 0) if depth > 0 => {
-                    format!("{{{name} {}}}", self.pull_pattern(depth - 1))
+                    format!("{{{name} {}}}", self.pull_pattern(depth - 1, recurs))
                 }
                 (Ty::Entity, 1) if depth > 0 => {
-                    format!("{{{inverse} {}}}", self.pull_pattern(depth - 1))
+                    format!("{{{inverse} {}}}", self.pull_pattern(depth - 1, recurs))
                 }
-                (Ty::Entity, 2) => format!("{{{name} {}}}", self.rng.random_range(1..4)),
-                (Ty::Entity, 3) => format!("{{{name} ...}}"),
+                // Datomic fails at a number beside `*`.
+                (Ty::Entity, 2) if !all && !std::mem::replace(recurs, true) => {
+                    format!("{{{name} {}}}", self.rng.random_range(1..4))
+                }
+                (Ty::Entity, 3) if !std::mem::replace(recurs, true) => format!("{{{name} ...}}"),
                 (Ty::Entity, 4) => inverse,
                 (ty, 0) if ty != Ty::Entity => {
                     format!("({name} :as :other{name})").replace(":other:x/", ":other/")

@@ -60,7 +60,7 @@ fn found(form: &Form) -> Option<String> {
 }
 
 /// Maps and sets in the order of their text, and what a pull shows of several values, which have no order. Of a reference
-/// a pull shows its ident beside the id here, and not there.
+/// a pull shows its ident beside the id here, and not there; beside `*` what it has not is nil there, and not here.
 fn text(node: &Node, pulled: bool) -> String {
     let all = |nodes: &[Node], pulled| -> Vec<String> {
         nodes.iter().map(|node| text(node, pulled)).collect()
@@ -74,9 +74,12 @@ fn text(node: &Node, pulled: bool) -> String {
         Form::Vector(nodes) => format!("[{}]", all(nodes, false).join(" ")),
         Form::Set(nodes) => format!("#{{{}}}", sorted(all(nodes, false))),
         Form::Map(pairs) => {
-            let reference = pulled && pairs.len() == 2 && node.get(":db/id").is_some();
-            let pairs =
-                pairs.iter().filter(|(k, _)| !(reference && k.keyword() == Some(":db/ident")));
+            let entity = node.get(":db/id").is_some();
+            let reference = pulled && entity && pairs.len() == 2;
+            let pairs = pairs.iter().filter(|(k, v)| {
+                let ident = reference && k.keyword() == Some(":db/ident");
+                !ident && !(entity && v.form == Form::Nil)
+            });
             format!(
                 "{{{}}}",
                 sorted(pairs.map(|(k, v)| format!("{k} {}", text(v, true))).collect())
