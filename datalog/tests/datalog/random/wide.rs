@@ -203,10 +203,12 @@ impl Maker<'_> {
         inputs: &mut Vec<String>,
         args: &mut Vec<String>,
     ) -> (String, Option<String>) {
+        let grouped = self.chance(0.25);
         let mut vars = self.vars.clone();
+        // Datomic makes one group of 2 and 2.0.
+        vars.retain(|(_, ty)| !grouped || *ty != Ty::Mixed);
         vars.shuffle(self.rng);
         vars.truncate(self.rng.random_range(1..4));
-        let grouped = self.chance(0.25);
         let last = vars.len().saturating_sub(1);
         let mut elements = Vec::new();
         for (i, (v, ty)) in vars.into_iter().enumerate() {

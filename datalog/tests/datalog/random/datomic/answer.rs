@@ -1,6 +1,7 @@
 //! What a query found, so that both databases' answers can be compared.
 
 use daodb_datalog::edn::{Form, Node};
+use daodb_storage::Value;
 
 #[derive(Debug)]
 pub enum Answer {
@@ -85,6 +86,8 @@ fn text(node: &Node, pulled: bool) -> String {
                 sorted(pairs.map(|(k, v)| format!("{k} {}", text(v, true))).collect())
             )
         }
+        // The last digits tell in which order values were added up.
+        Form::Value(Value::Double(n)) => format!("{n:.9e}"),
         other => other.to_string(),
     }
 }

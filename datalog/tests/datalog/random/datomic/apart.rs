@@ -20,9 +20,14 @@ pub fn apart(query: &Node) -> Apart {
     };
     let scalars: BTreeSet<String> =
         after(":in").iter().filter_map(Node::symbol).map(str::to_owned).collect();
+    // One that is found, and that no clause has, is a part of its own.
+    let used = variables_of(after(":where"));
+    let alone = variables_of(after(":find")).intersection(&scalars).any(|v| !used.contains(v));
     let bindings = after(":in").iter().filter(|p| p.symbol().is_none()).map(variables);
     let mut out = Apart::default();
-    out.outside = parts_of(after(":where"), bindings.collect(), &scalars, &mut out.within) > 1;
+    out.outside = parts_of(after(":where"), bindings.collect(), &scalars, &mut out.within)
+        + usize::from(alone)
+        > 1;
     out
 }
 
@@ -87,4 +92,8 @@ fn variables(node: &Node) -> BTreeSet<String> {
         (_, Some(parts)) => parts.iter().flat_map(variables).collect(),
         _ => BTreeSet::new(),
     }
+}
+
+fn variables_of(nodes: &[Node]) -> BTreeSet<String> {
+    nodes.iter().flat_map(variables).collect()
 }

@@ -44,14 +44,14 @@
     (fn [v] (if (and (int? v) (>= v first-entity)) (get back v v) v))))
 
 (defn shown
-  "An answer with our ids. Rows are a set of Java's; what is within one stays a set."
-  [ids answer]
+  "An answer with our ids. Rows are a set of Java's; what is within one, or is found alone, stays a set."
+  [ids query answer]
   (letfn [(within [v]
             (cond (map? v) (into {} (map (fn [[k x]] [k (within x)])) v)
                   (instance? java.util.Set v) (into #{} (map within) v)
                   (instance? java.util.List v) (mapv within v)
                   :else (ids v)))]
-    (if (instance? java.util.Set answer) (mapv within answer) (within answer))))
+    (if (and (instance? java.util.Set answer) (not= '. (nth query 2))) (mapv within answer) (within answer))))
 
 (defn seen
   "A database as a view has it. A time after the last transaction is now; one before the first of ours is before all of them."
@@ -66,7 +66,7 @@
 (defn ask [db world {:keys [query views plain args]}]
   (let [inputs (concat (map #(seen db world %) views) (when plain [plain]) (theirs world args))
         query (called (theirs world query))
-        running (future (try {:answer (shown (ours world) (apply d/q query inputs))}
+        running (future (try {:answer (shown (ours world) query (apply d/q query inputs))}
                              (catch Throwable e {:refused (told e)})))
         answer (deref running patience-ms :late)]
     (when (= answer :late) (future-cancel running))

@@ -28,7 +28,7 @@ const QUESTIONS_OF_A_WORLD: usize = 40;
 /// So that 100,000 queries and their answers fit in memory.
 const WORLDS_OF_A_PROCESS: usize = 250;
 /// Differences that are told.
-const TOLD: usize = 8;
+const TOLD: usize = 12;
 
 /// Says loudly that the suite is left out, and why; where `CI` is set that is a failure.
 fn left_out(why: &str) {
@@ -157,7 +157,8 @@ async fn datomic_answers_the_same() {
     for seeds in seeds.chunks(WORLDS_OF_A_PROCESS) {
         let (asked, texts) = asked(seeds).await;
         let class_path = class_path.clone();
-        let theirs = tokio::task::spawn_blocking(move || theirs(&class_path, &texts)).await.unwrap();
+        let theirs =
+            tokio::task::spawn_blocking(move || theirs(&class_path, &texts)).await.unwrap();
         assert_eq!(theirs.len(), asked.len(), "datomic.clj answered a part of the questions");
         for (asked, theirs) in asked.into_iter().zip(theirs) {
             if let Some(said) = compare(asked, &theirs, &mut counts) {
