@@ -84,13 +84,13 @@ impl Maker<'_> {
             if join && self.chance(0.5) {
                 let mut known = vec![(e.clone(), Ty::Entity)];
                 known.extend(value.iter().map(|v| (v.clone(), a.ty)));
-                // Datomic knows no other source there.
-                let sources = (self.other, self.plain);
+                // Datomic knows no other source there, and a variable that a pattern has twice is two.
+                let before = (self.other, self.plain, self.twice);
                 if self.datomic() {
-                    (self.other, self.plain) = (false, false);
+                    (self.other, self.plain, self.twice) = (false, false, false);
                 }
                 let more = self.inner(known, 1, depth);
-                (self.other, self.plain) = sources;
+                (self.other, self.plain, self.twice) = before;
                 branch = format!("(and {branch} {more})");
             } else if self.chance(0.3) {
                 let b = self.attribute(|_| true)?;
@@ -121,6 +121,9 @@ impl Maker<'_> {
                 false if self.chance(0.6) => self.known(ty).unwrap_or_else(|| self.new_var(ty)),
                 false => self.new_var(ty),
             });
+        }
+        if self.datomic() && args.len() == 2 && args[0] == args[1] {
+            return None;
         }
         let source = if self.other && self.chance(0.3) { "$b " } else { "" };
         Some(format!("({source}{name} {})", args.join(" ")))

@@ -20,6 +20,8 @@ pub struct Maker<'a> {
     pub history: bool,
     /// Whether a function's binding has a `_` already ([`Maker::blank`]).
     pub blank: bool,
+    /// Variables of `:in`.
+    pub given: Vec<String>,
     /// Whether a pattern may have a variable twice, where Datomic is asked: it then forgets what `false` stands in any other.
     pub twice: bool,
     /// Rules that may be called: name, types of the arguments, how many must be bound.
@@ -141,7 +143,7 @@ impl Maker<'_> {
             return format!("[{source}{e} {}]", a.name);
         }
         let mut v = self.place(a.ty);
-        if self.datomic() && (v == "?op" || (v == e && !self.twice)) {
+        if self.datomic() && (v == "?op" || (v == e && (!self.twice || self.given.contains(&e)))) {
             v = "_".to_owned();
         }
         let times = if self.history { 0.5 } else { 0.12 };

@@ -56,6 +56,7 @@ pub fn question(rng: &mut SmallRng, world: &RandomWorld) -> Question {
         plain: plain.is_some(),
         history,
         blank: false,
+        given: vec![],
         twice: false,
         rules: vec![],
     };
@@ -71,6 +72,7 @@ pub fn question(rng: &mut SmallRng, world: &RandomWorld) -> Question {
     if maker.datomic() && maker.chance(0.1) {
         maker.named_attributes(&mut inputs, &mut args);
     }
+    maker.given = maker.vars.iter().map(|(v, _)| v.clone()).collect();
     let clauses = maker.clauses(5, 2);
     let (find, all) = match world.of {
         Of::All => (maker.find(), None),

@@ -10,6 +10,10 @@ impl Maker<'_> {
     pub fn any_attribute(&mut self, source: &str) -> Option<String> {
         let (e, v) = (self.known(Ty::Entity)?, self.place(Ty::Mixed));
         if let Some(a) = self.known(Ty::Attribute) {
+            // Datomic does not know an attribute's name where the pattern has other variables of :in, too.
+            if self.given.contains(&e) || self.given.contains(&v) {
+                return None;
+            }
             return Some(format!("[{source}{e} {a} {v}]"));
         }
         // Its number is the database's own: the name tells. The database's own attributes have none here.
@@ -272,7 +276,9 @@ impl Maker<'_> {
     }
 
     fn pull(&mut self, v: &str, inputs: &mut Vec<String>, args: &mut Vec<String>) -> String {
-        let pattern = self.pull_pattern(2, &mut false);
+        // Of what was given by a name, Datomic's recursion goes around once more.
+        let mut recurs = self.given.iter().any(|given| given == v);
+        let pattern = self.pull_pattern(2, &mut recurs);
         let database = if self.other && self.chance(0.2) { "$b " } else { "" };
         // A pattern may be an input, too.
         if self.chance(0.2) {
