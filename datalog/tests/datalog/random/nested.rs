@@ -44,7 +44,10 @@ impl Maker<'_> {
             // Datomic wants every variable of a not bound outside of it, and one at least.
             let shared: Vec<String> =
                 known.into_iter().map(|(v, _)| v).filter(|v| mentions(&inner, v)).collect();
-            return match (shared.is_empty(), self.fresh == fresh) {
+            // The name ?op is used again: within it may be another one.
+            let shared: Vec<String> = shared.into_iter().filter(|v| v != "?op").collect();
+            let outside = self.fresh == fresh && !mentions(&inner, "?op");
+            return match (shared.is_empty(), outside) {
                 (true, _) => None,
                 (false, true) => Some(format!("({source}not {inner})")),
                 (false, false) => {
@@ -62,6 +65,7 @@ impl Maker<'_> {
         // Every variable of the join must stand in it.
         let shared: Vec<String> =
             shared.into_iter().map(|(v, _)| v).filter(|v| mentions(&inner, v)).collect();
+        let shared: Vec<String> = shared.into_iter().filter(|v| v != "?op").collect();
         match shared.is_empty() {
             true => None,
             false => Some(format!("({source}not-join [{}] {inner})", shared.join(" "))),
@@ -125,7 +129,9 @@ impl Maker<'_> {
         if self.datomic() && args.len() == 2 && args[0] == args[1] {
             return None;
         }
-        let source = if self.other && self.chance(0.3) { "$b " } else { "" };
+        // Beside a constant Datomic forgets the source.
+        let constant = self.datomic() && args.iter().any(|arg| !arg.starts_with(['?', '_']));
+        let source = if self.other && !constant && self.chance(0.3) { "$b " } else { "" };
         Some(format!("({source}{name} {})", args.join(" ")))
     }
 

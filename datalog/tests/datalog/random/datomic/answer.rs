@@ -79,7 +79,7 @@ fn text(node: &Node, pulled: bool) -> String {
             let reference = pulled && entity && pairs.len() == 2;
             let pairs = pairs.iter().filter(|(k, v)| {
                 let ident = reference && k.keyword() == Some(":db/ident");
-                !ident && !(entity && v.form == Form::Nil)
+                !(ident || entity && v.form == Form::Nil)
             });
             format!(
                 "{{{}}}",

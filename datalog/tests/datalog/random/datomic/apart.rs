@@ -57,6 +57,9 @@ fn parts_of(
                 }
             } else {
                 *within |= parts_of(body, heads, scalars, within) > 1;
+                // What a negation shares by another one within it alone it does not share.
+                let shares = |clause: &Node| !negation(clause) && !variables(clause).is_empty();
+                *within |= !body.iter().any(shares);
             }
         }
         let predicate = parts.len() == 1 && matches!(clause.form, Form::Vector(_));
@@ -96,4 +99,9 @@ fn variables(node: &Node) -> BTreeSet<String> {
 
 fn variables_of(nodes: &[Node]) -> BTreeSet<String> {
     nodes.iter().flat_map(variables).collect()
+}
+
+fn negation(clause: &Node) -> bool {
+    let parts = clause.sequence().unwrap_or_default();
+    parts.iter().take(2).any(|part| matches!(part.symbol(), Some("not" | "not-join")))
 }
