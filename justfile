@@ -15,6 +15,10 @@ test *args:
 simulate seeds="100000":
     DAODB_SEEDS={{seeds}} cargo test --release --workspace --test storage sim::runs -- --nocapture
 
+# Random Datalog queries, asked of Datomic, too: 100,000 here, 5,000 in CI, 500 in `just test`. DAODB_SEED is the first world.
+datomic queries="100000":
+    DAODB_QUERIES={{queries}} cargo test --release --workspace --test datalog datomic -- --nocapture
+
 # kill -9 of 16 writers, on a folder and on S3, and two writers racing for one log; 50 and 100 rounds in CI.
 kill rounds="1000":
     DAODB_KILLS={{rounds}} DAODB_RACES={{rounds}} cargo test --release --workspace --test main crash -- --nocapture

@@ -10,6 +10,7 @@ pub use run::pull;
 
 use crate::edn::Form;
 use daodb_storage::Attr;
+use std::sync::Arc;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pattern {
@@ -39,7 +40,7 @@ pub struct Asked {
 pub enum Nested {
     /// Components whole, others by their id.
     Nothing,
-    Pattern(Box<Pattern>),
+    Pattern(Arc<Pattern>),
     /// The pattern around it again, so many times; None: as long as there are new entities.
     Again(Option<usize>),
 }

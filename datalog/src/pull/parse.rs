@@ -5,6 +5,7 @@ use crate::edn::{Form, Node, read};
 use crate::functions::find;
 use crate::query::{Fault, Result};
 use daodb_storage::{Attr, Value};
+use std::sync::Arc;
 
 /// As many values as Datomic gives where nothing else is said.
 const LIMIT: usize = 1000;
@@ -63,7 +64,7 @@ fn nested(node: &Node, depth: usize) -> Result<Nested> {
             _ => Err(Fault::new(node.span, "a recursion is a number above 0, or ...")),
         },
         _ if node.symbol() == Some("...") => Ok(Nested::Again(None)),
-        _ => Ok(Nested::Pattern(Box::new(pattern(node, depth + 1)?))),
+        _ => Ok(Nested::Pattern(Arc::new(pattern(node, depth + 1)?))),
     }
 }
 

@@ -58,6 +58,7 @@ pub fn pull<'a>(
     })
 }
 
+/// Which pattern it is: clones of an [`Asked`] share it, so that it lies where it lay as long as the pull runs.
 fn id(pattern: &Pattern) -> usize {
     std::ptr::from_ref(pattern) as usize
 }
@@ -174,14 +175,13 @@ impl Pull<'_> {
             pairs.push((node(keyword(":db/id")), node(Form::Value(Value::Long(e)))));
         }
         path.push((id(pattern), e));
-        let had = pairs.len();
         for asked in self.all_asked(pattern) {
             let shown = self.attribute(pattern, &asked, e, left, path);
             let shown = shown.or_else(|| asked.default.clone());
             pairs.extend(shown.map(|v| (node(asked.key.clone()), node(v))));
         }
         path.pop();
-        match pairs.is_empty() || (pattern.wildcard && pairs.len() == had && !pattern.id) {
+        match pairs.is_empty() {
             true => Form::Nil,
             false => Form::Map(pairs),
         }
@@ -234,9 +234,15 @@ impl Pull<'_> {
         let shown = match &asked.of {
             Nested::Pattern(inner) => self.map(inner, target, Some(&fresh), path),
             Nested::Again(times) => {
-                let left = left_after(left?, asked, *times)?;
-                let again = path.contains(&(id(pattern), target));
-                self.map(pattern, target, (!again).then_some(&left), path)
+                match left.and_then(|left| left_after(left, asked, *times)) {
+                    Some(left) => {
+                        let again = path.contains(&(id(pattern), target));
+                        self.map(pattern, target, (!again).then_some(&left), path)
+                    }
+                    // Where it ends, the id of what would come next, if ids are asked for: as Datomic.
+                    None if pattern.id || pattern.wildcard => self.named(target),
+                    None => Form::Nil,
+                }
             }
             Nested::Nothing if self.expands(asked) => {
                 match path.contains(&(id(self.whole), target)) {

@@ -128,7 +128,9 @@ pub fn resolve(query: &Query, inputs: &Inputs, found: &Found) -> Result<Resolved
     for rule in &mut program {
         rule.branches = rule.branches.iter().map(|branch| named(branch)).collect();
     }
-    let of_variables = places.of_goals(&goals);
+    let mut of_variables = places.of_goals(&goals);
+    let mentioned: BTreeSet<&Var> = goals.iter().flat_map(Goal::mentions).collect();
+    of_variables.extend(only_pulled(query, inputs, &mentioned));
     let mut given = BTreeMap::new();
     for (vars, rows) in &inputs.rows {
         let named = found.named_rows(inputs, vars, rows, &of_variables);
@@ -147,6 +149,21 @@ pub fn resolve(query: &Query, inputs: &Inputs, found: &Found) -> Result<Resolved
         histories: resolver.histories,
         warnings: resolver.warnings.into_iter().collect(),
     })
+}
+
+/// What no clause has and a pull shows is an entity of the pull's source.
+fn only_pulled(
+    query: &Query,
+    inputs: &Inputs,
+    mentioned: &BTreeSet<&Var>,
+) -> BTreeMap<Var, places::Place> {
+    let of = |element: &Element| {
+        let Element::Pull { source, var, .. } = element else { return None };
+        let source = *inputs.names.get(source.as_deref().unwrap_or("$"))?;
+        let place = places::Place { meaning: places::Meaning::Entity(source), always: false };
+        (!mentioned.contains(var)).then(|| (var.clone(), place))
+    };
+    query.find.iter().filter_map(of).collect()
 }
 
 fn pulled(query: &Query, inputs: &Inputs, found: &Found) -> BTreeMap<Var, i64> {

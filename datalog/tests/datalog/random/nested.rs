@@ -36,8 +36,24 @@ impl Maker<'_> {
         let (e, _) = self.any_known()?;
         let source = if self.other && self.chance(0.2) { "$b " } else { "" };
         if self.chance(0.5) {
-            let inner = self.inner(self.vars.clone(), 2, depth);
-            return Some(format!("({source}not {inner})"));
+            let (known, fresh) = (self.vars.clone(), self.fresh);
+            let inner = self.inner(known.clone(), 2, depth);
+            if !self.datomic() {
+                return Some(format!("({source}not {inner})"));
+            }
+            // Datomic wants every variable of a not bound outside of it, and one at least.
+            let shared: Vec<String> =
+                known.into_iter().map(|(v, _)| v).filter(|v| mentions(&inner, v)).collect();
+            // The name ?op is used again: within it may be another one.
+            let shared: Vec<String> = shared.into_iter().filter(|v| v != "?op").collect();
+            let outside = self.fresh == fresh && !mentions(&inner, "?op");
+            return match (shared.is_empty(), outside) {
+                (true, _) => None,
+                (false, true) => Some(format!("({source}not {inner})")),
+                (false, false) => {
+                    Some(format!("({source}not-join [{}] {inner})", shared.join(" ")))
+                }
+            };
         }
         let mut shared = vec![self.vars.iter().find(|(v, _)| *v == e)?.clone()];
         if let (Some(other), true) = (self.any_known(), self.chance(0.4))
@@ -49,6 +65,7 @@ impl Maker<'_> {
         // Every variable of the join must stand in it.
         let shared: Vec<String> =
             shared.into_iter().map(|(v, _)| v).filter(|v| mentions(&inner, v)).collect();
+        let shared: Vec<String> = shared.into_iter().filter(|v| v != "?op").collect();
         match shared.is_empty() {
             true => None,
             false => Some(format!("({source}not-join [{}] {inner})", shared.join(" "))),
@@ -71,7 +88,13 @@ impl Maker<'_> {
             if join && self.chance(0.5) {
                 let mut known = vec![(e.clone(), Ty::Entity)];
                 known.extend(value.iter().map(|v| (v.clone(), a.ty)));
+                // Datomic knows no other source there, and a variable that a pattern has twice is two.
+                let before = (self.other, self.plain, self.twice);
+                if self.datomic() {
+                    (self.other, self.plain, self.twice) = (false, false, false);
+                }
                 let more = self.inner(known, 1, depth);
+                (self.other, self.plain, self.twice) = before;
                 branch = format!("(and {branch} {more})");
             } else if self.chance(0.3) {
                 let b = self.attribute(|_| true)?;
@@ -103,7 +126,12 @@ impl Maker<'_> {
                 false => self.new_var(ty),
             });
         }
-        let source = if self.other && self.chance(0.3) { "$b " } else { "" };
+        if self.datomic() && args.len() == 2 && args[0] == args[1] {
+            return None;
+        }
+        // Beside a constant Datomic forgets the source.
+        let constant = self.datomic() && args.iter().any(|arg| !arg.starts_with(['?', '_']));
+        let source = if self.other && !constant && self.chance(0.3) { "$b " } else { "" };
         Some(format!("({source}{name} {})", args.join(" ")))
     }
 

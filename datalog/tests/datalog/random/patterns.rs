@@ -1,6 +1,6 @@
 //! Clauses that stand by themselves: patterns, predicates, functions.
 
-use super::world::{Attribute, RandomWorld, Ty, value};
+use super::world::{Attribute, IDENTS, Of, RandomWorld, Ty, value};
 use rand::Rng;
 use rand::rngs::SmallRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
@@ -18,6 +18,12 @@ pub struct Maker<'a> {
     pub plain: bool,
     /// Whether a source shows a history, where nothing has one value.
     pub history: bool,
+    /// Whether a function's binding has a `_` already ([`Maker::blank`]).
+    pub blank: bool,
+    /// Variables of `:in`.
+    pub given: Vec<String>,
+    /// Whether a pattern may have a variable twice, where Datomic is asked: it then forgets what `false` stands in any other.
+    pub twice: bool,
     /// Rules that may be called: name, types of the arguments, how many must be bound.
     pub rules: Vec<(&'static str, Vec<Ty>, usize)>,
 }
@@ -59,7 +65,27 @@ impl Maker<'_> {
         value(self.rng, ty, &self.world.entities)
     }
 
-    fn entity_constant(&mut self) -> String {
+    pub fn datomic(&self) -> bool {
+        self.world.of == Of::Datomic
+    }
+
+    /// A database for a function: `$`, or now and then `$b`.
+    pub fn database(&mut self) -> &'static str {
+        if self.other && self.chance(0.2) { "$b" } else { "$" }
+    }
+
+    /// What is not wanted of a function. All `_` of a query's functions are one value in Datomic: it gets one.
+    pub fn blank(&mut self, ty: Ty) -> String {
+        match self.datomic() && std::mem::replace(&mut self.blank, true) {
+            true => self.new_var(ty),
+            false => "_".to_owned(),
+        }
+    }
+
+    pub fn entity_constant(&mut self) -> String {
+        if self.datomic() && self.chance(0.25) {
+            return IDENTS.choose(self.rng).unwrap().to_string();
+        }
         match self.attribute(|a| a.unique && !a.many) {
             Some(a) if self.chance(0.3) => format!("[{} {}]", a.name, self.constant(a.ty)),
             _ => self.constant(Ty::Entity),
@@ -69,6 +95,7 @@ impl Maker<'_> {
     /// A place of that type.
     pub fn place(&mut self, ty: Ty) -> String {
         match self.rng.random_range(0..24) {
+            0 | 1 if ty == Ty::Entity && self.datomic() => self.entity_constant(),
             0 | 1 => self.constant(ty),
             2..6 => "_".to_owned(),
             // Now and then one of another type: nothing is both. No long: what counts with one would be an error, for rows
@@ -92,12 +119,18 @@ impl Maker<'_> {
             return format!("[$p {n} {s}]");
         }
         let source = self.source();
+        if self.datomic()
+            && self.chance(0.08)
+            && let Some(pattern) = self.any_attribute(source)
+        {
+            return pattern;
+        }
         let e = match self.rng.random_range(0..12) {
             0 => "_".to_owned(),
             1 => self.entity_constant(),
             _ => self.entity(),
         };
-        if self.chance(0.06) {
+        if self.chance(0.06) && !self.datomic() {
             let a = match self.known(Ty::Attribute) {
                 Some(a) if self.chance(0.5) => a,
                 _ => self.new_var(Ty::Attribute),
@@ -109,9 +142,13 @@ impl Maker<'_> {
         if self.chance(0.1) {
             return format!("[{source}{e} {}]", a.name);
         }
-        let v = self.place(a.ty);
+        let mut v = self.place(a.ty);
+        if self.datomic() && (v == "?op" || (v == e && (!self.twice || self.given.contains(&e)))) {
+            v = "_".to_owned();
+        }
         let times = if self.history { 0.5 } else { 0.12 };
-        if !self.chance(times) {
+        // Datomic forgets what stands behind a variable that the pattern has twice.
+        if !self.chance(times) || (self.datomic() && e == v) {
             return format!("[{source}{e} {} {v}]", a.name);
         }
         let t = match self.rng.random_range(0..4) {
@@ -121,7 +158,17 @@ impl Maker<'_> {
         };
         match self.rng.random_range(0..4) {
             0 => format!("[{source}{e} {} {v} {t}]", a.name),
-            1 => format!("[{source}{e} {} {v} {t} {}]", a.name, self.chance(0.5)),
+            2 | 3 if self.datomic() => {
+                // By this name the fifth place is Datomic's.
+                if self.vars.iter().all(|(v, _)| v != "?op") {
+                    self.vars.push(("?op".to_owned(), Ty::Boolean));
+                }
+                format!("[{source}{e} {} {v} {t} ?op]", a.name)
+            }
+            1 => {
+                let added = self.chance(0.5) || (self.datomic() && self.twice);
+                format!("[{source}{e} {} {v} {t} {added}]", a.name)
+            }
             2 => {
                 let op = self.known(Ty::Boolean).unwrap_or_else(|| self.new_var(Ty::Boolean));
                 format!("[{source}{e} {} {v} {t} _ {op}]", a.name)
@@ -156,9 +203,18 @@ impl Maker<'_> {
 
     pub fn test(&mut self) -> Option<String> {
         let (v, ty) = self.any_known()?;
+        let datomic = self.datomic();
+        if datomic && self.chance(0.3) {
+            return self.wide_test();
+        }
+        // Values of two types are less and more than each other there.
+        if datomic && (ty == Ty::Mixed || v.starts_with("?t")) {
+            return None;
+        }
         if ty == Ty::Entity && !self.history && self.chance(0.4) {
             let a = self.attribute(|_| true)?;
-            return Some(format!("[(missing? $ {v} {})]", a.name));
+            let database = if datomic { self.database() } else { "$" };
+            return Some(format!("[(missing? {database} {v} {})]", a.name));
         }
         if ty == Ty::Mixed && self.chance(0.5) {
             let name = ["string?", "int?", "keyword?"].choose(self.rng)?;
@@ -167,7 +223,7 @@ impl Maker<'_> {
         let name = ["=", "!=", "<", "<=", ">", ">="].choose(self.rng)?;
         let other = match ty {
             Ty::Attribute => return None,
-            ty if self.chance(0.15) => match self.any_known() {
+            ty if self.chance(0.15) && !datomic => match self.any_known() {
                 Some((other, _)) => other,
                 None => self.constant(ty),
             },
@@ -181,6 +237,9 @@ impl Maker<'_> {
     }
 
     pub fn function(&mut self) -> Option<String> {
+        if self.datomic() && self.chance(0.6) {
+            return self.wide_function();
+        }
         match self.rng.random_range(0..6) {
             0 | 1 => {
                 let x = self.known(Ty::Long)?;
@@ -199,7 +258,7 @@ impl Maker<'_> {
                 let out = self.new_var(Ty::Mixed);
                 Some(format!("[(get-else $ {e} {} {default}) {out}]", a.name))
             }
-            3 if !self.history => {
+            3 if !self.history && !self.datomic() => {
                 let e = self.known(Ty::Entity)?;
                 let a = self.attribute(|a| !a.many)?;
                 let b = self.attribute(|b| !b.many)?;
@@ -217,12 +276,9 @@ impl Maker<'_> {
                 let ((x, tx), (y, ty)) = (self.any_known()?, self.any_known()?);
                 let whole = self.new_var(Ty::Attribute);
                 self.vars.pop();
-                let (a, b) = (self.new_var(tx), self.new_var(ty));
-                let place = if self.chance(0.5) { "_".to_owned() } else { b.clone() };
-                if place == "_" {
-                    self.vars.pop();
-                }
-                Some(format!("[(tuple {x} {y}) {whole}] [(untuple {whole}) [{a} {place}]]"))
+                let a = self.new_var(tx);
+                let b = if self.chance(0.5) { self.blank(ty) } else { self.new_var(ty) };
+                Some(format!("[(tuple {x} {y}) {whole}] [(untuple {whole}) [{a} {b}]]"))
             }
         }
     }

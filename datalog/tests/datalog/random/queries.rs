@@ -1,7 +1,7 @@
 //! Whole queries, and the same ones with their clauses in another order.
 
 use super::patterns::Maker;
-use super::world::{RandomWorld, Ty, value};
+use super::world::{Of, RandomWorld, Ty, value};
 use daodb_datalog::edn::{Form, Node};
 use rand::Rng;
 use rand::rngs::SmallRng;
@@ -18,6 +18,8 @@ pub struct Question {
     pub plain: Option<String>,
     /// Those after the sources.
     pub args: Vec<String>,
+    /// Where `query` finds one row or value of several, the query that finds all of them.
+    pub all: Option<String>,
 }
 
 fn view(rng: &mut SmallRng) -> String {
@@ -53,6 +55,9 @@ pub fn question(rng: &mut SmallRng, world: &RandomWorld) -> Question {
         other: other.is_some(),
         plain: plain.is_some(),
         history,
+        blank: false,
+        given: vec![],
+        twice: false,
         rules: vec![],
     };
     let (mut inputs, mut args) = (vec!["$".to_owned()], vec![]);
@@ -62,11 +67,21 @@ pub fn question(rng: &mut SmallRng, world: &RandomWorld) -> Question {
         inputs.push("%".to_owned());
         args.push(maker.make_rules());
     }
+    maker.twice = maker.datomic() && maker.chance(0.5);
     maker.inputs(&mut inputs, &mut args);
+    if maker.datomic() && maker.chance(0.1) {
+        maker.named_attributes(&mut inputs, &mut args);
+    }
+    maker.given = maker.vars.iter().map(|(v, _)| v.clone()).collect();
     let clauses = maker.clauses(5, 2);
-    let find = maker.find();
-    let query = format!("[:find {find} :in {} :where {}]", inputs.join(" "), clauses.join(" "));
-    Question { query, on, other, plain, args }
+    let (find, all) = match world.of {
+        Of::All => (maker.find(), None),
+        Of::Datomic => maker.any_find(&mut inputs, &mut args),
+    };
+    let rest = format!(":in {} :where {}", inputs.join(" "), clauses.join(" "));
+    let query = format!("[:find {find} {rest}]");
+    let all = all.map(|find| format!("[:find {find} {rest}]"));
+    Question { query, on, other, plain, args, all }
 }
 
 impl Maker<'_> {
@@ -78,6 +93,10 @@ impl Maker<'_> {
             }
             let ty = *tys.choose(self.rng).unwrap();
             let v = self.new_var(ty);
+            if self.datomic() && self.chance(0.4) {
+                self.wide_input(v, ty, inputs, args);
+                continue;
+            }
             match self.rng.random_range(0..3) {
                 0 => {
                     inputs.push(v);
@@ -100,7 +119,7 @@ impl Maker<'_> {
     }
 
     /// Some of the variables, now and then aggregated.
-    fn find(&mut self) -> String {
+    pub fn find(&mut self) -> String {
         let mut vars = self.vars.clone();
         vars.shuffle(self.rng);
         vars.truncate(self.rng.random_range(1..4));

@@ -1,7 +1,7 @@
 //! Asks both, and compares.
 
 use super::queries::{Question, permuted, permuted_rules, question};
-use super::world::RandomWorld;
+use super::world::{Of, RandomWorld};
 use crate::naive::data::{Db, Source, View};
 use crate::naive::{Arg, Result as Answer, Stop, answer, syntax};
 use crate::support::{long, parse, told};
@@ -47,7 +47,7 @@ async fn random_queries() {
     let mut seed = first;
     while counts.asked < wanted as usize && counts.differences.len() < TOLD {
         let mut rng = SmallRng::seed_from_u64(seed);
-        let world = RandomWorld::new(&mut rng).await;
+        let world = RandomWorld::new(&mut rng, Of::All).await;
         for _ in 0..QUERIES_OF_A_WORLD {
             let question = question(&mut rng, &world);
             ask(seed, &mut rng, &world, &question, &mut counts).await;
@@ -86,24 +86,33 @@ fn plain(text: &str) -> Vec<Vec<Option<Value>>> {
     rows.sequence().unwrap().iter().map(row).collect()
 }
 
+/// What the engine finds. A panic is told with its question, too, and what never ends.
+pub async fn form(
+    world: &RandomWorld,
+    question: &Question,
+    query: &Node,
+    args: &[Node],
+) -> daodb_catalog::Result<Form> {
+    let other = question.other.as_ref().map(|text| parse(&format!("#db {text}")));
+    let plain = question.plain.as_ref().map(|text| parse(text));
+    let args: Vec<Node> = other.into_iter().chain(plain).chain(args.iter().cloned()).collect();
+    let request = world.world.request(query, Some(&parse(&question.on)), &args);
+    let asked = AssertUnwindSafe(world.world.ask(request)).catch_unwind();
+    let failed = |what: &str| Err(Error::new(SqlState::INTERNAL, what));
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Err(_) => failed("the engine does not answer"),
+        Ok(Err(_)) => failed("the engine panicked"),
+        Ok(Ok(answer)) => Ok(answer?.1),
+    }
+}
+
 async fn engine(
     world: &RandomWorld,
     question: &Question,
     query: &Node,
     args: &[Node],
 ) -> daodb_catalog::Result<Vec<String>> {
-    let other = question.other.as_ref().map(|text| parse(&format!("#db {text}")));
-    let plain = question.plain.as_ref().map(|text| parse(text));
-    let args: Vec<Node> = other.into_iter().chain(plain).chain(args.iter().cloned()).collect();
-    let request = world.world.request(query, Some(&parse(&question.on)), &args);
-    // A panic is told with its question, too, and what never ends.
-    let asked = AssertUnwindSafe(world.world.ask(request)).catch_unwind();
-    let failed = |what: &str| Err(Error::new(SqlState::INTERNAL, what));
-    let (_, form) = match tokio::time::timeout(PATIENCE, asked).await {
-        Err(_) => failed("the engine does not answer"),
-        Ok(Err(_)) => failed("the engine panicked"),
-        Ok(Ok(answer)) => answer,
-    }?;
+    let form = form(world, question, query, args).await?;
     let Form::Vector(rows) = form else { panic!("{form} is no relation") };
     let mut rows: Vec<String> = rows.iter().map(Node::to_string).collect();
     rows.sort();

@@ -7,7 +7,7 @@ use daodb_storage::Datom;
 use rand::Rng;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ty {
@@ -31,7 +31,26 @@ pub struct Attribute {
     pub unique: bool,
 }
 
+/// What worlds and queries are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    All,
+    /// What Datomic has, too: every attribute is declared, no datom has metadata, and attributes are no values of variables, which
+    /// it shows by numbers of its own.
+    Datomic,
+}
+
+/// One that was taken.
+pub struct Transaction {
+    pub t: i64,
+    /// As EDN.
+    pub forms: String,
+    pub tempids: BTreeMap<String, i64>,
+}
+
 pub struct RandomWorld {
+    pub of: Of,
+    pub transactions: Vec<Transaction>,
     pub world: World,
     pub attributes: Vec<Attribute>,
     pub entities: Vec<i64>,
@@ -41,6 +60,9 @@ pub struct RandomWorld {
     /// What was transacted, for who has to find out.
     pub story: String,
 }
+
+/// Names of the first entities, where Datomic is asked.
+pub const IDENTS: [&str; 2] = [":i/a", ":i/b"];
 
 /// A value as EDN: few of each type, so that they meet.
 pub fn value(rng: &mut SmallRng, ty: Ty, entities: &[i64]) -> String {
@@ -79,7 +101,24 @@ fn declared(a: &Attribute) -> Option<String> {
     ))
 }
 
-fn attributes(rng: &mut SmallRng) -> Vec<Attribute> {
+/// Keeps one op of each entity and attribute: where several contradict each other the two databases differ, which
+/// is what the test of transactions is for.
+fn once(ops: &mut Vec<String>) {
+    let mut seen = BTreeSet::new();
+    ops.retain(|op| {
+        let words: Vec<&str> = op.trim_end_matches(']').split(' ').collect();
+        words.len() < 3 || seen.insert((words[1].to_owned(), words[2].to_owned()))
+    });
+    // An entity that is retracted as a whole has nothing else said of it.
+    let gone: BTreeSet<String> = ops.iter().filter_map(|op| whole(op)).map(str::to_owned).collect();
+    ops.retain(|op| whole(op).is_some() || !gone.iter().any(|e| op.contains(e.as_str())));
+}
+
+fn whole(op: &str) -> Option<&str> {
+    op.strip_prefix("[:db/retractEntity ")?.strip_suffix(']')
+}
+
+fn attributes(rng: &mut SmallRng, of: Of) -> Vec<Attribute> {
     let tys = [Ty::Long, Ty::String, Ty::Keyword, Ty::Double, Ty::Instant, Ty::Boolean];
     let mut out = Vec::new();
     let mut add = |ty, many, unique| {
@@ -94,19 +133,21 @@ fn attributes(rng: &mut SmallRng) -> Vec<Attribute> {
     for _ in 0..rng.random_range(0..3) {
         add(*tys.choose(rng).unwrap(), rng.random_bool(0.3), false);
     }
-    if rng.random_bool(0.5) {
+    if of == Of::All && rng.random_bool(0.5) {
         add(Ty::Mixed, false, false);
     }
     out
 }
 
 impl RandomWorld {
-    pub async fn new(rng: &mut SmallRng) -> RandomWorld {
+    pub async fn new(rng: &mut SmallRng, of: Of) -> RandomWorld {
         let tail = *[1, 10, 1000].choose(rng).unwrap();
         let world = World::new(tail).await;
-        let attributes = attributes(rng);
+        let attributes = attributes(rng, of);
         let entities = vec![];
         let mut out = RandomWorld {
+            of,
+            transactions: vec![],
             world,
             attributes,
             entities,
@@ -117,15 +158,22 @@ impl RandomWorld {
         let schema: Vec<String> = out.attributes.iter().filter_map(declared).collect();
         assert!(out.transact(&format!("[{}]", schema.join(" "))).await);
         let n = rng.random_range(4..9);
-        let first: Vec<String> =
+        let mut first: Vec<String> =
             (0..n).map(|i| format!("[:db/add \"e{i}\" :x/a {}]", rng.random_range(0..6))).collect();
+        if of == Of::Datomic {
+            let named = IDENTS.iter().enumerate();
+            first.extend(named.map(|(i, ident)| format!("[:db/add \"e{i}\" :db/ident {ident}]")));
+        }
         assert!(out.transact(&format!("[{}]", first.join(" "))).await);
         for _ in 0..rng.random_range(3..8) {
             if rng.random_bool(0.3) {
                 out.story += "index\n";
                 out.world.database.stream().index_now().await.unwrap();
             }
-            let ops: Vec<String> = (0..rng.random_range(4..25)).map(|_| out.op(rng)).collect();
+            let mut ops: Vec<String> = (0..rng.random_range(4..25)).map(|_| out.op(rng)).collect();
+            if of == Of::Datomic {
+                once(&mut ops);
+            }
             // One that contradicts itself is refused, and leaves nothing: then some of it.
             for n in [ops.len(), ops.len() / 2, ops.len() / 4] {
                 if out.transact(&format!("[{}]", ops[..n].join(" "))).await {
@@ -142,6 +190,11 @@ impl RandomWorld {
         out
     }
 
+    /// The entities that have [`IDENTS`].
+    fn named(&self) -> &[i64] {
+        &self.entities[..IDENTS.len().min(self.entities.len())]
+    }
+
     fn op(&self, rng: &mut SmallRng) -> String {
         let e = self.entities.choose(rng).unwrap();
         let a = self.attributes.choose(rng).unwrap();
@@ -149,7 +202,10 @@ impl RandomWorld {
         match rng.random_range(0..12) {
             0 => format!("[:db/retract {e} {} {v}]", a.name),
             1 => format!("[:db/retract {e} {}]", a.name),
-            2 if rng.random_bool(0.3) => format!("[:db/retractEntity {e}]"),
+            // Datomic still knows an ident that was retracted.
+            2 if rng.random_bool(0.3) && (self.of == Of::All || !self.named().contains(e)) => {
+                format!("[:db/retractEntity {e}]")
+            }
             _ => format!("[:db/add {e} {} {v}]", a.name),
         }
     }
@@ -158,6 +214,11 @@ impl RandomWorld {
         let transaction: Node = parse(text);
         let Ok(report) = self.world.transact(&transaction).await else { return false };
         self.story += &format!("{} {text}\n", report.t);
+        self.transactions.push(Transaction {
+            t: report.t,
+            forms: text.to_owned(),
+            tempids: report.tempids.iter().map(|(k, e)| (k.to_string(), *e)).collect(),
+        });
         self.entities.extend(report.tempids.values());
         self.datoms.extend(report.datoms.iter().cloned());
         true
