@@ -186,12 +186,15 @@ mod tests {
         while let Some(piece) = pieces.next().await.transpose().unwrap() {
             sizes.push(piece.num_rows());
             rows.extend_from_slice(piece.column(0).as_primitive::<Int64Type>().values());
-            if sizes.len() > 8 {
+            // So many pieces keep the join busy for long.
+            if (8..13).contains(&sizes.len()) {
                 std::thread::sleep(LONG * 2);
             }
         }
         assert!(rows.iter().copied().eq(0..210_001));
-        assert_eq!(sizes[..4], [64, 256, 1024, 4096]);
-        assert!(sizes.last().is_some_and(|last| *last < 1024), "{sizes:?}");
+        // How quickly they grow is another thing on a machine with other work.
+        assert_eq!(sizes[0], FIRST_ROWS);
+        assert!(sizes[..8].iter().any(|rows| *rows > 1000), "{sizes:?}");
+        assert!(sizes[8..14].iter().any(|rows| *rows < 256), "{sizes:?}");
     }
 }
