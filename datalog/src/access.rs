@@ -108,7 +108,11 @@ pub fn entity<'a>(at: &'a At, name: &'a Node) -> BoxFuture<'a, Result<Form>> {
     Box::pin(async move {
         let all = node(Form::Value(Value::string("[*]")));
         let mut found = pull_many(at, &all, std::slice::from_ref(name)).await?;
-        Ok(found.pop().unwrap_or(Form::Nil))
+        Ok(match found.pop() {
+            // A wildcard names what has no datom, too.
+            Some(Form::Map(said)) if said.len() > 1 => Form::Map(said),
+            _ => Form::Nil,
+        })
     })
 }
 

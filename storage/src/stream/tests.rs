@@ -337,7 +337,10 @@ async fn ranges_follow_what_is_in_sight() {
     let snapshot = stream.snapshot();
     let all = snapshot.history().ranges(std::slice::from_ref(&a), 64).len();
     let then = snapshot.as_of(1050).ranges(std::slice::from_ref(&a), 64).len();
-    assert!(first * 20 < all && then < all, "{first} at first, {then} in the middle, {all} in all");
+    assert!(
+        first * 20 < all && then <= all,
+        "{first} at first, {then} in the middle, {all} in all"
+    );
     stream.close().await.unwrap();
 }
 
