@@ -29,7 +29,7 @@ impl PhysicalOptimizerRule for PausingJoins {
             if !is_join(plan.as_ref()) {
                 return Ok(Transformed::no(plan));
             }
-            let plan = if filters(plan.as_ref()) { in_pieces(plan)? } else { plan };
+            let plan = in_pieces(plan)?;
             Ok(Transformed::yes(Arc::new(CooperativeExec::new(plan)) as _))
         };
         plan.transform_up(pausing).data()
@@ -44,19 +44,20 @@ impl PhysicalOptimizerRule for PausingJoins {
     }
 }
 
-/// Whether a join may make nothing of the rows that it compares.
-fn filters(plan: &dyn ExecutionPlan) -> bool {
-    let nested = plan.downcast_ref::<NestedLoopJoinExec>().and_then(NestedLoopJoinExec::filter);
-    let hashed = plan.downcast_ref::<HashJoinExec>().and_then(HashJoinExec::filter);
-    nested.or(hashed).is_some()
-}
-
-/// The right side is the one that is asked for batch by batch.
+/// The sides of a join that need it: where it may make nothing of the rows that it compares, the right one, which it asks for
+/// batch by batch; of a nested loop the left one, too, which it may read again.
 fn in_pieces(join: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let mut children: Vec<_> = join.children().into_iter().map(Arc::clone).collect();
-    if let Some(right) = children.pop() {
-        children.push(Arc::new(PiecesExec::new(right)));
-    }
+    let filters = join.downcast_ref::<HashJoinExec>().is_some_and(|join| join.filter().is_some());
+    let sides = match join.is::<NestedLoopJoinExec>() {
+        true => [true, true],
+        false => [false, filters],
+    };
+    let children = join.children().into_iter().zip(sides);
+    let children = children.map(|(child, wanted)| match wanted {
+        true => Arc::new(PiecesExec::new(Arc::clone(child))) as _,
+        false => Arc::clone(child),
+    });
+    let children = children.collect();
     replace_children_if_necessary(join, children)
 }
 

@@ -1,9 +1,12 @@
-//! The side of a join that it asks for batch by batch, handed on in pieces that keep it busy for a short while each.
+//! A side of a join, handed on in pieces that keep it busy for a short while each, and as often as it likes.
 //!
 //! A join with a filter compares a batch with all rows of its other side before it pauses, if the filter lets nothing through:
 //! of a large other side that takes minutes, in which no timeout and no cancel is heard, and nobody else has the thread. How
 //! long it takes for a piece shows when it asks for the next one: pieces start small, grow while that is quick, and shrink
 //! where it is not.
+//!
+//! A nested loop reads the side that it wants in memory once more where it does not fit there. Nodes that give each of their
+//! partitions only once are made anew for that.
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -12,11 +15,15 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::physical_plan::execution_plan::{
+    ChildrenPropertiesMode, ReplaceChildrenOptions, reset_plan_states,
+};
 use datafusion::physical_plan::{
     ChildStats, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, StatisticsArgs,
 };
 use futures::{Stream, StreamExt};
+use parking_lot::Mutex;
+use std::collections::HashSet;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -33,11 +40,13 @@ const LONG: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct PiecesExec {
     input: Arc<dyn ExecutionPlan>,
+    /// Partitions that were read.
+    read: Mutex<HashSet<usize>>,
 }
 
 impl PiecesExec {
     pub fn new(input: Arc<dyn ExecutionPlan>) -> PiecesExec {
-        PiecesExec { input }
+        PiecesExec { input, read: Mutex::default() }
     }
 }
 
@@ -101,7 +110,11 @@ impl ExecutionPlan for PiecesExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let input = self.input.execute(partition, context)?;
+        let input = match self.read.lock().insert(partition) {
+            true => Arc::clone(&self.input),
+            false => reset_plan_states(Arc::clone(&self.input))?,
+        };
+        let input = input.execute(partition, context)?;
         Ok(Box::pin(Pieces { input, rest: None, rows: FIRST_ROWS, handed: None }))
     }
 }
@@ -161,6 +174,10 @@ mod tests {
     use super::*;
     use datafusion::arrow::array::{AsArray, Int64Array};
     use datafusion::arrow::datatypes::{Int64Type, Schema};
+    use datafusion::datasource::memory::MemorySourceConfig;
+    use datafusion::physical_plan::Partitioning;
+    use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+    use datafusion::physical_plan::repartition::RepartitionExec;
     use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 
     fn pieces(batches: &[usize]) -> Pieces {
@@ -177,6 +194,23 @@ mod tests {
         let input = futures::stream::iter(batches.into_iter().map(Ok));
         let input = Box::pin(RecordBatchStreamAdapter::new(schema, input));
         Pieces { input, rest: None, rows: FIRST_ROWS, handed: None }
+    }
+
+    /// A repartition gives each of its partitions once, and panics when one is wanted again.
+    #[tokio::test]
+    async fn what_can_be_read_once_is_read_twice() {
+        let n = Int64Array::from_iter_values(0..1000);
+        let batch = RecordBatch::try_from_iter([("n", Arc::new(n) as _)]).unwrap();
+        let input = MemorySourceConfig::try_new_exec(&[vec![batch.clone()]], batch.schema(), None);
+        let parts = Partitioning::RoundRobinBatch(2);
+        let parts = RepartitionExec::try_new(input.unwrap(), parts).unwrap();
+        let whole = CoalescePartitionsExec::new(Arc::new(parts));
+        let exec = PiecesExec::new(Arc::new(whole));
+        for _ in 0..3 {
+            let rows = exec.execute(0, Arc::default()).unwrap();
+            let rows = rows.map(|batch| batch.unwrap().num_rows());
+            assert_eq!(rows.collect::<Vec<_>>().await.iter().sum::<usize>(), 1000);
+        }
     }
 
     #[tokio::test]
