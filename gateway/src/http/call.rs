@@ -72,8 +72,13 @@ impl Call {
         text.parse().map(Some).map_err(wrong)
     }
 
-    /// No parameter but these: a misspelt `as-of` must not become now.
+    /// No parameter but these, each once: a misspelt `as-of` must not become now, nor one of two be passed over.
     pub fn knows(&self, names: &[&str]) -> Result<()> {
+        let again = |i: usize| self.parameters[..i].iter().any(|p| p.0 == self.parameters[i].0);
+        if let Some(i) = (1..self.parameters.len()).find(|i| again(*i)) {
+            let name = &self.parameters[i].0;
+            return Err(errors::bad(format!("parameter {name} is given twice"), "give it once"));
+        }
         match self.parameters.iter().find(|(name, _)| !names.contains(&name.as_str())) {
             None => Ok(()),
             Some((name, _)) => {

@@ -121,7 +121,8 @@ def left_out(said, drawn):
         "since": lambda v: isinstance(v, (str, int)),
         "history": lambda v: v in (True, False, "true", "false"),
         "timeout": lambda v: type(v) is int and v >= 1,
-        "limit": lambda v: type(v) is int and v >= 0,
+        # No more than a page of the log has, so that a larger one stays wrong.
+        "limit": lambda v: type(v) is int and 1 <= v <= 1000,
         "offset": lambda v: type(v) is int and v >= 0,
     }
     return {key: v for key, v in said.items() if key in drawn or key not in fits or not fits[key](v)}

@@ -46,6 +46,7 @@ async fn entities_are_pulled() {
         (&format!("/entity/{id}?as-of=1002"), 404),
         ("/entity/[", 400),
         ("/entity/1?asof=2", 400),
+        ("/entity/1?as-of=1003&as-of=1002", 400),
     ] {
         let refused = door.get(path, JSON).await;
         assert_eq!(refused.status, status, "{path}: {refused:?}");
