@@ -1,8 +1,12 @@
 //! Queries as text again, one clause a line.
 
+use super::clause::unquoted;
 use super::{
-    Binding, Call, Clause, Element, Heads, Input, PullPattern, Query, Shape, Term, TermKind, Var,
+    Binding, Call, Clause, Element, Heads, Input, Name, PullPattern, Query, Shape, Term, TermKind,
+    Var,
 };
+use crate::edn::Form;
+use daodb_storage::Value;
 use std::fmt::{self, Display, Formatter, Write};
 
 fn spaced<T: Display>(f: &mut Formatter<'_>, items: impl IntoIterator<Item = T>) -> fmt::Result {
@@ -15,12 +19,27 @@ fn spaced<T: Display>(f: &mut Formatter<'_>, items: impl IntoIterator<Item = T>)
     Ok(())
 }
 
+/// A name as EDN: one that is no plain symbol has come of `#dao/symbol "..."`.
+fn symbol(name: &Name) -> Form {
+    Form::Value(Value::Symbol(name.clone()))
+}
+
+impl Display for Var {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        symbol(&self.0).fmt(f)
+    }
+}
+
 impl Display for Term {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
             TermKind::Var(v) => write!(f, "{v}"),
             TermKind::Blank => f.write_char('_'),
-            TermKind::Source(s) | TermKind::Symbol(s) => f.write_str(s),
+            TermKind::Source(s) | TermKind::Symbol(s) => symbol(s).fmt(f),
+            // Without its quote it would be a name, or what the quote within quotes.
+            TermKind::Const(node) if node.symbol().is_some() || unquoted(node) != node => {
+                write!(f, "(quote {node})")
+            }
             TermKind::Const(node) => write!(f, "{node}"),
         }
     }
@@ -28,7 +47,7 @@ impl Display for Term {
 
 impl Display for Call {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "({}", self.name)?;
+        write!(f, "({}", symbol(&self.name))?;
         self.args.iter().try_for_each(|a| write!(f, " {a}"))?;
         f.write_char(')')
     }
@@ -63,9 +82,9 @@ impl Display for Heads {
     }
 }
 
-fn open(f: &mut Formatter<'_>, source: &Option<super::Name>, name: &str) -> fmt::Result {
+fn open(f: &mut Formatter<'_>, source: &Option<Name>, name: impl Display) -> fmt::Result {
     match source {
-        Some(s) => write!(f, "({s} {name}"),
+        Some(s) => write!(f, "({} {name}", symbol(s)),
         None => write!(f, "({name}"),
     }
 }
@@ -75,7 +94,7 @@ impl Display for Clause {
         match self {
             Clause::Pattern { source, terms, .. } => {
                 f.write_char('[')?;
-                source.iter().try_for_each(|s| write!(f, "{s} "))?;
+                source.iter().try_for_each(|s| write!(f, "{} ", symbol(s)))?;
                 spaced(f, terms)?;
                 f.write_char(']')
             }
@@ -107,7 +126,7 @@ impl Display for Clause {
                 f.write_char(')')
             }
             Clause::Rule { source, call } => {
-                open(f, source, &call.name)?;
+                open(f, source, symbol(&call.name))?;
                 call.args.iter().try_for_each(|a| write!(f, " {a}"))?;
                 f.write_char(')')
             }
@@ -124,7 +143,7 @@ impl Display for Element {
                 open(f, source, "pull").and_then(|()| write!(f, " {var} "))?;
                 match pattern {
                     PullPattern::Literal(node) => write!(f, "{node})"),
-                    PullPattern::Input(name) => write!(f, "{name})"),
+                    PullPattern::Input(name) => write!(f, "{})", symbol(name)),
                 }
             }
         }
@@ -134,7 +153,7 @@ impl Display for Element {
 impl Display for Input {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Input::Source(name) | Input::Pattern(name) => f.write_str(name),
+            Input::Source(name) | Input::Pattern(name) => symbol(name).fmt(f),
             Input::Rules => f.write_char('%'),
             Input::Binding(binding) => write!(f, "{binding}"),
         }
