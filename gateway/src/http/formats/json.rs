@@ -103,7 +103,7 @@ fn tagged(key: &Key, value: Json) -> Result<Form, EdnError> {
         ("tag", Kind::Array(all)) => match <[Json; 2]>::try_from(all) {
             Ok([Json { kind: Kind::String(tag), .. }, form]) => {
                 let form = node(form)?;
-                edn::other_tag(&tag, form).map_err(|message| error(message, span, None))
+                edn::tagged(&tag, form).map_err(|message| error(message, span, None))
             }
             _ => wrong("a tag and a form"),
         },
@@ -322,6 +322,7 @@ mod tests {
             ("{\"#bigint\": \"1] [\"}", "", 12),
             ("{\"#long\": 1}", "\"#long\" takes another kind of value", 10),
             ("{\"#map\": [1]}", "\"#map\" takes pairs", 10),
+            ("{\"#tag\": [\"inst\", 5]}", "#inst 5: expected an instant", 9),
         ] {
             let e = read(text).unwrap_err();
             assert!(e.message.starts_with(message) && e.span.start == at, "{text}: {e:?}");

@@ -1,7 +1,8 @@
 //! Transit+JSON (github.com/cognitect/transit-format), as Clojure's and Datomic's clients speak it.
 //!
 //! Read: all of version 0.8, both ways to write maps, with its cache. Written: without cache codes, which no reader needs.
-//! Instants with parts of a millisecond, and values that Transit does not know, have the tags that they have in EDN.
+//! Instants with parts of a millisecond, and values that Transit does not know, have the tags that they have in EDN. A tag that
+//! means something else in Transit is told as a text: `#u 1` is `["~#dao/tag", ["u", 1]]`.
 
 use super::json::number;
 use super::json_text::{self, Json, Key, Kind, error};
@@ -17,6 +18,8 @@ const EXACT: u64 = (1 << 53) - 1;
 const FIRST_DIGIT: u8 = b'0';
 const DIGITS: usize = 44;
 const MAP: &str = "^ ";
+/// A tag that is none of Transit's though it has its name, and the form after it.
+const TAG: &str = "dao/tag";
 
 pub fn read(text: &str) -> Result<Node, EdnError> {
     let mut reader = Reader { cache: Vec::new() };
@@ -178,7 +181,13 @@ fn made(tag: &str, node: Node) -> Made {
             Ok(Form::Map(pairs))
         }
         ("u", Form::Vector(halves)) => halves_of_uuid(&halves).ok_or_else(|| no("uuid", tag)),
-        ("list" | "set" | "cmap" | "u", _) => Err(no("value", tag)),
+        (TAG, Form::Vector(parts)) => match <[Node; 2]>::try_from(parts) {
+            Ok([tag, form]) if tag.string().is_some() => {
+                edn::tagged(tag.string().unwrap_or_default(), form)
+            }
+            _ => Err(no("value", TAG)),
+        },
+        ("list" | "set" | "cmap" | "u" | TAG, _) => Err(no("value", tag)),
         (tag, form) => edn::tagged(tag, Node { form, span: node.span }),
     }
 }
@@ -271,8 +280,21 @@ pub fn form(out: &mut String, f: &Form) {
         Form::Vector(all) => array(out, all),
         Form::Set(all) => tagged(out, "set", |out| array(out, all)),
         Form::Map(pairs) => map(out, pairs),
+        Form::Tagged(tag, node) if is_taken(tag) => tagged(out, TAG, |out| {
+            out.push('[');
+            json_text::string(out, tag);
+            out.push(',');
+            form(out, &node.form);
+            out.push(']');
+        }),
         Form::Tagged(tag, node) => tagged(out, tag, |out| form(out, &node.form)),
     }
+}
+
+/// Whether readers of Transit take a tag for one of its own: those of a letter are all reserved.
+fn is_taken(tag: &str) -> bool {
+    matches!(tag, "list" | "set" | "cmap" | "link" | "ratio" | "array" | "map" | TAG)
+        || tag.chars().count() == 1
 }
 
 fn tagged(out: &mut String, tag: &str, write: impl FnOnce(&mut String)) {
@@ -404,6 +426,8 @@ mod tests {
             "[[\"~#dao/ref\",4294967296],\"~rhttp://a\"]",
         );
         check("[#dao/bytes \"AP8=\" #my/tag 1]", "[\"~bAP8=\",[\"~#my/tag\",1]]");
+        check("[#u 1 #set [2]]", "[[\"~#dao/tag\",[\"u\",1]],[\"~#dao/tag\",[\"set\",[2]]]]");
+        check("#dao/tag [\"u\" 1]", "[\"~#dao/tag\",[\"dao/tag\",[\"u\",1]]]");
     }
 
     #[test]
