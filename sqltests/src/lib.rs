@@ -38,6 +38,12 @@ pub fn seed() -> Option<u64> {
     std::env::var("DAODB_SEED").ok()?.parse().ok()
 }
 
+/// `DAODB_SEED`, else any; the same wherever CI is set, so that a change is judged by what it does.
+pub fn seed_or_any() -> u64 {
+    let any = || if std::env::var_os("CI").is_some() { 1 } else { rand::random() };
+    seed().unwrap_or_else(any)
+}
+
 /// A number from the environment, for tests that can run longer.
 pub fn how_many(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)

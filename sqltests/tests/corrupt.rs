@@ -3,7 +3,7 @@
 
 use crate::fuzz::{Panics, serves};
 use daodb_sqltests::ops::Names;
-use daodb_sqltests::{engine, how_many, ops, seed};
+use daodb_sqltests::{engine, how_many, ops, seed_or_any};
 use daodb_storage::verify::{VerifyOptions, verify};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -116,7 +116,7 @@ async fn verified(folder: &Path) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_files_are_named() {
-    let seed = seed().unwrap_or_else(rand::random);
+    let seed = seed_or_any();
     eprintln!("damaged files: DAODB_SEED={seed}");
     let mut rng = SmallRng::seed_from_u64(seed);
     let dir = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! Hostile bytes on the Postgres port: an error that says where, or a closed connection; and the next client is served.
 
-use daodb_sqltests::{engine, how_many, seed};
+use daodb_sqltests::{engine, how_many, seed, seed_or_any};
 use parking_lot::Mutex;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
@@ -170,7 +170,7 @@ fn spoil(parts: &mut Vec<Vec<u8>>, rng: &mut SmallRng) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn spoiled_conversations() {
-    let seed = seed().unwrap_or_else(rand::random);
+    let seed = seed_or_any();
     eprintln!("protocol fuzz: DAODB_SEED={seed}");
     let (catalog, served) = start().await;
     let panics = Panics::watch();

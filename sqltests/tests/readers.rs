@@ -6,7 +6,7 @@
 //! `DAODB_FUZZ_SECONDS` says how long for each reader (3), `DAODB_SEED` repeats a run.
 
 use daodb_datalog::fuzz::Held;
-use daodb_sqltests::{how_many, seed};
+use daodb_sqltests::{how_many, seed_or_any};
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -181,7 +181,7 @@ fn a_fault_is_found() {
 
 #[test]
 fn changed_texts() {
-    let seed = seed().unwrap_or_else(rand::random);
+    let seed = seed_or_any();
     let seconds = Duration::from_secs(how_many("DAODB_FUZZ_SECONDS", 3));
     eprintln!("readers, {seconds:?} each: DAODB_SEED={seed}");
     std::thread::scope(|scope| {

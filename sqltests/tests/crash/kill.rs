@@ -2,7 +2,7 @@
 
 use super::{Acknowledged, ROUNDS_A_DATABASE, bench, check, start};
 use daodb_sqltests::crash::writers;
-use daodb_sqltests::{how_many, seed, servers};
+use daodb_sqltests::{how_many, seed_or_any, servers};
 use daodb_storage::Location;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -32,7 +32,7 @@ fn round(location: &Location, run: Duration, acknowledged: &mut Acknowledged) ->
 
 /// `place` gives the location of the n-th database.
 async fn rounds(name: &str, place: impl Fn(u64) -> Location) {
-    let seed = seed().unwrap_or_else(rand::random);
+    let seed = seed_or_any();
     eprintln!("kill -9, {name}: DAODB_SEED={seed}");
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut acknowledged = Acknowledged::default();

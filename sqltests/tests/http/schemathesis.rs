@@ -7,7 +7,7 @@
 use super::support::{Door, EDN, JSON};
 use crate::fuzz::Panics;
 use daodb_gateway::http::Limits;
-use daodb_sqltests::{engine, how_many, left_out, seed};
+use daodb_sqltests::{engine, how_many, left_out, seed_or_any};
 use std::path::Path;
 use std::time::Duration;
 use tokio::process::Command;
@@ -54,9 +54,7 @@ async fn requests_made_of_the_document() {
     let ci = std::env::var_os("CI").is_some();
     let default = if ci { 60 } else { 20 };
     let seconds = how_many("DAODB_SCHEMATHESIS", default);
-    // The same wherever CI is set, so that a change is judged by what it does.
-    let any = || if ci { 1 } else { u64::from(rand::random::<u32>()) };
-    let seed = seed().unwrap_or_else(any);
+    let seed = seed_or_any();
     eprintln!("schemathesis: DAODB_SEED={seed}");
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("suites/schemathesis");
     let mut command = Command::new(python);

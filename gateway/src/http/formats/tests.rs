@@ -12,7 +12,9 @@ const ROUNDS: u64 = 3000;
 
 fn seed() -> u64 {
     let given = std::env::var("DAODB_SEED").ok().and_then(|seed| seed.parse().ok());
-    given.unwrap_or_else(|| rand::rng().random())
+    // The same wherever CI is set, so that a change is judged by what it does.
+    let any = || if std::env::var_os("CI").is_some() { 1 } else { rand::random() };
+    given.unwrap_or_else(any)
 }
 
 fn text(rng: &mut SmallRng) -> String {
