@@ -20,8 +20,11 @@ pub const TUPLE_TYPE: &str = ":db/tupleType";
 pub const ATTR_PREDS: &str = ":db.attr/preds";
 /// What an entity with `:db/ensure` must have.
 pub const ENTITY_ATTRS: &str = ":db.entity/attrs";
-/// Said of an entity, it asks what its spec requires. Never a datom itself.
+/// A query that must hold of it.
 pub const ENTITY_QUERY: &str = ":db.entity/query";
+/// Names of entities whose `:db.entity/query` must hold of it.
+pub const ENTITY_PREDS: &str = ":db.entity/preds";
+/// Said of an entity, it asks what its spec requires. Never a datom itself.
 pub const ENSURE: &str = ":db/ensure";
 /// Metadata of an op, or of all ops of a transaction: the fifth part of their datoms. Never a datom itself.
 pub const META: &str = ":dao/m";
@@ -92,7 +95,7 @@ const fn identity(
     BuiltIn { entity, name, value_type, unique, cardinality, doc }
 }
 
-const ATTRIBUTES: [BuiltIn; 22] = [
+const ATTRIBUTES: [BuiltIn; 23] = [
     identity(16, IDENT, ValueType::Keyword, "The name of an attribute or of another entity"),
     plain(17, VALUE_TYPE, ValueType::Ref, "The type that values must have: :db.type/string, ..."),
     plain(18, CARDINALITY, ValueType::Ref, ":db.cardinality/one or :db.cardinality/many"),
@@ -108,6 +111,7 @@ const ATTRIBUTES: [BuiltIn; 22] = [
     many(28, ATTR_PREDS, ValueType::Symbol, "Predicates that values must pass"),
     many(29, ENTITY_ATTRS, ValueType::Keyword, "What an entity with this :db/ensure must have"),
     many(30, ENTITY_QUERY, ValueType::String, "What must hold of an entity with this :db/ensure"),
+    many(31, ENTITY_PREDS, ValueType::Symbol, "Names of stored queries that must hold, too"),
     identity(40, VIEW_NAME, ValueType::String, "The name of a view"),
     plain(41, VIEW_SQL, ValueType::String, "The query of a view"),
     plain(42, TX_AUTHOR, ValueType::String, "Who made a transaction"),

@@ -38,8 +38,8 @@ pub(crate) type Spoken = Arc<OnceLock<Arc<dyn Language>>>;
 pub struct Asked {
     pub op: u32,
     pub e: i64,
-    /// Of the spec, for people.
-    pub spec: String,
+    /// Of which spec, or of which predicate of it, for people.
+    pub of: String,
     pub query: Arc<str>,
 }
 
@@ -51,12 +51,12 @@ pub(super) fn all(
     ops: &[Op],
 ) -> Result<Vec<Must>> {
     let of_spec = |asked: &Asked| {
-        let Asked { op, e, spec, query } = asked;
+        let Asked { op, e, of, query } = asked;
         let Some(language) = spoken.get() else {
-            let text = format!("{spec} has a query, and nothing here reads queries");
+            let text = format!("{of} has a query, and nothing here reads queries");
             return Err(refused(ops, *op, Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)));
         };
-        let name = format!("of {spec} for entity {e}");
+        let name = format!("of {of} for entity {e}");
         Ok(Must { op: Some(*op), condition: language.condition(name, query, *e) })
     };
     let mut all = asked.iter().map(of_spec).collect::<Result<Vec<_>>>()?;

@@ -1,5 +1,5 @@
 //! `:db/ensure`: an entity has what its spec's `:db.entity/attrs` require, after the transaction; what `:db.entity/query` asks of
-//! it is a [condition](super::condition).
+//! it is a [condition](super::condition), as are the stored queries that `:db.entity/preds` name.
 
 use super::Op;
 use super::condition::Asked;
@@ -11,6 +11,7 @@ use super::resolve::Names;
 use crate::error::{Error, Result, SqlState};
 use crate::schema::{Schema, builtin};
 use daodb_storage::{Attr, Value};
+use std::sync::Arc;
 
 /// Who must have what: resolved once tempids are.
 pub struct Spec {
@@ -55,13 +56,35 @@ pub async fn check(
                 return Err(refused(ops, *op, missing(schema, e, spec, &a)));
             }
         }
-        let queries = db.facts(&Attr::new(builtin::ENTITY_QUERY), &[spec]).await?;
-        asked.extend(queries.iter().filter_map(|(_, v)| {
-            let query = v.as_str()?.into();
-            Some(Asked { op: *op, e, spec: called(schema, spec), query })
-        }));
+        let of = called(schema, spec);
+        let mut queries = stored(db, spec, &of).await?;
+        for (_, v) in db.facts(&Attr::new(builtin::ENTITY_PREDS), &[spec]).await? {
+            let Some(name) = v.as_str() else { continue };
+            let there = match schema.entity_of(&Attr::new(format!(":{name}"))) {
+                Some(named) => stored(db, named, &format!("{name} of {of}")).await?,
+                None => Vec::new(),
+            };
+            if there.is_empty() {
+                return Err(refused(ops, *op, unknown(name, &of)));
+            }
+            queries.extend(there);
+        }
+        asked.extend(queries.into_iter().map(|(of, query)| Asked { op: *op, e, of, query }));
     }
     Ok(asked)
+}
+
+/// The queries that an entity has, each with `of`.
+async fn stored(db: &mut Db, entity: i64, of: &str) -> Result<Vec<(String, Arc<str>)>> {
+    let queries = db.facts(&Attr::new(builtin::ENTITY_QUERY), &[entity]).await?;
+    Ok(queries.iter().filter_map(|(_, v)| Some((of.to_owned(), v.as_str()?.into()))).collect())
+}
+
+fn unknown(name: &str, of: &str) -> Error {
+    let text = format!("{of} has the predicate {name}, and there is no stored query of this name");
+    Error::new(SqlState::CHECK_VIOLATION, text).hint(format!(
+        "store one: {{:db/ident :{name}, :db.entity/query \"[:find ?e :in $ ?e :where ...]\"}}"
+    ))
 }
 
 fn called(schema: &Schema, spec: i64) -> String {

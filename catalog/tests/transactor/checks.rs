@@ -86,9 +86,10 @@ async fn an_entity_has_what_its_spec_requires() {
     let nobody = vec![add(ada(), ":db/ensure", value(":p/nothing"))];
     let unknown = SqlState::FOREIGN_KEY_VIOLATION;
     refuse(&database, nobody, unknown, "there is no entity :p/nothing").await;
-    let preds = add(ident(":p/spec"), ":db.entity/preds", symbol("clojure.core/even?"));
-    let reserved = SqlState::RESERVED_NAME;
-    refuse(&database, vec![preds], reserved, "there is no attribute :db.entity/preds").await;
+    run(&database, vec![add(ident(":p/spec"), ":db.entity/preds", symbol("p/even?"))]).await;
+    refuse(&database, person(Some(36)), CHECK, "there is no stored query of this name").await;
+    let text = add(ident(":p/spec"), ":db.entity/preds", value("p/even?"));
+    refuse(&database, vec![text], SqlState::DATATYPE_MISMATCH, ":db.entity/preds").await;
 }
 
 #[tokio::test]

@@ -121,6 +121,33 @@ async fn specs_ask_queries_of_their_entities() {
     assert_eq!(e.state, SqlState::SYNTAX, "{e}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn specs_name_stored_queries() {
+    let world = World::new(1000).await;
+    let spec = "[{:db/ident :order/valid :db.entity/preds [order/positive? order/small?]} \
+        {:db/ident :order/positive? :db.entity/query \"[:find ?e :in $ ?e :where [?e :order/total ?n] [(pos? ?n)]]\"}]";
+    run(&world, spec, "[]").await.unwrap();
+    let order = |total: i64| format!("[{{:order/total {total} :db/ensure :order/valid}}]");
+    // It is looked for when it is used, as Datomic does.
+    let e = run(&world, &order(1), "[]").await.unwrap_err();
+    assert_eq!(e.state, SqlState::CHECK_VIOLATION, "{e}");
+    assert!(
+        e.message.contains(":order/valid has the predicate order/small?, and there is no"),
+        "{e}"
+    );
+    let small = "[{:db/ident :order/small? :db.entity/query \"[:find ?e :in $ ?e :where [?e :order/total ?n] [(< ?n 100)]]\"}]";
+    run(&world, small, "[]").await.unwrap();
+    run(&world, &order(1), "[]").await.unwrap();
+    for (total, name) in [(0, "order/positive?"), (100, "order/small?")] {
+        let e = run(&world, &order(total), "[]").await.unwrap_err();
+        assert_eq!((e.state, e.op), (SqlState::CHECK_VIOLATION, Some(0)), "{e}");
+        assert!(
+            e.message.contains(&format!("condition of {name} of :order/valid for entity")),
+            "{e}"
+        );
+    }
+}
+
 #[test]
 fn what_is_no_condition_is_refused_with_its_place() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
