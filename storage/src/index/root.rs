@@ -53,11 +53,14 @@ impl Root {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct File {
-    /// Of `root` as compact JSON with sorted keys.
-    blake3: String,
-    root: serde_json::Value,
+/// `{"blake3":"...","root":{...}}`: the checksum is that of the root's text as it lies there.
+const BEFORE_CHECKSUM: &[u8] = b"{\"blake3\":\"";
+const AFTER_CHECKSUM: &[u8] = b"\",\"root\":";
+const END: &[u8] = b"}";
+
+#[derive(Deserialize)]
+struct Format {
+    format: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,6 +74,9 @@ struct RootEntry {
     next_transaction: i64,
     by_value: BTreeSet<String>,
     runs: Vec<RunName>,
+    /// The texts of small lists once more, by the names of their runs: opening reads the root alone.
+    #[serde(default)]
+    lists: BTreeMap<Uuid, String>,
     attributes: Vec<StatEntry>,
 }
 
@@ -162,12 +168,13 @@ pub async fn write(files: &Files, stream: &str, root: &Root) -> Result<bool> {
         next_transaction: root.fresh.transaction,
         by_value: root.by_value.clone(),
         runs: root.runs.iter().map(|r| r.name.clone()).collect(),
+        lists: root.runs.iter().filter_map(|r| Some((r.name.name, r.list.clone()?))).collect(),
         attributes: root.stats.iter().map(|(k, s)| StatEntry::new(&k.0, k.1, s)).collect(),
     };
-    let internal = |e: serde_json::Error| Error::internal(format!("writing a root: {e}"));
-    let root_json = serde_json::to_value(&entry).map_err(internal)?;
-    let blake3 = blake3::hash(root_json.to_string().as_bytes()).to_hex().to_string();
-    let bytes = serde_json::to_vec(&File { blake3, root: root_json }).map_err(internal)?;
+    let json =
+        serde_json::to_vec(&entry).map_err(|e| Error::internal(format!("writing a root: {e}")))?;
+    let checksum = blake3::hash(&json).to_hex();
+    let bytes = [BEFORE_CHECKSUM, checksum.as_bytes(), AFTER_CHECKSUM, &json, END].concat();
     match files.store.create(&path(files, root.n), bytes).await? {
         Created::New => Ok(true),
         Created::Taken(_) => Ok(false),
@@ -224,12 +231,16 @@ async fn read(
 ) -> Result<Root> {
     let path = path(files, n);
     let told = parse(&path, &files.store.read(&path).await?)?;
-    let Told { stream, basis, fresh, by_value, stats, runs } = told;
+    let Told { stream, basis, fresh, by_value, stats, runs, mut lists } = told;
     wanted.extend(by_value.iter().cloned());
-    let opens = runs.into_iter().map(|name| async {
-        match known.iter().find(|run| run.name == name) {
-            Some(known) => Ok(Arc::clone(known)),
-            None => Run::open(files, &stream, name).await.map(Arc::new),
+    let opens = runs.into_iter().map(|name| {
+        let (known, list) = (known.iter().find(|run| run.name == name), lists.remove(&name.name));
+        let stream = &stream;
+        async move {
+            match known {
+                Some(known) => Ok(Arc::clone(known)),
+                None => Run::open(files, stream, name, list).await.map(Arc::new),
+            }
         }
     });
     let opens = stream::iter(opens.collect::<Vec<_>>()).buffered(OPENS);
@@ -265,22 +276,30 @@ pub struct Told {
     pub fresh: Fresh,
     pub by_value: BTreeSet<String>,
     pub runs: Vec<RunName>,
+    /// The texts of small lists, by the names of their runs.
+    pub lists: BTreeMap<Uuid, String>,
     pub stats: BTreeMap<(Attr, ValueType), Stat>,
+}
+
+/// The checksum that a root's file has, and the root.
+fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (checksum, rest) = bytes.strip_prefix(BEFORE_CHECKSUM)?.split_at_checked(64)?;
+    Some((checksum, rest.strip_prefix(AFTER_CHECKSUM)?.strip_suffix(END)?))
 }
 
 pub fn parse(path: &Path, bytes: &[u8]) -> Result<Told> {
     let bad = |what: &dyn std::fmt::Display| Error::data(path, what);
-    let file: File = serde_json::from_slice(bytes).map_err(|e| bad(&e))?;
-    let json = file.root.to_string();
-    if blake3::hash(json.as_bytes()).to_hex().as_str() != file.blake3 {
-        return Err(bad(&"its contents are not those that were written"));
+    let changed = || bad(&"its contents are not those that were written");
+    let (checksum, json) = split(bytes).ok_or_else(changed)?;
+    if blake3::hash(json).to_hex().as_bytes() != checksum {
+        return Err(changed());
     }
-    let format = file.root.get("format").and_then(serde_json::Value::as_u64);
-    if format != Some(FORMAT) {
-        let format = format.map_or("(none)".to_owned(), |format| format.to_string());
+    let format: Format = serde_json::from_slice(json).map_err(|e| bad(&e))?;
+    if format.format != Some(FORMAT) {
+        let format = format.format.map_or("(none)".to_owned(), |format| format.to_string());
         return Err(bad(&format!("format {format} is not known")));
     }
-    let entry: RootEntry = serde_json::from_value(file.root).map_err(|e| bad(&e))?;
+    let entry: RootEntry = serde_json::from_slice(json).map_err(|e| bad(&e))?;
     let hash = super::segment::parse_hex(&entry.hash).and_then(|h| h.try_into().ok());
     let stats = entry.attributes.into_iter().map(StatEntry::stat).collect::<Option<_>>();
     Ok(Told {
@@ -293,6 +312,7 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<Told> {
         fresh: Fresh { entity: entry.next_entity, transaction: entry.next_transaction },
         by_value: entry.by_value,
         runs: entry.runs,
+        lists: entry.lists,
         stats: stats.ok_or_else(|| bad(&"its statistics cannot be read"))?,
     })
 }

@@ -1,7 +1,8 @@
 //! A run: the facts of adjoining transactions as segments, and where in them each attribute lies.
 //!
 //! Its list is an object of its own that never changes, so that a root need only name it: however much there is, a new root
-//! is small, and opening reads the lists and no segment.
+//! is small, and opening reads the lists and no segment. The text of a small list stands in the root, too, so that opening
+//! what is no larger than ten million facts or so reads the root alone.
 
 use super::block::Kind;
 use super::cache::unique;
@@ -22,6 +23,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 const FORMAT: u32 = 1;
+/// Roots repeat lists up to this size, in bytes: there are a few runs of each size, and each size is eight times the one before.
+const SMALL: usize = 16 << 10;
 
 /// What a root says of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,9 +81,17 @@ pub fn parse(path: &Path, stream: &str, of: &RunName, bytes: &[u8]) -> Result<Ru
     }
 }
 
+/// The text of a list that roots repeat.
+fn small(list: &[u8]) -> Option<String> {
+    let text = (list.len() <= SMALL).then(|| std::str::from_utf8(list));
+    text?.ok().map(str::to_owned)
+}
+
 pub struct Run {
     pub name: RunName,
     pub entry: RunEntry,
+    /// The text of its list, where that is small.
+    pub list: Option<String>,
     pub segments: Vec<Arc<Segment>>,
     pub groups: BTreeMap<(Attr, ValueType), RunGroup>,
 }
@@ -116,25 +127,37 @@ impl Run {
         let bytes = serde_json::to_vec(&file)
             .map_err(|e| Error::internal(format!("writing the list of a run: {e}")))?;
         let bytes = Bytes::from(bytes);
+        let list = small(&bytes);
         let blake3 = blake3::hash(&bytes).to_hex().to_string();
         let name = RunName { name: files.world.id(IdOf::Run), blake3 };
         let path = path(&files.prefix, name.name);
         if let Created::Taken(_) = files.store.create(&path, bytes).await? {
             return Err(Error::internal(format!("{path}: a name drawn at random is taken")));
         }
-        Run::new(files, name, entry, known)
+        Run::new(files, name, entry, list, known)
     }
 
-    /// Reads its list, and nothing of its segments.
-    pub async fn open(files: &Arc<Files>, stream: &str, name: RunName) -> Result<Run> {
-        let entry = read(&files.store, &files.prefix, stream, &name).await?;
-        Run::new(files, name, entry, &[])
+    /// Reads its list, unless a root gave its text, and nothing of its segments.
+    pub async fn open(
+        files: &Arc<Files>,
+        stream: &str,
+        name: RunName,
+        list: Option<String>,
+    ) -> Result<Run> {
+        let path = path(&files.prefix, name.name);
+        let bytes = match list {
+            Some(list) => list.into(),
+            None => files.store.read(&path).await?,
+        };
+        let entry = parse(&path, stream, &name, &bytes)?;
+        Run::new(files, name, entry, small(&bytes), &[])
     }
 
-    pub fn new(
+    fn new(
         files: &Arc<Files>,
         name: RunName,
         entry: RunEntry,
+        list: Option<String>,
         known: &[Arc<Segment>],
     ) -> Result<Run> {
         let mut segments = Vec::with_capacity(entry.segments.len());
@@ -158,7 +181,7 @@ impl Run {
         for row_groups in groups.values_mut().flat_map(|g| g.row_groups.iter_mut().flatten()) {
             share(row_groups);
         }
-        Ok(Run { name, entry, segments, groups })
+        Ok(Run { name, entry, list, segments, groups })
     }
 
     /// What is shown of its segments; it is run number `run`.

@@ -58,7 +58,7 @@ pub async fn compare(
     let files = Arc::new(Files::new(of.store.clone(), of.prefix.clone(), Cache::new(64 << 20)));
     let mut runs = Vec::with_capacity(root.runs.len());
     for name in &root.runs {
-        runs.push(Run::open(&files, of.name, name.clone()).await?);
+        runs.push(Run::open(&files, of.name, name.clone(), None).await?);
     }
     let log = Log::new(of.store.clone(), of.prefix.clone(), of.name.to_owned());
     let both = Both { log, runs: &runs, t: root.basis.t };

@@ -121,10 +121,16 @@ pub async fn check(
     }
 }
 
-/// The lists of the runs that a root names, as far as they can be read.
+/// The lists of the runs that a root names, as far as they can be read. What the root repeats of them says the same.
 async fn lists(of: &Stream<'_>, root: &root::Told, found: &mut Found) -> Vec<RunEntry> {
     let mut runs = Vec::with_capacity(root.runs.len());
     for name in &root.runs {
+        let path = run::path(&of.prefix, name.name);
+        let reach = || Reach::Index { from: FIRST_T, to: root.basis.t };
+        let repeated = root.lists.get(&name.name).map(|list| blake3::hash(list.as_bytes()));
+        if repeated.is_some_and(|hash| hash.to_hex().as_str() != name.blake3) {
+            found.fault(&path, "the root repeats it otherwise", reach());
+        }
         let read = match of.objects.runs.contains_key(&name.name) {
             true => run::read(of.store, &of.prefix, of.name, name)
                 .await
@@ -133,10 +139,7 @@ async fn lists(of: &Stream<'_>, root: &root::Told, found: &mut Found) -> Vec<Run
         };
         match read {
             Ok(run) => runs.push(run),
-            Err(what) => {
-                let reach = Reach::Index { from: FIRST_T, to: root.basis.t };
-                found.fault(&run::path(&of.prefix, name.name), what, reach);
-            }
+            Err(what) => found.fault(&path, what, reach()),
         }
     }
     runs
