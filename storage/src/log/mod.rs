@@ -44,7 +44,7 @@ const READ_AHEAD: usize = 4;
 const LARGE_DATOMS: usize = 2_000;
 const LARGE_BYTES: usize = 64 << 10;
 /// How far before a head its object is looked for first, and then: listing all of a long log is slow.
-const NEAR: [i64; 3] = [1_000, 100_000, i64::MAX];
+const NEAR: [i64; 3] = [100, 10_000, i64::MAX];
 
 /// A head of another stream that a writer had seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -306,12 +306,12 @@ impl Log {
     /// The objects to read after `head`; the one that holds `head` itself comes first where none begins right after it, so
     /// that a log that has lost its end is found out.
     async fn objects_after(&self, head: Head) -> Result<Vec<Name>> {
-        let mut names = cover(self.list_from(head.t + 1).await?, |n| *n).0;
-        if head.t < FIRST_T || names.first().is_some_and(|n| n.first == head.t + 1) {
-            return Ok(names);
-        }
         for near in NEAR {
-            names = cover(self.list_from(head.t.saturating_sub(near).max(0)).await?, |n| *n).0;
+            let from = head.t.saturating_sub(near).max(0);
+            let mut names = cover(self.list_from(from).await?, |n| *n).0;
+            if head.t < FIRST_T {
+                return Ok(names);
+            }
             if let Some(at) = names.iter().position(|n| n.first == head.t + 1) {
                 return Ok(names.split_off(at));
             }

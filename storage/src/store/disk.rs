@@ -2,9 +2,10 @@
 
 use super::lock::FolderLock;
 use crate::error::{Error, Result};
+use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, PutPayload};
+use object_store::{ObjectMeta, ObjectStore, PutPayload};
 use std::fmt::Debug;
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -53,6 +54,12 @@ pub trait Lock: Debug + Send + Sync {}
 /// Reads objects, and knows the files that they lie in.
 pub trait Reader: ObjectStore {
     fn file(&self, location: &Path) -> object_store::Result<PathBuf>;
+    /// What lies under `prefix` and comes after `after`, in any order.
+    fn files(
+        &self,
+        prefix: Option<&Path>,
+        after: Option<&Path>,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>>;
 }
 
 /// A file that is being written.
@@ -138,6 +145,14 @@ impl Lock for FolderLock {}
 impl Reader for LocalFileSystem {
     fn file(&self, location: &Path) -> object_store::Result<PathBuf> {
         self.path_to_filesystem(location)
+    }
+
+    fn files(
+        &self,
+        prefix: Option<&Path>,
+        after: Option<&Path>,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        super::listing::list(self, prefix, after)
     }
 }
 

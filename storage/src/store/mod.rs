@@ -11,6 +11,7 @@ mod counted;
 mod disk;
 mod disk_cache;
 mod folder;
+mod listing;
 mod location;
 mod lock;
 mod probe;

@@ -219,7 +219,7 @@ impl ObjectStore for Folder {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        let files = || ours(self.reader.list(prefix));
+        let files = || ours(self.reader.files(prefix, None));
         self.writer.recent().before(|recent| recent.list(prefix), files)
     }
 
@@ -228,7 +228,7 @@ impl ObjectStore for Folder {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        let files = || ours(self.reader.list_with_offset(prefix, offset));
+        let files = || ours(self.reader.files(prefix, Some(offset)));
         self.writer.recent().before(|recent| recent.list_with_offset(prefix, offset), files)
     }
 

@@ -531,6 +531,14 @@ impl Reader for SimReader {
     fn file(&self, location: &Path) -> Result<PathBuf> {
         Ok(location.parts().fold(self.root.clone(), |path, part| path.join(part.as_ref())))
     }
+
+    fn files(
+        &self,
+        prefix: Option<&Path>,
+        after: Option<&Path>,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.listed(prefix, after)
+    }
 }
 
 impl std::fmt::Display for SimReader {
