@@ -1,7 +1,7 @@
 //! The query engine's own state.
 
 use crate::algebra::Plan;
-use daodb_catalog::session::PausingJoins;
+use daodb_catalog::session::physical_rules;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
@@ -65,6 +65,6 @@ fn made(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
         .with_runtime_env(runtime)
         .with_optimizer_rules(needed.collect())
         .with_aggregate_functions(vec![first_value_udaf()])
-        .with_physical_optimizer_rule(Arc::new(PausingJoins))
+        .with_physical_optimizer_rules(physical_rules())
         .build()
 }

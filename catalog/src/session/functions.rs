@@ -34,7 +34,8 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
         .with_runtime_env(runtime)
         .with_analyzer_rule(Arc::new(super::rounded::RoundedCasts::new()))
         .with_analyzer_rule(Arc::new(super::checked::CheckedArithmetic::new()))
-        .with_physical_optimizer_rule(Arc::new(super::pauses::PausingJoins))
+        .with_analyzer_rule(Arc::new(super::zoned::ZonedCasts::new()))
+        .with_physical_optimizer_rules(super::physical::physical_rules())
         .build();
     let context = SessionContext::new_with_state(state);
     context.register_udaf(AggregateUDF::from(super::sum::Sum::new()));

@@ -17,7 +17,7 @@ use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJo
 use std::sync::Arc;
 
 #[derive(Debug)]
-pub struct PausingJoins;
+pub(super) struct PausingJoins;
 
 impl PhysicalOptimizerRule for PausingJoins {
     fn optimize(

@@ -55,7 +55,9 @@ impl Session {
             )
             .hint("DEALLOCATE those that are done"));
         }
-        let types = types.iter().map(|t| arrow_type(t).map(Some)).collect::<Result<Vec<_>>>()?;
+        let zone = self.settings.get("timezone").unwrap_or("UTC");
+        let types = types.iter().map(|t| arrow_type(t, zone).map(Some));
+        let types = types.collect::<Result<Vec<_>>>()?;
         let statement = Statement { ast: Arc::new(inner.clone()), ..whole.clone() };
         self.prepared.0.insert(name, Entry { statement, types });
         Ok(Outcome::Command { tag: "PREPARE".into() })
@@ -73,8 +75,8 @@ impl Session {
     }
 }
 
-/// The type of a parameter as PREPARE or a cast names it.
-pub fn arrow_type(ty: &ast::DataType) -> Result<DataType> {
+/// The type of a parameter as PREPARE or a cast names it; `zone` is that of texts that name none.
+pub fn arrow_type(ty: &ast::DataType, zone: &str) -> Result<DataType> {
     use ast::DataType as T;
     Ok(match ty {
         T::Int(_) | T::Integer(_) | T::Int4(_) => DataType::Int32,
@@ -93,16 +95,16 @@ pub fn arrow_type(ty: &ast::DataType) -> Result<DataType> {
         | T::Uuid => DataType::Utf8,
         T::Decimal(_) | T::Dec(_) | T::Numeric(_) => DataType::Decimal128(38, 10),
         T::Date => DataType::Date32,
-        T::Timestamp(_, zone) => {
-            let text = zone.to_string();
-            let zoned = text.contains("WITH TIME ZONE") || text == "TZ";
-            DataType::Timestamp(TimeUnit::Microsecond, zoned.then(|| "UTC".into()))
+        T::Timestamp(_, kind) => {
+            let kind = kind.to_string();
+            let zoned = kind.contains("WITH TIME ZONE") || kind == "TZ";
+            DataType::Timestamp(TimeUnit::Microsecond, zoned.then(|| zone.into()))
         }
         T::Time(..) => DataType::Time64(TimeUnit::Microsecond),
         T::Interval { .. } => DataType::Interval(IntervalUnit::MonthDayNano),
         T::Bytea => DataType::Binary,
         T::Array(ast::ArrayElemTypeDef::SquareBracket(item, _)) => {
-            DataType::List(Arc::new(Field::new_list_field(arrow_type(item)?, true)))
+            DataType::List(Arc::new(Field::new_list_field(arrow_type(item, zone)?, true)))
         }
         other => {
             return Err(Error::new(

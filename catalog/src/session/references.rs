@@ -1,14 +1,14 @@
 //! Walks a statement: finds its relations and parameters, takes out version clauses, refuses what the planner would ignore.
 
 use super::relations::Name;
-use super::{errors, literals, names, prepared, zones};
+use super::{errors, literals, names, not_in, prepared, seconds, zones};
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, LimitClause, ObjectName, Query, Spanned,
-    Statement, TableFactor, TableFunctionArgs, TableVersion, Value, ValueWithSpan, VisitMut,
-    VisitorMut,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, LimitClause, ObjectName, Query, Select,
+    Spanned, Statement, TableFactor, TableFunctionArgs, TableVersion, Value, ValueWithSpan,
+    VisitMut, VisitorMut,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -248,7 +248,7 @@ impl VisitorMut for Walk<'_> {
     fn pre_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<Error> {
         if let Expr::Cast { expr, data_type, .. } = e
             && let Some(n) = placeholder(expr)
-            && let Ok(ty) = prepared::arrow_type(data_type)
+            && let Ok(ty) = prepared::arrow_type(data_type, "UTC")
         {
             self.found.casts.push((n, ty));
         }
@@ -266,7 +266,13 @@ impl VisitorMut for Walk<'_> {
         }
     }
 
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        not_in::reread(select);
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<Error> {
+        seconds::reread(e);
         match zones::reread(e) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
@@ -294,7 +300,7 @@ impl VisitorMut for Walk<'_> {
 
 /// `= ANY (SELECT ...)` as IN, `<> ALL (SELECT ...)` as NOT IN. The planner's own way with them takes a column of the
 /// subquery for the one of the same table outside.
-fn in_subquery(e: &mut Expr) {
+pub fn in_subquery(e: &mut Expr) {
     let (left, right, negated) = match e {
         Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => (left, right, false),
         Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => (left, right, true),

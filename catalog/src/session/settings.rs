@@ -35,6 +35,12 @@ pub struct Settings {
 }
 
 /// Where a value is kept.
+/// What a session's settings were at a savepoint.
+pub struct Mark {
+    session: Values,
+    local: Values,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// From start-up: what RESET goes back to.
@@ -126,6 +132,17 @@ impl Settings {
 
     pub fn begin(&mut self) {
         self.before = Some(self.session.clone());
+    }
+
+    /// To come back to, within a transaction.
+    pub fn mark(&self) -> Mark {
+        Mark { session: self.session.clone(), local: self.local.clone() }
+    }
+
+    pub fn undo(&mut self, mark: &Mark) {
+        self.session = mark.session.clone();
+        self.local = mark.local.clone();
+        self.refresh();
     }
 
     /// Ends a transaction: what SET LOCAL set is gone; where it failed, also what SET set within it.

@@ -1,6 +1,6 @@
 //! BEGIN to COMMIT: reads at one snapshot; the states and warnings that drivers rely on.
 
-use super::settings::Level;
+use super::settings::{Level, Mark};
 use super::{Outcome, Session, TransactionStatus};
 use crate::error::{Error, Result, SqlState};
 use chrono::{DateTime, Utc};
@@ -17,7 +17,7 @@ struct Open {
     started: DateTime<Utc>,
     failed: bool,
     /// The innermost last.
-    savepoints: Vec<String>,
+    savepoints: Vec<(String, Mark)>,
 }
 
 impl State {
@@ -171,6 +171,9 @@ impl Session {
             if let Some(open) = &mut self.transaction.0 {
                 open.savepoints.truncate(at + 1);
                 open.failed = false;
+                if let Some((_, mark)) = open.savepoints.last() {
+                    self.settings.undo(mark);
+                }
             }
             self.cursors.undo(at + 1);
             return Ok(command("ROLLBACK"));
@@ -187,11 +190,11 @@ impl Session {
         Ok(command("ROLLBACK"))
     }
 
-    /// Nothing is written within a transaction yet, so a savepoint is a name to come back to.
+    /// Nothing is written within a transaction yet, so a savepoint is a name to come back to, and the settings there.
     pub(super) fn set_savepoint(&mut self, name: &Ident) -> Result<Outcome> {
         match &mut self.transaction.0 {
             Some(open) => {
-                open.savepoints.push(super::names::fold(name));
+                open.savepoints.push((super::names::fold(name), self.settings.mark()));
                 Ok(command("SAVEPOINT"))
             }
             None => Err(Error::new(
@@ -218,7 +221,7 @@ impl Session {
             ));
         };
         let name = super::names::fold(name);
-        open.savepoints.iter().rposition(|s| *s == name).ok_or_else(|| {
+        open.savepoints.iter().rposition(|(s, _)| *s == name).ok_or_else(|| {
             Error::new(SqlState::Code("3B001"), format!("savepoint \"{name}\" does not exist"))
         })
     }

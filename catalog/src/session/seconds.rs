@@ -1,0 +1,47 @@
+//! The second of a time has its fraction, as in Postgres: DataFusion's own cuts it off.
+
+use super::syntax::call;
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Value,
+};
+
+/// `extract(second FROM x)` and `date_part('second', x)`, and those of milliseconds, count microseconds.
+pub fn reread(e: &mut Expr) {
+    let (unit, x) = match &*e {
+        Expr::Extract { field, expr, .. } => (field.to_string(), expr.as_ref()),
+        Expr::Function(f) if f.name.to_string().eq_ignore_ascii_case("date_part") => {
+            let FunctionArguments::List(list) = &f.args else { return };
+            let [unit, x] = list.args.as_slice() else { return };
+            let (Some(Expr::Value(unit)), Some(x)) = (plain(unit), plain(x)) else { return };
+            let Value::SingleQuotedString(unit) = &unit.value else { return };
+            (unit.clone(), x)
+        }
+        _ => return,
+    };
+    let microseconds = match unit.to_ascii_lowercase().as_str() {
+        "second" | "seconds" | "sec" | "secs" => "1000000.0",
+        "millisecond" | "milliseconds" | "msec" | "msecs" => "1000.0",
+        _ => return,
+    };
+    let part = Expr::value(Value::SingleQuotedString("microsecond".to_owned()));
+    let number = Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(call("date_part", vec![part, x.clone()])),
+        data_type: DataType::Double(ExactNumberInfo::None),
+        array: false,
+        format: None,
+    };
+    *e = Expr::Nested(Box::new(Expr::BinaryOp {
+        left: Box::new(number),
+        op: BinaryOperator::Divide,
+        right: Box::new(Expr::value(Value::Number(microseconds.to_owned(), false))),
+    }));
+}
+
+fn plain(argument: &FunctionArg) -> Option<&Expr> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Some(e),
+        _ => None,
+    }
+}
