@@ -304,7 +304,10 @@ impl Session {
                 notices: Vec::new(),
                 views: Mutex::new(None),
             };
-            for (name, value) in options {
+            // The zone first: a time among them may be one of its clock.
+            let (zone, others): (Vec<_>, Vec<_>) =
+                options.into_iter().partition(|(name, _)| name.eq_ignore_ascii_case("timezone"));
+            for (name, value) in zone.into_iter().chain(others) {
                 session.assign(&name, &value, Level::Start).await?;
             }
             Ok(session)

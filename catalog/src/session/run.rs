@@ -4,7 +4,8 @@ use super::cursor::grammar::Command;
 use super::explain::{self, Options};
 use super::plan::{self, Parameters};
 use super::{
-    Bound, Description, Outcome, RowsTag, Session, Statement, copy, prepared, rows, variables,
+    Bound, Description, Outcome, RowsTag, Session, Statement, copy, literals, prepared, rows,
+    variables,
 };
 use crate::error::{Error, Result, SqlState};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
@@ -178,7 +179,13 @@ impl Session {
         let scope = bound.scope(self.extension.as_ref(), Parameters::Values(&[]));
         let mut values = Vec::with_capacity(types.len());
         for (argument, ty) in arguments.iter().zip(&types) {
-            values.push(plan::constant_value(&scope, argument)?.cast_to(ty)?);
+            let value = match plan::constant_value(&scope, argument)? {
+                ScalarValue::Utf8(Some(text)) if matches!(ty, DataType::Timestamp(..)) => {
+                    ScalarValue::Utf8(Some(literals::with_seconds(&text).unwrap_or(text)))
+                }
+                value => value,
+            };
+            values.push(value.cast_to(ty)?);
         }
         Ok((prepared.statement, values))
     }

@@ -43,22 +43,22 @@ impl CopyOut {
         let columns = i16::try_from(codes.len()).unwrap_or(i16::MAX);
         let response = CopyOutResponse::new(i8::from(binary), columns, codes);
         writer.send(Backend::CopyOutResponse(response))?;
-        if binary {
-            data(&mut writer.out, |out| {
-                out.put_slice(BINARY_HEADER);
-                Ok(())
-            })?;
-        } else if self.options.header {
+        if self.options.header && !binary {
             data(&mut writer.out, |out| {
                 self.header(out);
                 Ok(())
             })?;
         }
+        // Drivers take a message for a row: the header comes with the first one, or with the end, as Postgres sends it.
+        let mut before: &[u8] = if binary { BINARY_HEADER } else { &[] };
         let mut rows = 0;
         while let Some(batch) = self.producer.next().await? {
             let cells = encode::cells(&batch, &self.columns, &self.style)?;
             for row in 0..batch.num_rows() {
-                data(&mut writer.out, |out| self.row(&cells, row, out))?;
+                data(&mut writer.out, |out| {
+                    out.put_slice(std::mem::take(&mut before));
+                    self.row(&cells, row, out)
+                })?;
                 if writer.room() == 0 {
                     writer.flush().await?;
                 }
@@ -67,6 +67,7 @@ impl CopyOut {
         }
         if binary {
             data(&mut writer.out, |out| {
+                out.put_slice(before);
                 out.put_i16(-1);
                 Ok(())
             })?;

@@ -125,6 +125,10 @@ def with_psycopg3():
         same("psycopg 3", "pipeline", (one.fetchone(), two.fetchone()), ((1,), (2,)))
     with connection.cursor().copy("COPY (SELECT name FROM person ORDER BY 1) TO STDOUT") as copy:
         same("psycopg 3", "copy", b"".join(bytes(b) for b in copy), b"Ann\nBob\n")
+    binary = "COPY (SELECT name, age FROM person ORDER BY 1) TO STDOUT (FORMAT binary)"
+    with connection.cursor().copy(binary) as copy:
+        copy.set_types(["text", "int8"])
+        same("psycopg 3", "copy of rows", list(copy.rows()), [("Ann", 40), ("Bob", 50)])
     connection.rollback()
     for binary in (False, True):
         with connection.cursor("some rows", binary=binary) as named:
