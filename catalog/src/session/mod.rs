@@ -18,6 +18,7 @@ mod explain;
 mod expressions;
 mod functions;
 pub mod literals;
+mod merged;
 mod names;
 mod not_in;
 mod parse;
@@ -38,6 +39,7 @@ pub mod syntax;
 mod transaction;
 mod variables;
 mod views;
+mod windows;
 mod zoned;
 mod zones;
 

@@ -1,14 +1,14 @@
 //! Walks a statement: finds its relations and parameters, takes out version clauses, refuses what the planner would ignore.
 
 use super::relations::Name;
-use super::{errors, literals, names, not_in, prepared, seconds, zones};
+use super::{errors, literals, merged, names, not_in, prepared, seconds, windows, zones};
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, LimitClause, ObjectName, Query, Select,
-    Spanned, Statement, TableFactor, TableFunctionArgs, TableVersion, Value, ValueWithSpan,
-    VisitMut, VisitorMut,
+    SetExpr, SetOperator, SetQuantifier, Spanned, Statement, TableFactor, TableFunctionArgs,
+    TableVersion, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -225,7 +225,7 @@ impl VisitorMut for Walk<'_> {
         ControlFlow::Continue(())
     }
 
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         self.frames.pop();
         // The bodies of a query's CTEs are walked before all else of it, in their order.
         if let Some(outer) = self.frames.last_mut()
@@ -233,7 +233,7 @@ impl VisitorMut for Walk<'_> {
         {
             outer.visible.push(name);
         }
-        ControlFlow::Continue(())
+        continued(windows::refine(query).and_then(|()| refuse_counted(&query.body)))
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
@@ -268,7 +268,7 @@ impl VisitorMut for Walk<'_> {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         not_in::reread(select);
-        ControlFlow::Continue(())
+        continued(merged::reread(select))
     }
 
     fn post_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<Error> {
@@ -296,6 +296,26 @@ impl VisitorMut for Walk<'_> {
         }
         ControlFlow::Continue(())
     }
+}
+
+fn continued(done: Result<()>) -> ControlFlow<Error> {
+    match done {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(e) => ControlFlow::Break(e),
+    }
+}
+
+/// The engine does not count rows that are equal: what it would give is another answer.
+fn refuse_counted(body: &SetExpr) -> Result<()> {
+    let SetExpr::SetOperation { op, set_quantifier, left, right } = body else { return Ok(()) };
+    let counts = matches!(op, SetOperator::Except | SetOperator::Intersect);
+    if counts && *set_quantifier == SetQuantifier::All {
+        let text = format!("{op} ALL is not supported");
+        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
+            .hint(format!("{op} leaves each row once")));
+    }
+    refuse_counted(left)?;
+    refuse_counted(right)
 }
 
 /// `= ANY (SELECT ...)` as IN, `<> ALL (SELECT ...)` as NOT IN. The planner's own way with them takes a column of the

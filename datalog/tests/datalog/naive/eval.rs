@@ -165,11 +165,10 @@ impl World<'_> {
             None => Ok(()),
         };
         match clause {
-            Clause::Pattern(own, terms) => {
-                self.pattern(own.as_deref().unwrap_or(source), terms, rows)
-            }
+            Clause::Pattern(own, terms) => self.pattern(meant(own.as_deref(), source), terms, rows),
             Clause::Test(name, terms) => {
                 need(&vars(terms))?;
+                let terms = &of_source(terms, source);
                 rows.each(
                     |env| if self.test(name, terms, env) { vec![env.clone()] } else { vec![] },
                     BTreeSet::new(),
@@ -177,13 +176,14 @@ impl World<'_> {
             }
             Clause::Function(name, terms, bind) => {
                 need(&vars(terms))?;
+                let terms = &of_source(terms, source);
                 let mut new = BTreeSet::new();
                 bind.vars(&mut new);
                 let of = |env: &Env| taken(env, bind, &self.function(name, terms, env));
                 rows.each(of, new)
             }
             Clause::Not(own, join, inner) => {
-                let source = own.as_deref().unwrap_or(source);
+                let source = meant(own.as_deref(), source);
                 let mut shared = BTreeSet::new();
                 match join {
                     Some(join) => shared.extend(join.iter().cloned()),
@@ -202,7 +202,7 @@ impl World<'_> {
                 Ok(out)
             }
             Clause::Or(own, join, branches) => {
-                let source = own.as_deref().unwrap_or(source);
+                let source = meant(own.as_deref(), source);
                 let (required, all) = match join {
                     Some((required, all)) => {
                         (required.iter().cloned().collect(), all.iter().cloned().collect())
@@ -228,7 +228,7 @@ impl World<'_> {
                 rows.each(|env| values.iter().filter_map(|v| row(env, &names, v)).collect(), all)
             }
             Clause::Rule(own, name, args) => {
-                self.rule(own.as_deref().unwrap_or(source), name, args, rows)
+                self.rule(meant(own.as_deref(), source), name, args, rows)
             }
         }
     }
@@ -303,4 +303,17 @@ impl World<'_> {
     pub fn input(env: &Env, bind: &Bind, value: &Cell) -> Vec<Env> {
         taken(env, bind, value)
     }
+}
+
+/// The source that a clause names; `$` within a rule or a form with a source is that source, as in Datomic.
+fn meant<'a>(named: Option<&'a str>, source: &'a str) -> &'a str {
+    named.filter(|name| *name != "$").unwrap_or(source)
+}
+
+fn of_source(terms: &[Term], source: &str) -> Vec<Term> {
+    let mut terms = terms.to_vec();
+    if let Some(Term::Source(name)) = terms.first_mut() {
+        *name = meant(Some(name), source).to_owned();
+    }
+    terms
 }

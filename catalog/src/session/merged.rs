@@ -1,0 +1,139 @@
+//! `FULL JOIN ... USING (c)` and `RIGHT JOIN ... USING (c)` as Postgres reads them: c alone is what either side has. DataFusion
+//! takes the left side's, which is null where only the right one has a row; so the join is told by ON, and c by its meaning.
+
+use super::names;
+use crate::error::{Error, Result, SqlState};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem,
+    SetExpr, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+use std::ops::ControlFlow;
+
+pub fn reread(select: &mut Select) -> Result<()> {
+    let merges = |join: &Join| match &join.join_operator {
+        JoinOperator::Right(by) | JoinOperator::RightOuter(by) | JoinOperator::FullOuter(by) => {
+            matches!(by, JoinConstraint::Using(_) | JoinConstraint::Natural)
+        }
+        _ => false,
+    };
+    if !select.from.iter().any(|from| from.joins.iter().any(merges)) {
+        return Ok(());
+    }
+    let [TableWithJoins { relation, joins }] = select.from.as_mut_slice() else {
+        return Err(refused());
+    };
+    let [Join { relation: other, join_operator, .. }] = joins.as_mut_slice() else {
+        return Err(refused());
+    };
+    let (JoinOperator::Right(by) | JoinOperator::RightOuter(by) | JoinOperator::FullOuter(by)) =
+        join_operator
+    else {
+        return Ok(());
+    };
+    let JoinConstraint::Using(columns) = by else { return Err(refused()) };
+    let columns: Option<Vec<Ident>> = columns.iter().map(last).collect();
+    let (Some(columns), Some(left), Some(right)) = (columns, name(relation), name(other)) else {
+        return Err(refused());
+    };
+    let equal = columns.iter().map(|c| format!("{left}.{c} = {right}.{c}")).collect::<Vec<_>>();
+    *by = JoinConstraint::On(parsed(&equal.join(" AND "))?);
+    let merged = columns.iter().map(|c| {
+        let either = parsed(&format!("coalesce({left}.{c}, {right}.{c})"))?;
+        Ok((c.clone(), either))
+    });
+    let merged = merged.collect::<Result<Vec<_>>>()?;
+    let mut items = Vec::with_capacity(select.projection.len());
+    for item in std::mem::take(&mut select.projection) {
+        match item {
+            SelectItem::Wildcard(_) => items.extend(all(&left, &right, &columns)?),
+            SelectItem::UnnamedExpr(Expr::Identifier(c)) if find(&merged, &c).is_some() => {
+                items.push(SelectItem::ExprWithAlias {
+                    expr: Expr::Identifier(c.clone()),
+                    alias: c,
+                });
+            }
+            item => items.push(item),
+        }
+    }
+    select.projection = items;
+    let _ = select.visit(&mut Merge { merged: &merged, depth: 0 });
+    Ok(())
+}
+
+fn refused() -> Error {
+    let text =
+        "USING or NATURAL of a FULL or RIGHT JOIN is supported between two named relations alone";
+    Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
+        .hint("write ON a.id = b.id, and coalesce(a.id, b.id) for the column of both")
+}
+
+fn last(name: &ObjectName) -> Option<Ident> {
+    name.0.last().and_then(|part| part.as_ident()).cloned()
+}
+
+fn name(relation: &TableFactor) -> Option<Ident> {
+    match relation {
+        TableFactor::Table { alias: Some(alias), .. }
+        | TableFactor::Derived { alias: Some(alias), .. } => Some(alias.name.clone()),
+        TableFactor::Table { name, alias: None, .. } => last(name),
+        _ => None,
+    }
+}
+
+fn parsed(text: &str) -> Result<Expr> {
+    let wrong = |e| Error::new(SqlState::INTERNAL, format!("{text}: {e}"));
+    let parser = Parser::new(&GenericDialect {}).try_with_sql(text);
+    parser.and_then(|mut parser| parser.parse_expr()).map_err(wrong)
+}
+
+/// `*`: the merged columns, then what else the sides have.
+fn all(left: &Ident, right: &Ident, columns: &[Ident]) -> Result<Vec<SelectItem>> {
+    let merged: Vec<String> = columns.iter().map(|c| format!("{c} AS {c}")).collect();
+    let names: Vec<String> = columns.iter().map(Ident::to_string).collect();
+    let (merged, names) = (merged.join(", "), names.join(", "));
+    let text = format!("SELECT {merged}, {left}.* EXCLUDE ({names}), {right}.* EXCLUDE ({names})");
+    let wrong = |e| Error::new(SqlState::INTERNAL, format!("{text}: {e}"));
+    let parser = Parser::new(&GenericDialect {}).try_with_sql(&text);
+    let query = parser.and_then(|mut parser| parser.parse_query()).map_err(wrong)?;
+    match *query.body {
+        SetExpr::Select(select) => Ok(select.projection),
+        _ => Err(Error::new(SqlState::INTERNAL, format!("{text} is no SELECT"))),
+    }
+}
+
+fn find<'a>(merged: &'a [(Ident, Expr)], name: &Ident) -> Option<&'a Expr> {
+    let name = names::fold(name);
+    merged.iter().find(|(c, _)| names::fold(c) == name).map(|(_, e)| e)
+}
+
+/// Names of merged columns in one SELECT; what its subqueries name is theirs.
+struct Merge<'a> {
+    merged: &'a [(Ident, Expr)],
+    depth: usize,
+}
+
+impl VisitorMut for Merge<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<()> {
+        if self.depth == 0
+            && let Expr::Identifier(name) = e
+            && let Some(either) = find(self.merged, name)
+        {
+            *e = either.clone();
+        }
+        ControlFlow::Continue(())
+    }
+}
