@@ -14,6 +14,7 @@ mod copy;
 mod cursor;
 mod dates;
 mod errors;
+mod exists;
 mod explain;
 mod expressions;
 mod functions;

@@ -2,9 +2,12 @@
 //! neither x nor one of them is null. DataFusion knows nulls only where it stands by itself, about a column; elsewhere it is spelled
 //! out here.
 
+use super::names;
 use super::references::in_subquery;
+use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Query, Select, TableFactor, UnaryOperator, VisitMut, VisitorMut,
+    BinaryOperator, Cte, Expr, Query, Select, TableFactor, UnaryOperator, Visit, VisitMut, Visitor,
+    VisitorMut, visit_expressions,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -15,49 +18,44 @@ const SPELLED_OUT: &str = "(NOT EXISTS (SELECT 1 FROM (SELECT 1) AS dao_in (dao_
      AND (SELECT count(*) FROM (SELECT 1) AS dao_in (dao_value) WHERE dao_in.dao_value IS NULL) = 0 \
      AND (dao_x IS NOT NULL OR (SELECT count(*) FROM (SELECT 1) AS dao_in (dao_value)) = 0))";
 
-pub fn reread(select: &mut Select) {
+pub fn reread(select: &mut Select) -> Result<()> {
     let Select { selection, having, .. } = select;
-    selection.iter_mut().chain(having).for_each(by_itself);
+    selection.iter_mut().chain(having).try_for_each(by_itself)
 }
 
 /// One of the conditions that all must hold.
-fn by_itself(e: &mut Expr) {
+fn by_itself(e: &mut Expr) -> Result<()> {
     in_subquery(e);
     match e {
         Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-            by_itself(left);
-            by_itself(right);
+            by_itself(left)?;
+            by_itself(right)
         }
         Expr::Nested(e) => by_itself(e),
-        Expr::InSubquery { expr, negated: true, .. } if has_column(expr) => {}
+        Expr::InSubquery { expr, negated: true, .. } if has_column(expr) => Ok(()),
         e => anywhere(e),
     }
 }
 
-fn anywhere(e: &mut Expr) {
+fn anywhere(e: &mut Expr) -> Result<()> {
     in_subquery(e);
     match e {
         Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
-            anywhere(left);
-            anywhere(right);
+            anywhere(left)?;
+            anywhere(right)?;
         }
-        Expr::Nested(e) => anywhere(e),
+        Expr::Nested(e) => anywhere(e)?,
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => {
             let inner = bare(expr);
             in_subquery(inner);
-            if let Expr::InSubquery { expr: x, subquery, negated: false } = inner
-                && let Some(spelled) = spelled_out(x, subquery)
-            {
-                *e = spelled;
+            if let Expr::InSubquery { expr: x, subquery, negated: false } = inner {
+                *e = spelled_out(x, subquery)?;
             }
         }
-        Expr::InSubquery { expr, subquery, negated: true } => {
-            if let Some(spelled) = spelled_out(expr, subquery) {
-                *e = spelled;
-            }
-        }
+        Expr::InSubquery { expr, subquery, negated: true } => *e = spelled_out(expr, subquery)?,
         _ => {}
     }
+    Ok(())
 }
 
 /// Without the parentheses around it.
@@ -69,7 +67,6 @@ fn bare(mut e: &mut Expr) -> &mut Expr {
 }
 
 fn has_column(e: &Expr) -> bool {
-    use datafusion::sql::sqlparser::ast::visit_expressions;
     let column = |e: &Expr| match e {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
@@ -77,11 +74,62 @@ fn has_column(e: &Expr) -> bool {
     visit_expressions(e, column).is_break()
 }
 
-fn spelled_out(x: &Expr, subquery: &Query) -> Option<Expr> {
-    let parsed = Parser::new(&PostgreSqlDialect {}).try_with_sql(SPELLED_OUT).ok()?.parse_expr();
-    let mut e = parsed.ok()?;
-    let _ = e.visit(&mut Fill { x, subquery });
-    Some(e)
+fn spelled_out(x: &Expr, subquery: &Query) -> Result<Expr> {
+    let mut relations = Relations::default();
+    let _ = Visit::visit(subquery, &mut relations);
+    let outside = |e: &Expr| match e {
+        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+            [.., relation, _] if !relations.0.contains(&names::fold(relation)) => {
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        },
+        _ => ControlFlow::Continue(()),
+    };
+    if visit_expressions(subquery, outside).is_break() {
+        let text =
+            "NOT IN of a subquery that names what is outside of it is supported by itself alone";
+        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
+            .hint("write NOT EXISTS (SELECT ... WHERE x = y), and what a null is to mean"));
+    }
+    let wrong = |e| Error::new(SqlState::INTERNAL, format!("{SPELLED_OUT}: {e}"));
+    let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(SPELLED_OUT);
+    let mut e = parser.and_then(|mut parser| parser.parse_expr()).map_err(wrong)?;
+    let _ = VisitMut::visit(&mut e, &mut Fill { x, subquery });
+    Ok(e)
+}
+
+/// The names that columns may be told by within a query.
+#[derive(Default)]
+struct Relations(Vec<String>);
+
+impl Visitor for Relations {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let named = |cte: &Cte| names::fold(&cte.alias.name);
+        self.0.extend(query.with.iter().flat_map(|with| &with.cte_tables).map(named));
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        let (alias, name) = match factor {
+            TableFactor::Table { alias, name, .. } => {
+                (alias, name.0.last().and_then(|part| part.as_ident()))
+            }
+            TableFactor::Derived { alias, .. } | TableFactor::TableFunction { alias, .. } => {
+                (alias, None)
+            }
+            TableFactor::UNNEST { alias, .. } | TableFactor::NestedJoin { alias, .. } => {
+                (alias, None)
+            }
+            TableFactor::Function { alias, .. } => (alias, None),
+            _ => return ControlFlow::Continue(()),
+        };
+        let name = alias.as_ref().map(|alias| &alias.name).or(name);
+        self.0.extend(name.map(names::fold));
+        ControlFlow::Continue(())
+    }
 }
 
 struct Fill<'a> {

@@ -1,7 +1,7 @@
 //! Walks a statement: finds its relations and parameters, takes out version clauses, refuses what the planner would ignore.
 
 use super::relations::Name;
-use super::{errors, literals, merged, names, not_in, prepared, seconds, windows, zones};
+use super::{errors, exists, literals, merged, names, not_in, prepared, seconds, windows, zones};
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
 use datafusion::arrow::datatypes::{DataType, Field};
@@ -267,8 +267,8 @@ impl VisitorMut for Walk<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        not_in::reread(select);
-        continued(merged::reread(select))
+        exists::reread(select);
+        continued(not_in::reread(select).and_then(|()| merged::reread(select)))
     }
 
     fn post_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<Error> {
