@@ -95,7 +95,9 @@ PATTERNS = [
 ]  # fmt: skip
 SELECTOR = st.one_of(st.sampled_from(PATTERNS), st.lists(VALUES, max_size=4))
 
-# By key: what may stand there already, what takes its place.
+INDEXES = [":eavt", ":aevt", ":avet", ":vaet"]
+
+# By key: what may stand there already (of a type, or one of some values), what takes its place.
 PLACES = {
     "sql": (str, SQL),
     "query": ((str, list, dict), QUERY),
@@ -103,7 +105,7 @@ PLACES = {
     "args": (list, st.lists(st.one_of(VALUES, st.just([[["r", "?a", "?b"], ["?a", ":person/friend", "?b"]]])), max_size=3)),
     "eid": (object, ENTITY),
     "eids": (list, st.lists(ENTITY, max_size=3)),
-    "index": (str, st.sampled_from([":eavt", ":aevt", ":avet", ":vaet"])),
+    "index": (INDEXES, st.sampled_from(INDEXES)),
     "attrid": (object, ATTRIBUTE),
     "start": (object, VALUES),
     "end": (object, VALUES),
@@ -112,6 +114,10 @@ PLACES = {
 
 def forms_of(value):
     return isinstance(value, list) and all(isinstance(form, (list, dict)) for form in value)
+
+
+def fits(kind, value):
+    return value in kind if isinstance(kind, list) else isinstance(value, kind)
 
 
 def left_out(said, drawn):
@@ -140,7 +146,9 @@ def flatmap_query(context, query):
 def flatmap_body(context, body):
     if not isinstance(body, dict):
         return st.just(body)
-    places = {key: new for key, (kind, new) in PLACES.items() if key in body and isinstance(body[key], kind)}
+    places = {key: new for key, (kind, new) in PLACES.items() if key in body and fits(kind, body[key])}
+    if "eids" in places and len(body["eids"]) > 10_000:
+        del places["eids"]
     if forms_of(body.get("tx-data")):
         places["tx-data"] = st.lists(FORM, max_size=4)
     components = body.get("components")
