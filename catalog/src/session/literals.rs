@@ -4,6 +4,7 @@
 
 use super::{array_text, bytea};
 use crate::error::{Error, Result, SqlState};
+use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{DataType, Expr, Interval, Value, ValueWithSpan};
 
 /// `12:34` as `12:34:00`. None: nothing is missing.
@@ -13,6 +14,16 @@ pub fn with_seconds(text: &str) -> Option<String> {
     let (before, after) = (text.get(..end)?, text.get(end..)?);
     let bare = before.get(minutes..)?.bytes().all(|b| b.is_ascii_digit());
     (bare && !after.starts_with(':')).then(|| format!("{before}:00{after}"))
+}
+
+/// A text of a time with the seconds that Arrow wants; any other value as it is.
+pub fn whole(value: ScalarValue) -> ScalarValue {
+    match value {
+        ScalarValue::Utf8(Some(text)) => {
+            ScalarValue::Utf8(Some(with_seconds(&text).unwrap_or(text)))
+        }
+        value => value,
+    }
 }
 
 /// `1 mon +2 days -04:05:06.7` as `1 months 2 days -04 hours -05 minutes -06.7 seconds`. None: it has no such part.

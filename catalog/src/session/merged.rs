@@ -2,14 +2,12 @@
 //! takes the left side's, which is null where only the right one has a row; so the join is told by ON, and c by its meaning.
 
 use super::names;
+use super::syntax::{expression, outermost, query};
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem,
-    SetExpr, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Select, SelectItem, SetExpr,
+    TableFactor, TableWithJoins,
 };
-use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::parser::Parser;
-use std::ops::ControlFlow;
 
 pub fn reread(select: &mut Select) -> Result<()> {
     let merges = |join: &Join| match &join.join_operator {
@@ -38,9 +36,9 @@ pub fn reread(select: &mut Select) -> Result<()> {
         return Err(refused());
     };
     let equal = columns.iter().map(|c| format!("{left}.{c} = {right}.{c}")).collect::<Vec<_>>();
-    *by = JoinConstraint::On(parsed(&equal.join(" AND "))?);
+    *by = JoinConstraint::On(expression(&equal.join(" AND "))?);
     let merged = columns.iter().map(|c| {
-        let either = parsed(&format!("coalesce({left}.{c}, {right}.{c})"))?;
+        let either = expression(&format!("coalesce({left}.{c}, {right}.{c})"))?;
         Ok((c.clone(), either))
     });
     let merged = merged.collect::<Result<Vec<_>>>()?;
@@ -58,8 +56,14 @@ pub fn reread(select: &mut Select) -> Result<()> {
         }
     }
     select.projection = items;
-    let _ = select.visit(&mut Merge { merged: &merged, depth: 0 });
-    Ok(())
+    outermost(select, |e| {
+        if let Expr::Identifier(name) = e
+            && let Some(either) = find(&merged, name)
+        {
+            *e = either.clone();
+        }
+        Ok(())
+    })
 }
 
 fn refused() -> Error {
@@ -82,22 +86,13 @@ fn name(relation: &TableFactor) -> Option<Ident> {
     }
 }
 
-fn parsed(text: &str) -> Result<Expr> {
-    let wrong = |e| Error::new(SqlState::INTERNAL, format!("{text}: {e}"));
-    let parser = Parser::new(&GenericDialect {}).try_with_sql(text);
-    parser.and_then(|mut parser| parser.parse_expr()).map_err(wrong)
-}
-
 /// `*`: the merged columns, then what else the sides have.
 fn all(left: &Ident, right: &Ident, columns: &[Ident]) -> Result<Vec<SelectItem>> {
     let merged: Vec<String> = columns.iter().map(|c| format!("{c} AS {c}")).collect();
     let names: Vec<String> = columns.iter().map(Ident::to_string).collect();
     let (merged, names) = (merged.join(", "), names.join(", "));
     let text = format!("SELECT {merged}, {left}.* EXCLUDE ({names}), {right}.* EXCLUDE ({names})");
-    let wrong = |e| Error::new(SqlState::INTERNAL, format!("{text}: {e}"));
-    let parser = Parser::new(&GenericDialect {}).try_with_sql(&text);
-    let query = parser.and_then(|mut parser| parser.parse_query()).map_err(wrong)?;
-    match *query.body {
+    match *query(&text)?.body {
         SetExpr::Select(select) => Ok(select.projection),
         _ => Err(Error::new(SqlState::INTERNAL, format!("{text} is no SELECT"))),
     }
@@ -106,34 +101,4 @@ fn all(left: &Ident, right: &Ident, columns: &[Ident]) -> Result<Vec<SelectItem>
 fn find<'a>(merged: &'a [(Ident, Expr)], name: &Ident) -> Option<&'a Expr> {
     let name = names::fold(name);
     merged.iter().find(|(c, _)| names::fold(c) == name).map(|(_, e)| e)
-}
-
-/// Names of merged columns in one SELECT; what its subqueries name is theirs.
-struct Merge<'a> {
-    merged: &'a [(Ident, Expr)],
-    depth: usize,
-}
-
-impl VisitorMut for Merge<'_> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<()> {
-        if self.depth == 0
-            && let Expr::Identifier(name) = e
-            && let Some(either) = find(self.merged, name)
-        {
-            *e = either.clone();
-        }
-        ControlFlow::Continue(())
-    }
 }

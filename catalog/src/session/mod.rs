@@ -419,7 +419,7 @@ impl Session {
             cursors: Arc::clone(self.cursors.shown()),
         };
         let now = self.transaction.started().unwrap_or_else(|| self.now());
-        let zone = self.settings.get("timezone").unwrap_or("UTC").to_owned();
+        let zone = self.settings.zone().to_owned();
         functions::bind(&self.ctx, &info);
         self.extension.bind(&self.ctx, &info)?;
         let state = functions::state(&self.ctx, now, &zone);
@@ -456,7 +456,7 @@ impl Session {
         let lower = name.to_ascii_lowercase();
         let t = match lower.as_str() {
             settings::AS_OF | settings::SINCE if !value.trim().is_empty() => {
-                let zone = self.settings.get("timezone").unwrap_or("UTC");
+                let zone = self.settings.zone();
                 let moment = bound::of_text(&value, Kind::SystemTime, zone)?;
                 Some(bound::as_of(moment, &self.newest(), self.database.now()).await?)
             }

@@ -2,60 +2,81 @@
 //! neither x nor one of them is null. DataFusion knows nulls only where it stands by itself, about a column; elsewhere it is spelled
 //! out here.
 
+use super::errors::TOO_COMPLEX;
 use super::names;
 use super::references::in_subquery;
+use super::syntax::{expression, fill};
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Cte, Expr, Query, Select, TableFactor, UnaryOperator, Visit, VisitMut, Visitor,
-    VisitorMut, visit_expressions,
+    BinaryOperator, Cte, Expr, Query, Select, TableFactor, UnaryOperator, Visit, Visitor,
+    visit_expressions, visit_expressions_mut,
 };
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 use std::ops::ControlFlow;
 
-/// `dao_x` stands for what is looked for, `SELECT 1` for the subquery. A null that does not hold is as good as false here.
+/// `dao_x` stands for what is looked for, `dao_in` for the subquery. A null that does not hold is as good as false here.
 const SPELLED_OUT: &str = "(NOT EXISTS (SELECT 1 FROM (SELECT 1) AS dao_in (dao_value) WHERE dao_in.dao_value = dao_x) \
      AND (SELECT count(*) FROM (SELECT 1) AS dao_in (dao_value) WHERE dao_in.dao_value IS NULL) = 0 \
      AND (dao_x IS NOT NULL OR (SELECT count(*) FROM (SELECT 1) AS dao_in (dao_value)) = 0))";
 
-pub fn reread(select: &mut Select) -> Result<()> {
-    let Select { selection, having, .. } = select;
-    selection.iter_mut().chain(having).try_for_each(by_itself)
-}
+/// Subqueries are spelled out three times, those within them nine times: more of one statement are refused.
+const MAX_SPELLED_OUT: usize = 200;
 
-/// One of the conditions that all must hold.
-fn by_itself(e: &mut Expr) -> Result<()> {
-    in_subquery(e);
-    match e {
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-            by_itself(left)?;
-            by_itself(right)
-        }
-        Expr::Nested(e) => by_itself(e),
-        Expr::InSubquery { expr, negated: true, .. } if has_column(expr) => Ok(()),
-        e => anywhere(e),
+/// How many a statement had spelled out so far.
+#[derive(Default)]
+pub struct Spelled(usize);
+
+impl Spelled {
+    pub fn reread(&mut self, select: &mut Select) -> Result<()> {
+        let Select { selection, having, .. } = select;
+        selection.iter_mut().chain(having).try_for_each(|e| self.by_itself(e))
     }
-}
 
-fn anywhere(e: &mut Expr) -> Result<()> {
-    in_subquery(e);
-    match e {
-        Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
-            anywhere(left)?;
-            anywhere(right)?;
-        }
-        Expr::Nested(e) => anywhere(e)?,
-        Expr::UnaryOp { op: UnaryOperator::Not, expr } => {
-            let inner = bare(expr);
-            in_subquery(inner);
-            if let Expr::InSubquery { expr: x, subquery, negated: false } = inner {
-                *e = spelled_out(x, subquery)?;
+    /// One of the conditions that all must hold.
+    fn by_itself(&mut self, e: &mut Expr) -> Result<()> {
+        in_subquery(e);
+        match e {
+            Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+                self.by_itself(left)?;
+                self.by_itself(right)
             }
+            Expr::Nested(e) => self.by_itself(e),
+            Expr::InSubquery { expr, negated: true, .. } if has_column(expr) => Ok(()),
+            e => self.anywhere(e),
         }
-        Expr::InSubquery { expr, subquery, negated: true } => *e = spelled_out(expr, subquery)?,
-        _ => {}
     }
-    Ok(())
+
+    fn anywhere(&mut self, e: &mut Expr) -> Result<()> {
+        in_subquery(e);
+        match e {
+            Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
+                self.anywhere(left)?;
+                self.anywhere(right)?;
+            }
+            Expr::Nested(e) => self.anywhere(e)?,
+            Expr::UnaryOp { op: UnaryOperator::Not, expr } => {
+                let inner = bare(expr);
+                in_subquery(inner);
+                if let Expr::InSubquery { expr: x, subquery, negated: false } = inner {
+                    *e = self.spelled_out(x, subquery)?;
+                }
+            }
+            Expr::InSubquery { expr, subquery, negated: true } => {
+                *e = self.spelled_out(expr, subquery)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn spelled_out(&mut self, x: &Expr, subquery: &Query) -> Result<Expr> {
+        self.0 += 1;
+        if self.0 > MAX_SPELLED_OUT {
+            let text = "NOT IN of subqueries within one another, beside OR, is nested too deeply";
+            return Err(Error::new(TOO_COMPLEX, text)
+                .hint("write NOT EXISTS (SELECT ... WHERE x = y), and what a null is to mean"));
+        }
+        spelled_out(x, subquery)
+    }
 }
 
 /// Without the parentheses around it.
@@ -92,10 +113,15 @@ fn spelled_out(x: &Expr, subquery: &Query) -> Result<Expr> {
         return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
             .hint("write NOT EXISTS (SELECT ... WHERE x = y), and what a null is to mean"));
     }
-    let wrong = |e| Error::new(SqlState::INTERNAL, format!("{SPELLED_OUT}: {e}"));
-    let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(SPELLED_OUT);
-    let mut e = parser.and_then(|mut parser| parser.parse_expr()).map_err(wrong)?;
-    let _ = VisitMut::visit(&mut e, &mut Fill { x, subquery });
+    let mut e = expression(SPELLED_OUT)?;
+    // Before the subquery is in its place: that may say `dao_x` itself.
+    let _ = visit_expressions_mut(&mut e, |e| {
+        if matches!(e, Expr::Identifier(name) if name.value == "dao_x") {
+            *e = Expr::Nested(Box::new(x.clone()));
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    fill(&mut e, "dao_in", subquery);
     Ok(e)
 }
 
@@ -128,30 +154,6 @@ impl Visitor for Relations {
         };
         let name = alias.as_ref().map(|alias| &alias.name).or(name);
         self.0.extend(name.map(names::fold));
-        ControlFlow::Continue(())
-    }
-}
-
-struct Fill<'a> {
-    x: &'a Expr,
-    subquery: &'a Query,
-}
-
-impl VisitorMut for Fill<'_> {
-    type Break = ();
-
-    // After what is put in was visited: it may say `dao_x` itself.
-    fn post_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<()> {
-        if matches!(e, Expr::Identifier(name) if name.value == "dao_x") {
-            *e = Expr::Nested(Box::new(self.x.clone()));
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Derived { subquery, .. } = factor {
-            **subquery = self.subquery.clone();
-        }
         ControlFlow::Continue(())
     }
 }

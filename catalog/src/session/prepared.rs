@@ -55,7 +55,7 @@ impl Session {
             )
             .hint("DEALLOCATE those that are done"));
         }
-        let zone = self.settings.get("timezone").unwrap_or("UTC");
+        let zone = self.settings.zone();
         let types = types.iter().map(|t| arrow_type(t, zone).map(Some));
         let types = types.collect::<Result<Vec<_>>>()?;
         let statement = Statement { ast: Arc::new(inner.clone()), ..whole.clone() };

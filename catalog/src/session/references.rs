@@ -1,7 +1,9 @@
 //! Walks a statement: finds its relations and parameters, takes out version clauses, refuses what the planner would ignore.
 
+use super::not_in::Spelled;
 use super::relations::Name;
-use super::{errors, exists, literals, merged, names, not_in, prepared, seconds, windows, zones};
+use super::syntax::continued;
+use super::{errors, exists, literals, merged, names, prepared, seconds, windows, zones};
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
 use datafusion::arrow::datatypes::{DataType, Field};
@@ -60,6 +62,7 @@ struct Walk<'a> {
     functions: &'static [&'static str],
     found: References,
     frames: Vec<Frame>,
+    spelled: Spelled,
 }
 
 /// Takes the version clauses and the calls of `functions` out of the statement and says what it refers to; `text` is what it
@@ -71,7 +74,8 @@ pub fn references(
     functions: &'static [&'static str],
 ) -> Result<References> {
     let found = References::default();
-    let mut walk = Walk { text, database, functions, found, frames: Vec::new() };
+    let (frames, spelled) = (Vec::new(), Spelled::default());
+    let mut walk = Walk { text, database, functions, found, frames, spelled };
     match statement.visit(&mut walk) {
         ControlFlow::Break(e) => Err(e),
         ControlFlow::Continue(()) => Ok(walk.found),
@@ -260,23 +264,17 @@ impl VisitorMut for Walk<'_> {
             self.found.casts.push((n, texts));
         }
         in_subquery(e);
-        match literals::reread(e) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => ControlFlow::Break(error),
-        }
+        continued(literals::reread(e))
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        exists::reread(select);
-        continued(not_in::reread(select).and_then(|()| merged::reread(select)))
+        let done = exists::reread(select).and_then(|()| self.spelled.reread(select));
+        continued(done.and_then(|()| merged::reread(select)))
     }
 
     fn post_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<Error> {
         seconds::reread(e);
-        match zones::reread(e) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => ControlFlow::Break(error),
-        }
+        continued(zones::reread(e))
     }
 
     fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<Error> {
@@ -295,13 +293,6 @@ impl VisitorMut for Walk<'_> {
             }
         }
         ControlFlow::Continue(())
-    }
-}
-
-fn continued(done: Result<()>) -> ControlFlow<Error> {
-    match done {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(e) => ControlFlow::Break(e),
     }
 }
 

@@ -179,12 +179,9 @@ impl Session {
         let scope = bound.scope(self.extension.as_ref(), Parameters::Values(&[]));
         let mut values = Vec::with_capacity(types.len());
         for (argument, ty) in arguments.iter().zip(&types) {
-            let value = match plan::constant_value(&scope, argument)? {
-                ScalarValue::Utf8(Some(text)) if matches!(ty, DataType::Timestamp(..)) => {
-                    ScalarValue::Utf8(Some(literals::with_seconds(&text).unwrap_or(text)))
-                }
-                value => value,
-            };
+            let value = plan::constant_value(&scope, argument)?;
+            let time = matches!(ty, DataType::Timestamp(..));
+            let value = if time { literals::whole(value) } else { value };
             values.push(value.cast_to(ty)?);
         }
         Ok((prepared.statement, values))

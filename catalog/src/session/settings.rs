@@ -134,6 +134,11 @@ impl Settings {
         self.before = Some(self.session.clone());
     }
 
+    /// The session's zone.
+    pub fn zone(&self) -> &str {
+        self.get("timezone").unwrap_or("UTC")
+    }
+
     /// To come back to, within a transaction.
     pub fn mark(&self) -> Mark {
         Mark { session: self.session.clone(), local: self.local.clone() }

@@ -1,10 +1,11 @@
 //! Windows that refine a named one (`OVER (w ORDER BY x)`) have what that one says, too: DataFusion forgets it.
 
 use super::names;
+use super::syntax::continued;
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
-    Expr, NamedWindowDefinition, NamedWindowExpr, Query, Select, SetExpr, WindowSpec, WindowType,
-    visit_expressions_mut,
+    Expr, NamedWindowDefinition, NamedWindowExpr, Query, Select, SetExpr, VisitMut, WindowSpec,
+    WindowType, visit_expressions_mut,
 };
 use std::ops::ControlFlow;
 
@@ -32,16 +33,13 @@ fn named(select: &mut Select) -> Result<Known> {
     Ok(known)
 }
 
-fn over(part: &mut impl datafusion::sql::sqlparser::ast::VisitMut, known: &Known) -> Result<()> {
+fn over(part: &mut impl VisitMut, known: &Known) -> Result<()> {
     let refined = visit_expressions_mut(part, |e| {
         let Expr::Function(function) = e else { return ControlFlow::Continue(()) };
         let Some(WindowType::WindowSpec(spec)) = &mut function.over else {
             return ControlFlow::Continue(());
         };
-        match complete(spec, known) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(e) => ControlFlow::Break(e),
-        }
+        continued(complete(spec, known))
     });
     match refined {
         ControlFlow::Continue(()) => Ok(()),

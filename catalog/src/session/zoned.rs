@@ -37,8 +37,11 @@ impl ZonedCasts {
         let read = match (&from, zoned(to)) {
             // One that names a zone of its own has that.
             (DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8, in_zone) => {
-                let text = Box::new(whole(*expr));
-                if in_zone { Expr::Cast(Cast::new(text, here)) } else { *text }
+                let text = match *expr {
+                    Expr::Literal(text, about) => Expr::Literal(literals::whole(text), about),
+                    text => text,
+                };
+                if in_zone { Expr::Cast(Cast::new(Box::new(text), here)) } else { text }
             }
             _ if zone == UTC => return Ok(Transformed::no(Expr::Cast(Cast { expr, field }))),
             (DataType::Timestamp(_, Some(_)), false) => self.elsewhere(*expr, zone, here),
@@ -56,17 +59,6 @@ impl ZonedCasts {
         let here = Expr::Cast(Cast::new(Box::new(Expr::Literal(ScalarValue::Null, None)), here));
         let args = vec![time, name, here];
         Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&self.at_time_zone), args))
-    }
-}
-
-/// A literal with the seconds that Arrow wants.
-fn whole(text: Expr) -> Expr {
-    match text {
-        Expr::Literal(ScalarValue::Utf8(Some(text)), metadata) => {
-            let text = literals::with_seconds(&text).unwrap_or(text);
-            Expr::Literal(ScalarValue::Utf8(Some(text)), metadata)
-        }
-        text => text,
     }
 }
 
