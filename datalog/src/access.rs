@@ -169,13 +169,23 @@ pub fn datoms<'a>(
         if components.len() > order.len() {
             return Err(refused(format!("an index has at most {} components", order.len())));
         }
+        let db = open(at).await?;
         let mut datoms = Datoms::new();
         for (name, component) in order.iter().zip(components) {
-            datoms.bind(name, component.clone());
+            // An id stands for what names it: ids are what the datoms have.
+            let id = match (*name, index) {
+                ("?e", _) | ("?v", Index::Vaet) => {
+                    entities(&db, std::slice::from_ref(component)).await?.pop().flatten()
+                }
+                ("?a", _) => attribute(&db, component),
+                _ => None,
+            };
+            let id = id.map(|e| node(Form::Value(Value::Long(e))));
+            datoms.bind(name, id.unwrap_or_else(|| component.clone()));
         }
         let with_attribute = order.iter().take(components.len()).any(|c| *c == "?a");
         if index == Index::Vaet && !with_attribute {
-            only_references(&mut datoms, &*open(at).await?);
+            only_references(&mut datoms, &db);
         }
         if index == Index::Avet && components.is_empty() {
             return Err(refused(":avet needs an attribute").hint("[:person/name]"));

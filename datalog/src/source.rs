@@ -45,6 +45,16 @@ pub struct DbSource {
     pub stats: BTreeMap<Attr, Vec<AttributeStat>>,
 }
 
+/// A whole number of this type, where it is another's and fits.
+pub fn whole(v: &Value, ty: ValueType) -> Value {
+    let fits = match (v, ty) {
+        (Value::Long(n), ValueType::Bigint) => Some(Value::Bigint(Arc::new((*n).into()))),
+        (Value::Bigint(n), ValueType::Long) => i64::try_from(n.as_ref()).ok().map(Value::Long),
+        _ => None,
+    };
+    fits.unwrap_or_else(|| v.clone())
+}
+
 impl fmt::Debug for DbSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}", self.database.name(), self.snapshot.t())
@@ -73,6 +83,14 @@ impl DbSource {
 
     pub fn types(&self, a: &Attr) -> Vec<ValueType> {
         self.stats.get(a).into_iter().flatten().map(|s| s.value_type).collect()
+    }
+
+    /// A whole number as the values of an attribute are, where all are of one type: 5 and 5N are equal.
+    pub fn held(&self, a: &Attr, v: &Value) -> Value {
+        match self.types(a).as_slice() {
+            [one] => whole(v, *one),
+            _ => v.clone(),
+        }
     }
 
     pub fn attribute(&self, a: &Attr) -> Option<&Attribute> {

@@ -232,7 +232,7 @@ impl Planner<'_> {
             let same = crate::functions::internal("identity").map(|function| {
                 let args = vec![Slot::Var(origin.clone())];
                 let to = crate::resolve::Out::Slot(Slot::Var(at.clone()));
-                Goal::Bind(crate::resolve::Apply { function, args }, to)
+                Goal::Bind(crate::resolve::Apply::new(function, args), to)
             });
             first = renamed.into_iter().chain(same).collect();
         }

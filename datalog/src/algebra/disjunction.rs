@@ -8,7 +8,7 @@
 
 use super::{Column, Node, Place, Plan, Planner, Star, Test};
 use crate::query::Var;
-use crate::resolve::{Apply, Slot};
+use crate::resolve::Slot;
 use crate::source::{DbSource, Source};
 use crate::value::Kind;
 use daodb_storage::{Attr, ValueType};
@@ -141,10 +141,7 @@ fn renamed(test: &Test, names: &BTreeMap<&Var, &Var>) -> Option<Test> {
         other => Some(other.clone()),
     };
     Some(match test {
-        Test::Holds(apply) => {
-            let args = apply.args.iter().map(slot).collect::<Option<_>>()?;
-            Test::Holds(Apply { function: apply.function, args })
-        }
+        Test::Holds(apply) => Test::Holds(apply.with(&slot)?),
         Test::Same(v, other) => Test::Same(var(v)?, slot(other)?),
         Test::Present(v) => Test::Present(var(v)?),
         Test::Any(any) => {

@@ -30,13 +30,7 @@ impl Planner<'_> {
         if let Some(value) = constant(apply)? {
             return self.spread(plan, apply, out, &value);
         }
-        // A value that is taken over has the kind of what it is taken from.
-        let identity = matches!(apply.function.name, "identity" | "ground" | "untuple");
-        let kinds: Vec<Kind> = apply.args.iter().map(|a| kind(&plan, a)).collect();
-        let kind = match kinds.as_slice() {
-            [one] if identity => *one,
-            kinds => apply.function.kind(kinds),
-        };
+        let kind = plan.kind_of(apply);
         let var = match out {
             Out::Slot(Slot::Var(v)) if !plan.has(v) => v.clone(),
             _ => self.fresh(),
@@ -99,10 +93,10 @@ impl Planner<'_> {
         let (mut vars, mut rows) = (Vec::new(), vec![Vec::new()]);
         let fits = rows_of(out, value, &mut vars, &mut rows);
         if !fits {
-            return Err(wrong(
-                apply,
-                &format!("{} cannot be taken apart as {out}", to_form(value)),
-            ));
+            return Err(wrong(format!(
+                "{apply}: {} cannot be taken apart as {out}",
+                to_form(value)
+            )));
         }
         rows.sort_unstable();
         rows.dedup();
@@ -249,7 +243,7 @@ fn kind(plan: &Plan, slot: &Slot) -> Kind {
 
 pub fn call(name: &str, args: Vec<Slot>) -> Result<Apply> {
     match crate::functions::internal(name) {
-        Some(function) => Ok(Apply { function, args }),
+        Some(function) => Ok(Apply::new(function, args)),
         None => Err(Stuck::Wrong(
             Fault::new(Default::default(), format!("there is no function {name}"))
                 .state(SqlState::INTERNAL),
@@ -259,23 +253,11 @@ pub fn call(name: &str, args: Vec<Slot>) -> Result<Apply> {
 
 /// The value where all arguments are constants.
 pub fn constant(apply: &Apply) -> Result<Option<Cell>> {
-    let cells: Option<Vec<Cell>> = apply
-        .args
-        .iter()
-        .map(|a| match a {
-            Slot::Const(c) => Some(c.clone()),
-            _ => None,
-        })
-        .collect();
-    let Some(cells) = cells else { return Ok(None) };
-    (apply.function.eval)(&cells).map(Some).map_err(|e| wrong(apply, &e))
+    apply.constant().map_err(wrong)
 }
 
-fn wrong(apply: &Apply, why: &str) -> Stuck {
-    Stuck::Wrong(
-        Fault::new(Default::default(), format!("{apply}: {why}"))
-            .state(SqlState::INVALID_PARAMETER_VALUE),
-    )
+fn wrong(why: String) -> Stuck {
+    Stuck::Wrong(Fault::new(Default::default(), why).state(SqlState::INVALID_PARAMETER_VALUE))
 }
 
 /// Appends what a value binds to each row; false where it cannot be taken apart so.

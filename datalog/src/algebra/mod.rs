@@ -157,6 +157,11 @@ impl Plan {
     pub fn column(&self, var: &Var) -> Option<&Column> {
         self.columns.iter().find(|c| c.var == *var)
     }
+    /// The kind of what a call gives over these columns.
+    pub fn kind_of(&self, apply: &Apply) -> Kind {
+        let of = |v: &Var| Some(self.column(v).map_or(Kind::Any, |c| c.kind));
+        apply.kind(&of).unwrap_or(Kind::Any)
+    }
     pub fn has(&self, var: &Var) -> bool {
         self.column(var).is_some()
     }

@@ -378,21 +378,7 @@ fn branch_kinds<'a>(branch: &'a Branch, rules: &[Vec<Option<Kind>>]) -> BTreeMap
     for _ in 0..branch.steps.len() {
         for step in &branch.steps {
             let Step::Bind(apply, to) = step else { continue };
-            let args: Option<Vec<Kind>> = apply
-                .args
-                .iter()
-                .map(|a| match a {
-                    Slot::Var(v) => out.get(v).copied(),
-                    Slot::Const(Some(v)) => Some(Kind::of(v.value_type())),
-                    _ => Some(Kind::Any),
-                })
-                .collect();
-            let Some(args) = args else { continue };
-            let identity = matches!(apply.function.name, "identity" | "ground" | "untuple");
-            let kind = match args.as_slice() {
-                [one] if identity => *one,
-                args => apply.function.kind(args),
-            };
+            let Some(kind) = apply.kind(&|v| out.get(v).copied()) else { continue };
             let mut vars = BTreeSet::new();
             to.vars(&mut vars);
             for v in vars {

@@ -119,8 +119,11 @@ fn order(a: &Value, b: &Value) -> Ordering {
 }
 
 fn doubles(values: &[Value]) -> Result<Vec<f64>, String> {
-    let double = |v: &Value| to_double(v).ok_or_else(|| format!("{v} is no number"));
     values.iter().map(double).collect()
+}
+
+fn double(v: &Value) -> Result<f64, String> {
+    to_double(v).ok_or_else(|| format!("{v} is no number"))
 }
 
 fn mean(values: &[f64]) -> Option<f64> {
@@ -133,8 +136,8 @@ fn variance(values: &[f64]) -> Option<f64> {
     Some(squares.sum::<f64>() / values.len() as f64)
 }
 
+/// Of an even number of values the mean of the two in the middle, without its fraction: as Datomic.
 fn median(mut values: Vec<Value>) -> Result<Cell, String> {
-    doubles(&values)?;
     values.sort_by(order);
     let middle = values.len() / 2;
     let Some(high) = values.get(middle) else { return Ok(None) };
@@ -147,8 +150,8 @@ fn median(mut values: Vec<Value>) -> Result<Cell, String> {
             Value::Long(((i128::from(*a) + i128::from(*b)) / 2) as i64)
         }
         (a, b) => {
-            let (Some(a), Some(b)) = (to_double(a), to_double(b)) else { return Ok(None) };
-            Value::Double((a + b) / 2.0)
+            let (a, b) = (double(a)?, double(b)?);
+            Value::Double(((a + b) / 2.0).trunc())
         }
     }))
 }

@@ -4,7 +4,7 @@
 use crate::algebra::rules::{Branch, Fixpoint, Step};
 use crate::functions::Function;
 use crate::query::Var;
-use crate::resolve::{Apply, Out, Slot};
+use crate::resolve::{Apply, Argument, Out, Slot};
 use crate::value::Cell;
 use std::collections::BTreeMap;
 
@@ -31,6 +31,13 @@ pub enum Known {
     Const(Cell),
 }
 
+/// An argument of a function.
+#[derive(Debug)]
+pub enum Given {
+    Known(Known),
+    Call(&'static Function, Vec<Given>),
+}
+
 /// Where the columns of a row go.
 #[derive(Debug)]
 pub struct Match {
@@ -48,8 +55,8 @@ pub enum Operation {
     Match(Match),
     /// No row has these values.
     None(From, Vec<(usize, Known)>),
-    Test(&'static Function, Vec<Known>),
-    Bind(&'static Function, Vec<Known>, Take),
+    Test(&'static Function, Vec<Given>),
+    Bind(&'static Function, Vec<Given>, Take),
 }
 
 /// What a value binds or must be.
@@ -198,8 +205,12 @@ impl Compiler {
         }
     }
 
-    fn args(&self, apply: &Apply) -> Vec<Known> {
-        apply.args.iter().map(|a| self.known(a).unwrap_or(Known::Const(None))).collect()
+    fn args(&self, apply: &Apply) -> Vec<Given> {
+        let given = |a: &Argument| match a {
+            Argument::Slot(slot) => Given::Known(self.known(slot).unwrap_or(Known::Const(None))),
+            Argument::Call(call) => Given::Call(call.function, self.args(call)),
+        };
+        apply.args.iter().map(given).collect()
     }
 
     fn take(&mut self, out: &Out) -> Take {

@@ -7,7 +7,7 @@
 //!     after it the rows before the last round; what comes out and is not there yet is of this round
 //! ```
 
-use super::program::{Age, From, Known, Match, Operation, Program, Take, programs};
+use super::program::{Age, From, Given, Known, Match, Operation, Program, Take, programs};
 use super::rows::{Cursor, Rows};
 use super::words::Words;
 use crate::algebra::rules::Fixpoint;
@@ -329,13 +329,18 @@ impl Run {
     fn call(
         &self,
         function: &crate::functions::Function,
-        args: &[Known],
+        args: &[Given],
         registers: &[u32],
     ) -> Result<Cell> {
-        let args: Vec<Cell> = args.iter().map(|a| self.cell(a, registers)).collect();
-        (function.eval)(&args).map_err(|why| {
-            let shown: Vec<String> =
-                args.iter().map(|c| crate::value::to_form(c).to_string()).collect();
+        let args: Vec<Cell> = args
+            .iter()
+            .map(|a| match a {
+                Given::Known(known) => Ok(self.cell(known, registers)),
+                Given::Call(function, args) => self.call(function, args, registers),
+            })
+            .collect::<Result<_>>()?;
+        function.call(&args).map_err(|why| {
+            let shown: Vec<String> = args.iter().map(crate::value::told).collect();
             let text = format!("({} {}): {why}", function.name, shown.join(" "));
             Error::new(SqlState::INVALID_PARAMETER_VALUE, text).into()
         })

@@ -3,7 +3,7 @@
 use super::compare::{boolean, clojure_equal};
 use super::text::long;
 use super::{Function, Gives, MANY, function};
-use crate::value::{Cell, to_form};
+use crate::value::{Cell, told};
 use daodb_storage::Value;
 
 pub const ALL: &[Function] = &[
@@ -26,13 +26,7 @@ pub const ALL: &[Function] = &[
         boolean(items(&a[0])?.iter().any(|x| clojure_equal(x, &a[1]) || is_pair_of(x, &a[1])))
     }),
     function("get", 2..=3, Gives::Any, |a| {
-        let items = items(&a[0])?;
-        let found = items.iter().find_map(|x| match x {
-            Some(Value::Tuple(pair)) if is_pair_of(x, &a[1]) => Some(pair[1].clone()),
-            x if clojure_equal(x, &a[1]) => Some(x.clone()),
-            _ => None,
-        });
-        Ok(found.unwrap_or_else(|| a.get(2).cloned().flatten()))
+        Ok(get(&a[0], &a[1]).unwrap_or_else(|| a.get(2).cloned().flatten()))
     }),
     function("nth", 2..=3, Gives::Any, |a| {
         let at = match &a[1] {
@@ -42,7 +36,7 @@ pub const ALL: &[Function] = &[
         match (at.and_then(|at| items(&a[0]).ok()?.get(at)), a.get(2)) {
             (Some(v), _) => Ok(v.clone()),
             (None, Some(default)) => Ok(default.clone()),
-            (None, None) => Err(format!("there is no item {}", to_form(&a[1]))),
+            (None, None) => Err(format!("there is no item {}", told(&a[1]))),
         }
     }),
     function("first", 1..=1, Gives::Any, |a| Ok(items(&a[0])?.first().cloned().flatten())),
@@ -50,11 +44,26 @@ pub const ALL: &[Function] = &[
     function("last", 1..=1, Gives::Any, |a| Ok(items(&a[0])?.last().cloned().flatten())),
 ];
 
-fn items(v: &Cell) -> Result<&[Cell], String> {
+pub fn items(v: &Cell) -> Result<&[Cell], String> {
     match v {
         None => Ok(&[]),
         Some(Value::Tuple(parts)) => Ok(parts),
-        other => Err(format!("{} is no collection", to_form(other))),
+        other => Err(format!("{} is no collection", told(other))),
+    }
+}
+
+/// Of a map what a key has, of a vector what stands in a place, of a set the member.
+fn get(of: &Cell, key: &Cell) -> Option<Cell> {
+    let Some(Value::Tuple(items)) = of else { return None };
+    let is_map = items.iter().all(|x| matches!(x, Some(Value::Tuple(pair)) if pair.len() == 2));
+    let of_map = items.iter().find_map(|x| match x {
+        Some(Value::Tuple(pair)) if is_pair_of(x, key) => Some(pair[1].clone()),
+        _ => None,
+    });
+    match (of_map, key) {
+        (Some(found), _) if is_map => Some(found),
+        (_, Some(Value::Long(at))) => items.get(usize::try_from(*at).ok()?).cloned(),
+        _ => items.iter().find(|x| clojure_equal(x, key)).cloned(),
     }
 }
 
@@ -72,7 +81,7 @@ pub const INTERNAL: &[Function] = &[
         (Some(Value::String(text)), Some(Value::String(wanted))) => {
             Ok(Some(Value::Double(score(text, wanted))))
         }
-        (Some(Value::String(_)), other) => Err(format!("{} is no text", to_form(other))),
+        (Some(Value::String(_)), other) => Err(format!("{} is no text", told(other))),
         _ => Ok(Some(Value::Double(0.0))),
     }),
     function("first-name", 1..=MANY, Gives::Any, |a| Ok(chosen(a).and_then(|p| p[0].clone()))),

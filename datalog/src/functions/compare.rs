@@ -40,6 +40,17 @@ pub const ALL: &[Function] = &[
         }
     }),
     function("not", 1..=1, Gives::Boolean, |a| boolean(!truth(&a[0]))),
+    function("and", 0..=MANY, Gives::Any, |a| {
+        let first = a.iter().find(|v| !truth(v)).or(a.last());
+        Ok(first.cloned().unwrap_or(Some(Value::Boolean(true))))
+    }),
+    function("or", 0..=MANY, Gives::Any, |a| {
+        Ok(a.iter().find(|v| truth(v)).or(a.last()).cloned().flatten())
+    }),
+    function("if", 2..=3, Gives::Any, |a| match truth(&a[0]) {
+        true => Ok(a[1].clone()),
+        false => Ok(a.get(2).cloned().flatten()),
+    }),
     function("identity", 1..=1, Gives::Any, |a| Ok(a[0].clone())),
     function("boolean", 1..=1, Gives::Boolean, |a| boolean(truth(&a[0]))),
     function("nil?", 1..=1, Gives::Boolean, |a| boolean(a[0].is_none())),

@@ -29,23 +29,50 @@ pub const ALL: &[Function] = &[
     function("dec", 1..=1, Gives::Number, |a| binary(&a[0], &Some(Value::Long(1)), &SUBTRACT)),
     function("min", 1..=MANY, Gives::Number, |a| extreme(a, false)),
     function("max", 1..=MANY, Gives::Number, |a| extreme(a, true)),
-    function("abs", 1..=1, Gives::Number, |a| match &a[0] {
-        Some(Value::Long(n)) => n.checked_abs().map(|n| Some(Value::Long(n))).ok_or_else(overflow),
-        Some(Value::Double(d)) => Ok(Some(Value::Double(d.abs()))),
-        Some(Value::Bigint(n)) => Ok(Some(Value::Bigint(Arc::new(n.abs())))),
-        Some(Value::Bigdec(d)) => Ok(Some(Value::Bigdec(Arc::new(d.abs())))),
-        other => Err(no_number(other)),
-    }),
+    function("abs", 1..=1, Gives::Number, absolute),
     function("zero?", 1..=1, Gives::Boolean, |a| sign(&a[0], |o| o.is_eq())),
     function("pos?", 1..=1, Gives::Boolean, |a| sign(&a[0], |o| o.is_gt())),
     function("neg?", 1..=1, Gives::Boolean, |a| sign(&a[0], |o| o.is_lt())),
     function("even?", 1..=1, Gives::Boolean, |a| parity(&a[0], false)),
     function("odd?", 1..=1, Gives::Boolean, |a| parity(&a[0], true)),
+    function("Math/abs", 1..=1, Gives::Number, absolute),
+    function("Math/sqrt", 1..=1, Gives::Double, |a| doubles(a, |d| d[0].sqrt())),
+    function("Math/pow", 2..=2, Gives::Double, |a| doubles(a, |d| d[0].powf(d[1]))),
+    function("Math/floor", 1..=1, Gives::Double, |a| doubles(a, |d| d[0].floor())),
+    function("Math/ceil", 1..=1, Gives::Double, |a| doubles(a, |d| d[0].ceil())),
+    function("Math/round", 1..=1, Gives::Long, |a| {
+        // A double beyond the longs is the nearest long: Java's saturates, too.
+        let rounded = doubles(a, |d| (d[0] + 0.5).floor())?;
+        Ok(rounded.and_then(|v| to_double(&v)).map(|d| Value::Long(d as i64)))
+    }),
+    function("bit-and", 2..=2, Gives::Long, |a| bits(a, |x, y| x & y)),
+    function("bit-or", 2..=2, Gives::Long, |a| bits(a, |x, y| x | y)),
+    function("bit-xor", 2..=2, Gives::Long, |a| bits(a, |x, y| x ^ y)),
+    function("parse-long", 1..=1, Gives::Any, |a| {
+        Ok(super::text::string(&a[0])?.parse().ok().map(Value::Long))
+    }),
+    function("parse-double", 1..=1, Gives::Any, |a| {
+        Ok(super::text::string(&a[0])?.parse().ok().map(Value::Double))
+    }),
+    function("bigint", 1..=1, Gives::Any, |a| {
+        let whole = a[0].as_ref().and_then(to_decimal_or_double);
+        let whole =
+            whole.map(|d| d.with_scale_round(0, RoundingMode::Down).into_bigint_and_scale().0);
+        whole.map(|n| Some(Value::Bigint(Arc::new(n)))).ok_or_else(|| no_number(&a[0]))
+    }),
+    function("bigdec", 1..=1, Gives::Any, |a| {
+        let decimal = a[0].as_ref().and_then(to_decimal_or_double);
+        decimal.map(|d| Some(Value::Bigdec(Arc::new(d)))).ok_or_else(|| no_number(&a[0]))
+    }),
     function("double", 1..=1, Gives::Double, |a| {
         a[0].as_ref()
             .and_then(to_double)
             .map(|d| Some(Value::Double(d)))
             .ok_or_else(|| no_number(&a[0]))
+    }),
+    function("Long/parseLong", 1..=1, Gives::Long, |a| {
+        let text = super::text::string(&a[0])?;
+        text.parse().map(|n| Some(Value::Long(n))).map_err(|_| format!("{text:?} is no long"))
     }),
     function("long", 1..=1, Gives::Long, |a| match &a[0] {
         Some(Value::Double(d)) if d.is_finite() && d.abs() < 9.3e18 => {
@@ -162,6 +189,37 @@ pub fn no_number(v: &Cell) -> String {
     }
 }
 
+fn absolute(args: &[Cell]) -> Result<Cell, String> {
+    match &args[0] {
+        Some(Value::Long(n)) => n.checked_abs().map(|n| Some(Value::Long(n))).ok_or_else(overflow),
+        Some(Value::Double(d)) => Ok(Some(Value::Double(d.abs()))),
+        Some(Value::Bigint(n)) => Ok(Some(Value::Bigint(Arc::new(n.abs())))),
+        Some(Value::Bigdec(d)) => Ok(Some(Value::Bigdec(Arc::new(d.abs())))),
+        other => Err(no_number(other)),
+    }
+}
+
+fn doubles(args: &[Cell], f: impl Fn(&[f64]) -> f64) -> Result<Cell, String> {
+    let of = |v: &Cell| v.as_ref().and_then(to_double).ok_or_else(|| no_number(v));
+    let args: Vec<f64> = args.iter().map(of).collect::<Result<_, _>>()?;
+    Ok(Some(Value::Double(f(&args))))
+}
+
+fn bits(args: &[Cell], f: fn(i64, i64) -> i64) -> Result<Cell, String> {
+    match args {
+        [Some(Value::Long(x)), Some(Value::Long(y))] => Ok(Some(Value::Long(f(*x, *y)))),
+        _ => Err("two longs are needed".to_owned()),
+    }
+}
+
+/// A double as the decimal that shows it.
+fn to_decimal_or_double(v: &Value) -> Option<BigDecimal> {
+    match v {
+        Value::Double(d) => d.to_string().parse().ok(),
+        v => to_decimal(v),
+    }
+}
+
 fn fold(args: &[Cell], first: Value, operation: &Operation) -> Result<Cell, String> {
     args.iter().try_fold(Some(first), |sum, x| binary(&sum, x, operation))
 }
@@ -236,6 +294,6 @@ fn parity(v: &Cell, odd: bool) -> Result<Cell, String> {
     match v {
         Some(Value::Long(n)) => super::compare::boolean((n & 1 == 1) == odd),
         Some(Value::Bigint(n)) => super::compare::boolean(n.bit(0) == odd),
-        other => Err(format!("{} is no integer", crate::value::to_form(other))),
+        other => Err(format!("{} is no integer", crate::value::told(other))),
     }
 }

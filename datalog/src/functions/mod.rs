@@ -1,12 +1,13 @@
 //! The functions that clauses call, of clojure.core and clojure.string, over values.
 //!
-//! One file a subject: [`compare`], [`math`], [`text`], [`patterns`], [`collection`]. What needs a database (`get-else`, `missing?`) is no
+//! One file a subject: [`compare`], [`math`], [`text`], [`patterns`], [`collection`], [`sequence`]. What needs a database (`get-else`, `missing?`) is no
 //! function of values and stands with the clauses.
 
 mod collection;
 mod compare;
 mod math;
 mod patterns;
+mod sequence;
 mod text;
 
 pub use compare::{number_order, to_double, truth};
@@ -14,7 +15,7 @@ pub use math::add;
 
 use crate::value::{Cell, Kind};
 use daodb_catalog::nearest::nearest;
-use daodb_storage::ValueType;
+use daodb_storage::{Value, ValueType};
 use std::ops::RangeInclusive;
 
 /// What a function makes of the kinds of its arguments.
@@ -34,8 +35,7 @@ pub struct Function {
     pub name: &'static str,
     pub arity: RangeInclusive<usize>,
     pub gives: Gives,
-    /// An error says what is wrong with the values.
-    pub eval: fn(&[Cell]) -> Result<Cell, String>,
+    eval: fn(&[Cell]) -> Result<Cell, String>,
 }
 
 /// There is one function of each name.
@@ -51,7 +51,33 @@ impl std::fmt::Debug for Function {
     }
 }
 
+/// Deeper tuples, and values of more parts and bytes, are refused: calls of calls would double them each time.
+const MAX_DEPTH: usize = 16;
+const MAX_SIZE: usize = 16 << 20;
+
+/// What is left of `size` after a value; None where it is too large.
+fn room(v: &Cell, size: usize, depth: usize) -> Option<usize> {
+    match v {
+        Some(Value::Tuple(_)) if depth == MAX_DEPTH => None,
+        Some(Value::Tuple(parts)) => {
+            let size = size.checked_sub(parts.len())?;
+            parts.iter().try_fold(size, |size, part| room(part, size, depth + 1))
+        }
+        Some(Value::String(s)) => size.checked_sub(s.len()),
+        _ => Some(size),
+    }
+}
+
 impl Function {
+    /// What it gives for these; an error says what is wrong with them.
+    pub fn call(&self, args: &[Cell]) -> Result<Cell, String> {
+        let value = (self.eval)(args)?;
+        match room(&value, MAX_SIZE, 0) {
+            Some(_) => Ok(value),
+            None => Err("its value is too large, or too deep".to_owned()),
+        }
+    }
+
     pub fn kind(&self, args: &[Kind]) -> Kind {
         let double = Kind::Typed(ValueType::Double);
         match self.gives {
@@ -84,7 +110,9 @@ const fn function(
 }
 
 fn all() -> impl Iterator<Item = &'static Function> {
-    [compare::ALL, math::ALL, text::ALL, patterns::ALL, collection::ALL].into_iter().flatten()
+    [compare::ALL, math::ALL, text::ALL, patterns::ALL, collection::ALL, sequence::ALL]
+        .into_iter()
+        .flatten()
 }
 
 /// The names of all that clauses may call.
@@ -96,7 +124,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn find(name: &str) -> Option<&'static Function> {
     let bare = name.strip_prefix("clojure.core/").unwrap_or(name);
     let bare = bare.strip_prefix("clojure.string/").unwrap_or(bare);
-    all().find(|f| f.name == bare || f.name == name)
+    all().find(|f| f.name == name).or_else(|| all().find(|f| f.name == bare))
 }
 
 /// One of those that clauses call, or one that only plans have.

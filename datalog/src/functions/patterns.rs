@@ -1,7 +1,7 @@
 //! Regular expressions. A pattern is its text; it has no look-around, and takes time in proportion to what it reads.
 
 use super::{Function, Gives, function};
-use crate::value::{Cell, to_form};
+use crate::value::{Cell, told};
 use daodb_storage::Value;
 use regex::{Captures, Regex};
 use std::cell::RefCell;
@@ -30,6 +30,17 @@ pub const ALL: &[Function] = &[
     }),
 ];
 
+/// Between the matches; empty texts at the end are left out.
+pub fn split<'t>(pattern: &Cell, text: &'t str) -> Result<Vec<&'t str>, String> {
+    with(pattern, |regex| {
+        let mut parts: Vec<&str> = regex.split(text).collect();
+        while parts.len() > 1 && parts.last().is_some_and(|p| p.is_empty()) {
+            parts.pop();
+        }
+        parts
+    })
+}
+
 /// Patterns that a thread keeps compiled.
 const KEPT: usize = 64;
 
@@ -40,7 +51,7 @@ thread_local! {
 fn text(v: &Cell) -> Result<&str, String> {
     match v {
         Some(Value::String(s)) => Ok(s),
-        other => Err(format!("{} is no string", to_form(other))),
+        other => Err(format!("{} is no string", told(other))),
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::algebra::Plan;
 use crate::functions::Function;
 use crate::query::Var;
-use crate::resolve::{Apply, Slot};
-use crate::value::{Cell, Kind, array, array_or_absent, cells, convert, to_form};
+use crate::resolve::{Apply, Argument, Slot};
+use crate::value::{Cell, Kind, array, array_or_absent, cells, convert, told};
 use daodb_catalog::{Error, SqlState};
 use daodb_storage::{Value, ValueType};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, new_null_array};
@@ -46,8 +46,8 @@ pub fn call(plan: &Plan, apply: &Apply, kind: Kind) -> Expr {
         return native;
     }
     let (mut kinds, mut args) = (Vec::new(), Vec::new());
-    for slot in &apply.args {
-        let (expr, of) = argument(plan, slot);
+    for arg in &apply.args {
+        let (expr, of) = argument(plan, arg);
         kinds.push(of);
         args.push(expr);
     }
@@ -57,14 +57,18 @@ pub fn call(plan: &Plan, apply: &Apply, kind: Kind) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::from(udf)), args))
 }
 
-fn argument(plan: &Plan, slot: &Slot) -> (Expr, Kind) {
-    match slot {
-        Slot::Var(v) => (column(v), plan.column(v).map_or(Kind::Any, |c| c.kind)),
-        Slot::Const(cell) => {
+fn argument(plan: &Plan, arg: &Argument) -> (Expr, Kind) {
+    match arg {
+        Argument::Slot(Slot::Var(v)) => (column(v), plan.column(v).map_or(Kind::Any, |c| c.kind)),
+        Argument::Slot(Slot::Const(cell)) => {
             let kind = cell.as_ref().map_or(Kind::Any, |v| Kind::of(v.value_type()));
             (literal(kind, cell).unwrap_or_else(|| lit(ScalarValue::Null)), kind)
         }
-        Slot::Blank => (lit(ScalarValue::Null), Kind::Any),
+        Argument::Slot(Slot::Blank) => (lit(ScalarValue::Null), Kind::Any),
+        Argument::Call(apply) => {
+            let kind = plan.kind_of(apply);
+            (call(plan, apply, kind), kind)
+        }
     }
 }
 
@@ -96,8 +100,7 @@ fn native(plan: &Plan, apply: &Apply) -> Option<Expr> {
 
 /// Whether a value is neither false nor nil.
 pub fn holds(plan: &Plan, apply: &Apply) -> Expr {
-    let kinds: Vec<Kind> = apply.args.iter().map(|a| argument(plan, a).1).collect();
-    match apply.function.kind(&kinds) {
+    match plan.kind_of(apply) {
         kind @ Kind::Typed(ValueType::Boolean) => call(plan, apply, kind),
         kind => {
             let value = call(plan, apply, kind);
@@ -165,7 +168,7 @@ impl ScalarUDFImpl for Call {
             }
             row.clear();
             row.extend(columns.iter().map(|c| c[i].clone()));
-            let value = (function.eval)(&row).map_err(|why| failed(self.function, &row, &why))?;
+            let value = function.call(&row).map_err(|why| failed(self.function, &row, &why))?;
             out.push(Some(value));
         }
         Ok(ColumnarValue::Array(array_or_absent(self.gives, &out)))
@@ -201,7 +204,7 @@ impl Call {
 }
 
 fn failed(name: &str, row: &[Cell], why: &str) -> DataFusionError {
-    let args: Vec<String> = row.iter().map(|c| to_form(c).to_string()).collect();
+    let args: Vec<String> = row.iter().map(told).collect();
     Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("({name} {}): {why}", args.join(" ")))
         .hint("leave such values out by another clause")
         .into()

@@ -12,7 +12,7 @@ mod tables;
 
 use crate::algebra::{Column, Node, Plan, Test};
 use crate::fixpoint;
-use crate::resolve::{Apply, Slot};
+use crate::resolve::{Apply, Argument, Slot};
 use crate::source::Source;
 use crate::value::{Cell, Kind, array};
 use datafusion::arrow::array::RecordBatch;
@@ -150,25 +150,13 @@ fn extend(plan: &Plan, input: &Plan, apply: &Apply, sources: &[Source]) -> Resul
 
 /// `identity` of a slot needs no call.
 fn value(input: &Plan, apply: &Apply, kind: Kind) -> Expr {
-    match (apply.function.name, apply.args.as_slice()) {
-        ("identity" | "ground" | "untuple", [Slot::Var(v)]) => {
-            converted(column(v), input.column(v).map_or(Kind::Any, |c| c.kind), kind)
-        }
-        (_, args) if args.iter().all(|a| matches!(a, Slot::Const(_))) => {
-            let cells: Vec<Cell> = args
-                .iter()
-                .map(|a| match a {
-                    Slot::Const(c) => c.clone(),
-                    _ => None,
-                })
-                .collect();
-            match (apply.function.eval)(&cells).ok().and_then(|cell| literal(kind, &cell)) {
-                Some(value) => value,
-                None => call(input, apply, kind),
-            }
-        }
-        _ => call(input, apply, kind),
+    if let ("identity" | "ground" | "untuple", [Argument::Slot(Slot::Var(v))]) =
+        (apply.function.name, apply.args.as_slice())
+    {
+        return converted(column(v), input.column(v).map_or(Kind::Any, |c| c.kind), kind);
     }
+    let known = apply.constant().ok().flatten();
+    known.and_then(|cell| literal(kind, &cell)).unwrap_or_else(|| call(input, apply, kind))
 }
 
 fn union(plan: &Plan, inputs: &[Plan], sources: &[Source]) -> Result<LogicalPlan> {

@@ -40,15 +40,21 @@ fn pattern(node: &Node, depth: usize) -> Result<Pattern> {
     for node in nodes {
         match &node.form {
             _ if is_wildcard(node) => out.wildcard = true,
-            _ if node.keyword() == Some(":db/id") => out.id = true,
             Form::Map(pairs) => {
                 for (key, value) in pairs {
                     let mut asked = asked(key)?;
                     asked.of = nested(value, depth)?;
-                    out.attributes.push(asked);
+                    out.ask(asked, key)?;
                 }
             }
-            _ => out.attributes.push(asked(node)?),
+            _ => {
+                let asked = asked(node)?;
+                // An id has no other name and is never missing: as in Datomic, options say nothing.
+                match asked.a.as_str() == ":db/id" {
+                    true => out.id = true,
+                    false => out.ask(asked, node)?,
+                }
+            }
         }
     }
     match out.wildcard || out.id || !out.attributes.is_empty() {
@@ -81,7 +87,7 @@ fn asked(node: &Node) -> Result<Asked> {
         let mut out = asked(a)?;
         match name {
             "limit" => out.limit = limit(value)?,
-            "default" => out.default = Some(value.form.clone()),
+            "default" => out.default = default(value),
             _ => return Err(Fault::new(f.span, format!("{name} is no option of pull"))),
         }
         return Ok(out);
@@ -94,7 +100,8 @@ fn asked(node: &Node) -> Result<Asked> {
         };
         match option.keyword() {
             Some(":limit") => out.limit = limit(value)?,
-            Some(":default") => out.default = Some(value.form.clone()),
+            Some(":default") => out.default = default(value),
+            Some(":as") if value.form == Form::Nil => {}
             Some(":as") => out.key = value.form.clone(),
             Some(":xform") => {
                 let f = value.symbol().and_then(find).filter(|f| f.arity.contains(&1));
@@ -109,6 +116,11 @@ fn asked(node: &Node) -> Result<Asked> {
         }
     }
     Ok(out)
+}
+
+/// nil is none.
+fn default(node: &Node) -> Option<Form> {
+    (node.form != Form::Nil).then(|| node.form.clone())
 }
 
 fn limit(node: &Node) -> Result<Option<usize>> {
@@ -134,6 +146,17 @@ fn attribute(name: &str) -> Asked {
 }
 
 impl Pattern {
+    fn ask(&mut self, asked: Asked, node: &Node) -> Result<()> {
+        let same = |x: &Asked| x.a == asked.a && x.reverse == asked.reverse;
+        if self.attributes.iter().any(same) {
+            let name = node.sequence().and_then(<[Node]>::first).unwrap_or(node);
+            return Err(Fault::new(node.span, format!("the pull pattern names {name} twice"))
+                .hint("name it once, with all that is asked of it"));
+        }
+        self.attributes.push(asked);
+        Ok(())
+    }
+
     /// All of an entity.
     pub fn whole() -> Pattern {
         Pattern { wildcard: true, id: true, attributes: vec![] }

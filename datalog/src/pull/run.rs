@@ -204,7 +204,10 @@ impl Pull<'_> {
             });
         }
         if shown.is_empty() {
-            return None;
+            // Built-in entities have names, and no datoms.
+            let ident = asked.a.as_str() == IDENT && !asked.reverse;
+            let name = self.db.schema.ident_of(e).filter(|_| ident)?;
+            return Some(keyword(name.as_str()));
         }
         // An entity is part of one other only.
         let part = asked.reverse && self.db.attribute(&asked.a).is_some_and(|a| a.is_component);
@@ -281,7 +284,7 @@ fn keyword(name: &str) -> Form {
 
 /// nil where the function cannot take the value.
 fn changed(f: &crate::functions::Function, form: Form) -> Form {
-    let value = of_form(&node(form)).ok().map(|cell| (f.eval)(&[cell]));
+    let value = of_form(&node(form)).ok().map(|cell| f.call(&[cell]));
     match value {
         Some(Ok(cell)) => to_form(&cell),
         _ => Form::Nil,

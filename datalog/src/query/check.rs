@@ -130,9 +130,9 @@ fn bindable(clause: &Clause, out: &mut BTreeSet<Var>) {
 /// All variables that a clause speaks of, as far as they can be seen from around it.
 pub fn mentioned(clause: &Clause, out: &mut BTreeSet<Var>) {
     match clause {
-        Clause::Predicate(call) => out.extend(call.args.iter().filter_map(Term::var).cloned()),
+        Clause::Predicate(call) => out.extend(call.vars().into_iter().cloned()),
         Clause::Function(call, _) => {
-            out.extend(call.args.iter().filter_map(Term::var).cloned());
+            out.extend(call.vars().into_iter().cloned());
             bindable(clause, out);
         }
         Clause::Not { vars: Some(vars), .. } => out.extend(vars.iter().cloned()),
@@ -267,7 +267,11 @@ fn function(call: &Call, scope: &Scope) -> Result<()> {
             });
         }
     };
-    takes(call, &arity)
+    takes(call, &arity)?;
+    call.args.iter().try_for_each(|arg| match &arg.kind {
+        TermKind::Call(inner) => function(inner, scope),
+        _ => Ok(()),
+    })
 }
 
 fn takes(call: &Call, arity: &RangeInclusive<usize>) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The clauses of `:where` and of rules.
 
 use super::binding::{binding, var};
+use super::check::{NESTED, OF_DATABASES};
 use super::{Call, Clause, Fault, Heads, Name, Result, Term, TermKind, Var};
 use crate::edn::{Form, Node};
 
@@ -18,6 +19,7 @@ pub fn clauses(nodes: &[Node], depth: usize) -> Result<Vec<Clause>> {
             Form::List(parts) if parts.first().and_then(Node::symbol) == Some("and") => {
                 out.extend(clauses(&parts[1..], depth + 1)?);
             }
+            Form::List(parts) if is_pattern(parts) => out.push(vector(node, parts)?),
             Form::List(parts) => out.push(list(node, parts, depth)?),
             Form::Vector(parts) => out.push(vector(node, parts)?),
             _ => return Err(no_clause(node)),
@@ -29,6 +31,12 @@ pub fn clauses(nodes: &[Node], depth: usize) -> Result<Vec<Clause>> {
 fn no_clause(node: &Node) -> Fault {
     Fault::new(node.span, format!("{} is no clause", node.kind()))
         .hint("a clause is [?e :attribute ?v], [(predicate ?x)], (not ...), (or ...) or (rule ?x)")
+}
+
+/// Datomic takes a list for a pattern, too: `(?e :attribute ?v)`.
+fn is_pattern(parts: &[Node]) -> bool {
+    let (_, parts) = source_first(parts);
+    parts.first().and_then(Node::symbol).is_some_and(|s| s == "_" || s.starts_with('?'))
 }
 
 /// `(not ...)`, `($ not ...)`, `(rule ?x)`.
@@ -128,9 +136,17 @@ pub fn heads(span: crate::edn::Span, nodes: &[Node]) -> Result<Heads> {
 /// A pattern, a predicate or a function.
 fn vector(node: &Node, parts: &[Node]) -> Result<Clause> {
     match parts {
-        [Node { form: Form::List(inner), .. }] => Ok(Clause::Predicate(call(&parts[0], inner)?)),
+        [Node { form: Form::List(inner), .. }] => match inner.as_slice() {
+            // A set that is asked for a member.
+            [set, member] if matches!(set.form, Form::Set(_)) => {
+                let args = vec![argument(set, 1)?, argument(member, 1)?];
+                let span = parts[0].span;
+                Ok(Clause::Predicate(Call { name: "contains?".into(), args, span }))
+            }
+            _ => Ok(Clause::Predicate(call(&parts[0], inner, 0)?)),
+        },
         [Node { form: Form::List(inner), .. }, out] => {
-            Ok(Clause::Function(call(&parts[0], inner)?, binding(out)?))
+            Ok(Clause::Function(call(&parts[0], inner, 0)?, binding(out)?))
         }
         [Node { form: Form::List(_), .. }, ..] => {
             Err(Fault::new(node.span, "more than one binding after a call")
@@ -140,14 +156,92 @@ fn vector(node: &Node, parts: &[Node]) -> Result<Clause> {
     }
 }
 
-fn call(node: &Node, parts: &[Node]) -> Result<Call> {
+fn call(node: &Node, parts: &[Node], depth: usize) -> Result<Call> {
     let Some((name, args)) = parts.split_first() else {
         return Err(Fault::new(node.span, "an empty call").hint("[(function ?x)]"));
     };
+    if let (true, [map, default @ ..]) = (name.keyword().is_some(), args) {
+        // `(:key map)` is `(get map :key)`.
+        let args = [map, name].into_iter().chain(default);
+        let args = args.map(|a| argument(a, depth + 1)).collect::<Result<_>>()?;
+        return Ok(Call { name: "get".into(), args, span: node.span });
+    }
     let Some(name) = name.symbol() else {
-        return Err(Fault::new(name.span, format!("{} names no function", name.kind())));
+        return Err(Fault::new(name.span, format!("{} names no function", name.kind()))
+            .hint("a list is a call; one that is none is (list 1 2)"));
     };
-    Ok(Call { name: name.into(), args: args.iter().map(term).collect(), span: node.span })
+    if depth > MAX_DEPTH {
+        return Err(Fault::new(node.span, format!("calls nested deeper than {MAX_DEPTH}")));
+    }
+    let reads = reads_source(name);
+    if reads && depth > 0 {
+        return Err(Fault::new(node.span, format!("{name} cannot stand within another call"))
+            .hint(format!("bind what it gives before: [({name} ...) ?x]")));
+    }
+    let args = match reads {
+        true => args.iter().map(|a| given(name, a)).collect::<Result<_>>()?,
+        false => args.iter().map(|a| argument(a, depth + 1)).collect::<Result<_>>()?,
+    };
+    Ok(Call { name: name.into(), args, span: node.span })
+}
+
+/// Whether it is answered by clauses of its own, which take variables and constants.
+fn reads_source(name: &str) -> bool {
+    name == NESTED || OF_DATABASES.iter().any(|(of, _)| *of == name)
+}
+
+/// An argument of such a function. The query of `q` speaks of variables of its own.
+fn given(name: &str, node: &Node) -> Result<Term> {
+    if name != NESTED && unquoted(node) == node && is_made(node) {
+        return Err(Fault::new(
+            node.span,
+            format!("{name} takes no calls, and no variables in {}", node.kind()),
+        )
+        .hint("bind it before: [(vector ?a ?b) ?x]"));
+    }
+    Ok(term(node))
+}
+
+/// An argument of a function: calls are made, and collections that hold variables or calls, as Clojure reads them.
+fn argument(node: &Node, depth: usize) -> Result<Term> {
+    if !is_made(node) {
+        return Ok(term(node));
+    }
+    let (form, span) = (&node.form, node.span);
+    let made = match form {
+        Form::List(_) if unquoted(node) != node => return Ok(term(node)),
+        Form::List(parts) => call(node, parts, depth)?,
+        Form::Vector(items) | Form::Set(items) => {
+            let args = items.iter().map(|i| argument(i, depth + 1)).collect::<Result<_>>()?;
+            Call { name: "vector".into(), args, span }
+        }
+        Form::Map(pairs) => {
+            let pair = |(k, v): &(Node, Node)| {
+                let args = vec![argument(k, depth + 2)?, argument(v, depth + 2)?];
+                let kind = TermKind::Call(Box::new(Call { name: "vector".into(), args, span }));
+                Ok(Term { kind, span })
+            };
+            let args = pairs.iter().map(pair).collect::<Result<_>>()?;
+            Call { name: "vector".into(), args, span }
+        }
+        _ => return Ok(term(node)),
+    };
+    if depth > MAX_DEPTH {
+        return Err(Fault::new(span, format!("calls nested deeper than {MAX_DEPTH}")));
+    }
+    Ok(Term { kind: TermKind::Call(Box::new(made)), span })
+}
+
+/// Whether a form is no value yet: a call, or a collection that holds one or a variable.
+pub fn is_made(node: &Node) -> bool {
+    let open =
+        |n: &Node| n.symbol().is_some_and(|s| s.len() > 1 && s.starts_with('?')) || is_made(n);
+    match &node.form {
+        Form::List(_) => true,
+        Form::Vector(items) | Form::Set(items) => items.iter().any(open),
+        Form::Map(pairs) => pairs.iter().any(|(k, v)| open(k) || open(v)),
+        _ => false,
+    }
 }
 
 fn pattern(node: &Node, parts: &[Node]) -> Result<Clause> {

@@ -138,6 +138,8 @@ pub enum TermKind {
     /// A plain symbol: the name of an input, else a constant.
     Symbol(Name),
     Const(Node),
+    /// Within the arguments of a call.
+    Call(Box<Call>),
 }
 
 impl Term {
@@ -154,6 +156,21 @@ pub struct Call {
     pub name: Name,
     pub args: Vec<Term>,
     pub span: Span,
+}
+
+impl Call {
+    /// The variables among its arguments, those of calls within it too.
+    pub fn vars(&self) -> Vec<&Var> {
+        let mut out = Vec::new();
+        for arg in &self.args {
+            match &arg.kind {
+                TermKind::Var(v) => out.push(v),
+                TermKind::Call(call) => out.extend(call.vars()),
+                _ => {}
+            }
+        }
+        out
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! Queries as text again, one clause a line.
 
-use super::clause::unquoted;
+use super::clause::is_made;
 use super::{
     Binding, Call, Clause, Element, Heads, Input, Name, PullPattern, Query, Shape, Term, TermKind,
     Var,
@@ -36,11 +36,12 @@ impl Display for Term {
             TermKind::Var(v) => write!(f, "{v}"),
             TermKind::Blank => f.write_char('_'),
             TermKind::Source(s) | TermKind::Symbol(s) => symbol(s).fmt(f),
-            // Without its quote it would be a name, or what the quote within quotes.
-            TermKind::Const(node) if node.symbol().is_some() || unquoted(node) != node => {
+            // Without its quote it would be a name or a call.
+            TermKind::Const(node) if node.symbol().is_some() || is_made(node) => {
                 write!(f, "(quote {node})")
             }
             TermKind::Const(node) => write!(f, "{node}"),
+            TermKind::Call(call) => write!(f, "{call}"),
         }
     }
 }

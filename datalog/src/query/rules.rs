@@ -35,7 +35,7 @@ pub fn rule_set(node: &Node) -> Result<RuleSet> {
     };
     let mut out = RuleSet::default();
     for node in all {
-        let (Some([head, body @ ..]), Form::Vector(_)) = (node.sequence(), &node.form) else {
+        let Some([head, body @ ..]) = node.sequence() else {
             return Err(Fault::new(node.span, "no rule").hint(hint));
         };
         let (name, rule) = rule(node, head, body)?;

@@ -1,6 +1,6 @@
 //! One clause as a goal.
 
-use super::{Apply, AttrSlot, Env, Goal, Out, Pattern, Resolver, Slot};
+use super::{Apply, Argument, AttrSlot, Env, Goal, Out, Pattern, Resolver, Slot, log};
 use crate::edn::Span;
 use crate::functions::find;
 use crate::query::check::NESTED;
@@ -10,6 +10,7 @@ use crate::sql::source::SqlTable;
 use crate::value::{Cell, of_form};
 use daodb_catalog::SqlState;
 use daodb_catalog::nearest::nearest;
+use daodb_catalog::schema::builtin;
 use daodb_storage::{Attr, Value, ValueType};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -144,6 +145,10 @@ impl Resolver<'_> {
             TermKind::Source(s) => {
                 return Err(Fault::new(term.span, format!("the source {s} is no value")));
             }
+            TermKind::Call(call) => {
+                return Err(Fault::new(term.span, format!("{call} cannot stand here"))
+                    .hint(format!("bind what it gives before: [{call} ?x]")));
+            }
         })
     }
 
@@ -181,6 +186,7 @@ impl Resolver<'_> {
         op_place(terms, &mut slots);
         slots.resize(6, Slot::Blank);
         match self.datom(i, &db, &slots) {
+            Ok(pattern) if self.schema => Ok(with_built_in(pattern)),
             Ok(pattern) => Ok(Goal::Pattern(pattern)),
             Err(why) => {
                 self.warnings.insert(why.clone());
@@ -231,7 +237,7 @@ impl Resolver<'_> {
         let name_type = match cell {
             Some(Value::Keyword(_)) => ValueType::Keyword,
             Some(Value::Tuple(_)) => ValueType::Tuple,
-            _ => return Ok(Slot::Const(cell.clone())),
+            other => return Ok(Slot::Const(other.as_ref().map(|v| db.held(a, v)))),
         };
         match types.contains(&ValueType::Ref) && !types.contains(&name_type) {
             true => self.entity(source, &Slot::Const(cell.clone())),
@@ -248,10 +254,23 @@ impl Resolver<'_> {
         };
         let mut args = Vec::with_capacity(call.args.len());
         for arg in &call.args {
-            match self.argument(arg, env)? {
-                Slot::Blank => return Err(Fault::new(arg.span, "_ is no argument of a function")),
-                slot => args.push(slot),
-            }
+            args.push(match &arg.kind {
+                TermKind::Call(inner) => {
+                    let inner_apply = self.apply(inner, env)?;
+                    match inner_apply.constant() {
+                        Ok(Some(cell)) => Slot::Const(cell).into(),
+                        Ok(None) => Argument::Call(inner_apply),
+                        Err(why) => {
+                            return Err(Fault::new(inner.span, why)
+                                .state(SqlState::INVALID_PARAMETER_VALUE));
+                        }
+                    }
+                }
+                TermKind::Blank => {
+                    return Err(Fault::new(arg.span, "_ is no argument of a function"));
+                }
+                _ => self.argument(arg, env)?.into(),
+            });
         }
         Ok(Apply { function, args })
     }
@@ -265,7 +284,18 @@ impl Resolver<'_> {
             "fulltext" => self.fulltext(call, binding, env),
             NESTED => self.nested(call, binding, env),
             "missing?" => {
-                Err(Fault::new(call.span, "missing? binds nothing").hint("[(missing? $ ?e :a)]"))
+                let missing = self.missing(call, env)?;
+                let Goal::Not { goals: has, .. } = &missing else { return Ok(missing) };
+                let identity =
+                    |b| log::apply("identity", vec![Slot::Const(Some(Value::Boolean(b)))]);
+                let out = self.out(binding, env);
+                let mut has = has.clone();
+                has.push(Goal::Bind(identity(false)?, out.clone()));
+                let branches = vec![vec![missing, Goal::Bind(identity(true)?, out)], has];
+                let vars = branches.iter().flatten().flat_map(Goal::mentions).cloned().collect();
+                let e = self.argument(&call.args[1], env)?;
+                let required = e.var().cloned().into_iter().collect();
+                Ok(Goal::Or { vars, required, branches })
             }
             _ => {
                 let apply = self.apply(call, env)?;
@@ -351,15 +381,66 @@ impl Resolver<'_> {
             }
             attributes.push(a);
         }
+        let first = |which, out| Goal::First { source, e, attributes, default: None, which, out };
         let Binding::Tuple(parts) = binding else {
-            return Err(Fault::new(call.span, "get-some gives the attribute and its value")
-                .hint("[(get-some $ ?e :a :b) [?attribute ?value]]"));
+            // The attribute and its value as one.
+            let [a, v] = ["?a", "?v"].map(|name| Slot::Var(self.fresh(&Var(name.into()))));
+            let whole = log::apply("tuple", vec![a.clone(), v.clone()])?;
+            let out = self.out(binding, env);
+            return Ok(log::all(vec![first(Out::Slot(a), Out::Slot(v)), Goal::Bind(whole, out)]));
         };
         let mut outs = parts.iter().map(|p| self.out(p, env));
         let which = outs.next().unwrap_or(Out::Slot(Slot::Blank));
         let out = outs.next().unwrap_or(Out::Slot(Slot::Blank));
-        Ok(Goal::First { source, e, attributes, default: None, which, out })
+        Ok(first(which, out))
     }
+}
+
+/// Whether any clause asks what built-in entities attributes refer to.
+pub fn asks_schema(clauses: &[Clause]) -> bool {
+    const REFERRING: [&str; 3] = [":db/valueType", ":db/cardinality", ":db/unique"];
+    clauses.iter().any(|clause| match clause {
+        Clause::Pattern { terms, .. } => terms.iter().any(|t| match &t.kind {
+            TermKind::Const(node) => node.keyword().is_some_and(|k| REFERRING.contains(&k)),
+            _ => false,
+        }),
+        Clause::Function(call, _) if call.name.as_ref() == NESTED => {
+            crate::query::check::nested(call).is_ok_and(|query| asks_schema(&query.clauses))
+        }
+        Clause::Not { clauses, .. } => asks_schema(clauses),
+        Clause::Or { branches, .. } => branches.iter().any(|b| asks_schema(b)),
+        _ => false,
+    })
+}
+
+/// Built-in idents are part of every schema, and no datoms. A query that asks for what refers to them finds them by
+/// `:db/ident`, as in Datomic.
+fn with_built_in(pattern: Pattern) -> Goal {
+    let of_ident = matches!(&pattern.a, AttrSlot::Attr(a) if a.as_str() == builtin::IDENT);
+    let plain = [&pattern.t, &pattern.m, &pattern.added].iter().all(|s| s.is_blank());
+    let (e, v) = (&pattern.e, &pattern.v);
+    let vars: Vec<Var> = [e, v].into_iter().filter_map(Slot::var).cloned().collect();
+    if !of_ident || !plain || vars.is_empty() || e.var() == v.var() {
+        return Goal::Pattern(pattern);
+    }
+    let row = |(name, entity): (Attr, i64)| {
+        let cells = [(e, Value::Long(entity)), (v, Value::keyword(name.as_str()))];
+        let mut row = Vec::with_capacity(2);
+        for (slot, value) in cells {
+            match slot {
+                Slot::Const(cell) if *cell != Some(value.clone()) => return None,
+                Slot::Var(_) => row.push(Some(value)),
+                _ => {}
+            }
+        }
+        Some(row)
+    };
+    let rows: Vec<Vec<Cell>> = builtin::idents().filter_map(row).collect();
+    let branches = vec![
+        vec![Goal::Pattern(pattern)],
+        vec![Goal::Values { vars: vars.clone(), rows: Arc::new(rows) }],
+    ];
+    Goal::Or { vars: vars.into_iter().collect(), required: BTreeSet::new(), branches }
 }
 
 /// Whether a pattern can take the columns of a table, by their places.

@@ -2,7 +2,7 @@
 
 use crate::functions::Function;
 use crate::query::Var;
-use crate::value::Cell;
+use crate::value::{Cell, Kind, told};
 use daodb_storage::Attr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
@@ -48,10 +48,22 @@ pub struct Pattern {
     pub added: Slot,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Apply {
     pub function: &'static Function,
-    pub args: Vec<Slot>,
+    pub args: Vec<Argument>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Argument {
+    Slot(Slot),
+    Call(Apply),
+}
+
+impl From<Slot> for Argument {
+    fn from(slot: Slot) -> Self {
+        Argument::Slot(slot)
+    }
 }
 
 /// Where a function's value goes.
@@ -148,8 +160,73 @@ impl Nested {
 }
 
 impl Apply {
+    pub fn new(function: &'static Function, args: Vec<Slot>) -> Apply {
+        Apply { function, args: args.into_iter().map(Argument::from).collect() }
+    }
+
+    /// Those of calls within it too.
     pub fn vars(&self) -> impl Iterator<Item = &Var> {
-        self.args.iter().filter_map(Slot::var)
+        let mut out = Vec::new();
+        self.add_vars(&mut out);
+        out.into_iter()
+    }
+
+    fn add_vars<'a>(&'a self, out: &mut Vec<&'a Var>) {
+        for arg in &self.args {
+            match arg {
+                Argument::Slot(slot) => out.extend(slot.var()),
+                Argument::Call(call) => call.add_vars(out),
+            }
+        }
+    }
+
+    /// With other variables; None where one has none.
+    pub fn with(&self, slot: &dyn Fn(&Slot) -> Option<Slot>) -> Option<Apply> {
+        let arg = |a: &Argument| match a {
+            Argument::Slot(s) => slot(s).map(Argument::Slot),
+            Argument::Call(call) => call.with(slot).map(Argument::Call),
+        };
+        let args = self.args.iter().map(arg).collect::<Option<_>>()?;
+        Some(Apply { function: self.function, args })
+    }
+
+    /// The kind of what it gives; None where that of a variable is not known.
+    pub fn kind(&self, of: &dyn Fn(&Var) -> Option<Kind>) -> Option<Kind> {
+        let kinds = self.args.iter().map(|a| a.kind(of)).collect::<Option<Vec<_>>>()?;
+        // A value that is taken over has the kind of what it is taken from.
+        Some(match (self.function.name, kinds.as_slice()) {
+            ("identity" | "ground" | "untuple", [one]) => *one,
+            (_, kinds) => self.function.kind(kinds),
+        })
+    }
+
+    /// What it gives where all of its arguments are constants.
+    pub fn constant(&self) -> Result<Option<Cell>, String> {
+        let mut cells = Vec::with_capacity(self.args.len());
+        for arg in &self.args {
+            let cell = match arg {
+                Argument::Slot(Slot::Const(cell)) => Some(cell.clone()),
+                Argument::Slot(_) => None,
+                Argument::Call(call) => call.constant()?,
+            };
+            let Some(cell) = cell else { return Ok(None) };
+            cells.push(cell);
+        }
+        self.function.call(&cells).map(Some).map_err(|why| {
+            let shown: Vec<String> = cells.iter().map(told).collect();
+            format!("({} {}): {why}", self.function.name, shown.join(" "))
+        })
+    }
+}
+
+impl Argument {
+    pub fn kind(&self, of: &dyn Fn(&Var) -> Option<Kind>) -> Option<Kind> {
+        match self {
+            Argument::Slot(Slot::Var(v)) => of(v),
+            Argument::Slot(Slot::Const(Some(v))) => Some(Kind::of(v.value_type())),
+            Argument::Slot(_) => Some(Kind::Any),
+            Argument::Call(call) => call.kind(of),
+        }
     }
 }
 
@@ -219,11 +296,11 @@ impl Goal {
     /// Functions see what was given, patterns what it names.
     pub fn take_given(&mut self, given: &BTreeMap<Var, Var>) {
         if let Goal::Test(apply) | Goal::Bind(apply, _) = self {
-            for arg in &mut apply.args {
-                if let Some(v) = arg.var().and_then(|v| given.get(v)) {
-                    *arg = Slot::Var(v.clone());
-                }
-            }
+            let of = |slot: &Slot| match slot.var().and_then(|v| given.get(v)) {
+                Some(v) => Some(Slot::Var(v.clone())),
+                None => Some(slot.clone()),
+            };
+            *apply = apply.with(&of).unwrap_or_else(|| apply.clone());
         }
     }
 }
@@ -234,6 +311,15 @@ impl Display for Slot {
             Slot::Var(v) => write!(f, "{v}"),
             Slot::Const(cell) => write!(f, "{}", crate::value::to_form(cell)),
             Slot::Blank => f.write_str("_"),
+        }
+    }
+}
+
+impl Display for Argument {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Argument::Slot(slot) => write!(f, "{slot}"),
+            Argument::Call(call) => write!(f, "{call}"),
         }
     }
 }

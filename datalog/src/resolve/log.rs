@@ -11,15 +11,15 @@ use std::sync::Arc;
 
 const TX_INSTANT: &str = ":db/txInstant";
 
-fn apply(name: &str, args: Vec<Slot>) -> Result<Apply> {
-    internal(name).map(|function| Apply { function, args }).ok_or_else(|| {
+pub fn apply(name: &str, args: Vec<Slot>) -> Result<Apply> {
+    internal(name).map(|function| Apply::new(function, args)).ok_or_else(|| {
         Fault::new(Default::default(), format!("there is no function {name}"))
             .state(SqlState::INTERNAL)
     })
 }
 
 /// All of these hold.
-fn all(goals: Vec<Goal>) -> Goal {
+pub fn all(goals: Vec<Goal>) -> Goal {
     let vars: BTreeSet<Var> = goals.iter().flat_map(Goal::mentions).cloned().collect();
     Goal::Or { vars, required: BTreeSet::new(), branches: vec![goals] }
 }

@@ -5,10 +5,10 @@ use super::inputs::Inputs;
 use super::places::{Meaning, Place};
 use crate::edn::{Form, Node};
 use crate::query::{Clause, Query, TermKind, check};
-use crate::source::{DbSource, Source};
+use crate::source::{DbSource, Source, whole};
 use crate::value::{Cell, of_form};
 use daodb_catalog::Result;
-use daodb_storage::{Attr, Value};
+use daodb_storage::{Attr, Value, ValueType};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -50,20 +50,24 @@ impl Found {
     }
 
     async fn of_source(&mut self, i: usize, db: &DbSource, pairs: &BTreeSet<Pair>) -> Result<()> {
-        let mut by_attribute: BTreeMap<&Attr, Vec<Value>> = BTreeMap::new();
+        // What was asked by what is stored.
+        let mut by_attribute: BTreeMap<&Attr, BTreeMap<Value, Vec<&Value>>> = BTreeMap::new();
         for (a, v) in pairs {
             let Some(attribute) = db.attribute(a).filter(|a| a.unique.is_some()) else { continue };
-            let v = match (attribute.value_type, v) {
-                (Some(daodb_storage::ValueType::Ref), Value::Long(e)) => Value::Ref(*e),
-                (_, v) => v.clone(),
+            let stored = match (attribute.value_type, v) {
+                (Some(ValueType::Ref), Value::Long(e)) => Value::Ref(*e),
+                (Some(ty), v) => whole(v, ty),
+                (None, v) => v.clone(),
             };
-            by_attribute.entry(a).or_default().push(v);
+            by_attribute.entry(a).or_default().entry(stored).or_default().push(v);
         }
-        for (a, vs) in by_attribute {
+        for (a, asked) in by_attribute {
+            let values: Vec<Value> = asked.keys().cloned().collect();
             let stored = db.schema.stored(a);
-            for fact in db.snapshot.lookup(stored, &vs).await?.iter().filter(|f| f.is_open()) {
-                let pair = (a.clone(), crate::value::plain(fact.v.clone()));
-                self.entities.insert((i, pair), fact.e);
+            for fact in db.snapshot.lookup(stored, &values).await?.iter().filter(|f| f.is_open()) {
+                for v in asked.get(&fact.v).into_iter().flatten() {
+                    self.entities.insert((i, (a.clone(), (*v).clone())), fact.e);
+                }
             }
         }
         Ok(())
@@ -91,7 +95,14 @@ impl Found {
         places: &BTreeMap<Var, Place>,
     ) -> Named {
         let named = |c: &Cell| matches!(c, Some(Value::Keyword(_) | Value::Tuple(_)));
-        let touched = |i: usize| places.contains_key(&vars[i]) && rows.iter().any(|r| named(&r[i]));
+        let touched = |i: usize| match places.get(&vars[i]).map(|p| p.meaning) {
+            Some(Meaning::Whole(ty)) => {
+                let other = |c: &Cell| c.as_ref().is_some_and(|v| whole(v, ty) != *v);
+                rows.iter().any(|r| other(&r[i]))
+            }
+            Some(_) => rows.iter().any(|r| named(&r[i])),
+            None => false,
+        };
         let renamed: Vec<usize> = (0..vars.len()).filter(|i| touched(*i)).collect();
         if renamed.is_empty() {
             return Named { vars: vars.to_vec(), rows: Arc::clone(rows), given: vec![] };
@@ -103,6 +114,7 @@ impl Found {
                     self.entity(inputs, source, c).map(|e| Some(Value::Long(e)))
                 }
                 Meaning::Entity(_) => return Some(c.clone()),
+                Meaning::Whole(ty) => return Some(c.as_ref().map(|v| whole(v, ty))),
                 Meaning::Attribute(source) => match inputs.sources.get(source) {
                     Some(Source::Database(db)) => db.attribute_of(c).map(|a| db.attribute_cell(&a)),
                     _ => return Some(c.clone()),

@@ -15,7 +15,7 @@ mod places;
 pub mod rename;
 mod rules;
 
-pub use goal::{Apply, AttrSlot, Goal, Nested, NestedElement, Out, Pattern, Slot};
+pub use goal::{Apply, Argument, AttrSlot, Goal, Nested, NestedElement, Out, Pattern, Slot};
 pub use inputs::Inputs;
 
 use crate::query::{Element, Fault, Name, Query, Result, RuleSet, Var, check};
@@ -65,6 +65,8 @@ struct Resolver<'a> {
     fresh: usize,
     goals: usize,
     warnings: BTreeSet<String>,
+    /// Whether it asks for what refers to built-in entities.
+    schema: bool,
     names: Arc<BTreeMap<Name, usize>>,
     /// Sources beside those of the inputs: their histories.
     more: Vec<Source>,
@@ -99,6 +101,8 @@ pub fn resolve(query: &Query, inputs: &Inputs, found: &Found) -> Result<Resolved
         check::rule_clauses(&rule.clauses, inputs.names.keys().cloned())?;
     }
     let reach = rules::Reach::of(rules)?;
+    let schema = clauses::asks_schema(&query.clauses)
+        || rules.rules.values().flatten().any(|r| clauses::asks_schema(&r.clauses));
     let mut resolver = Resolver {
         inputs,
         rules,
@@ -109,6 +113,7 @@ pub fn resolve(query: &Query, inputs: &Inputs, found: &Found) -> Result<Resolved
         fresh: 0,
         goals: 0,
         warnings: BTreeSet::new(),
+        schema,
         names: Arc::new(inputs.names.clone()),
         more: Vec::new(),
         histories: Vec::new(),

@@ -73,7 +73,7 @@ impl Resolver<'_> {
                 let function = internal("identity").ok_or_else(|| {
                     Fault::new(arg.span, "there is no identity").state(SqlState::INTERNAL)
                 })?;
-                goals.push(Goal::Bind(Apply { function, args: vec![slot] }, out));
+                goals.push(Goal::Bind(Apply::new(function, vec![slot]), out));
             }
         }
         Ok(())

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 pub enum Meaning {
     Entity(usize),
     Attribute(usize),
+    /// A whole number that is compared with values of this type alone.
+    Whole(ValueType),
 }
 
 /// Where a variable stands for something.
@@ -32,7 +34,11 @@ impl Place {
 
     /// Two places of one variable, in clauses that both hold.
     fn and(self, other: Place) -> Place {
-        Place { always: self.always || other.always, ..self }
+        let meaning = match self.meaning {
+            Meaning::Whole(_) => other.meaning,
+            meaning => meaning,
+        };
+        Place { always: self.always || other.always, meaning }
     }
 }
 
@@ -98,9 +104,15 @@ impl<'a> Places<'a> {
         }
         if let (Slot::Var(v), AttrSlot::Attr(a), Some(Source::Database(db))) =
             (&p.v, &p.a, self.sources.get(p.source))
-            && db.types(a) == [ValueType::Ref]
         {
-            out.insert(v.clone(), always(Meaning::Entity(p.source)));
+            let meaning = match db.types(a).as_slice() {
+                [ValueType::Ref] => Some(Meaning::Entity(p.source)),
+                [ty @ (ValueType::Long | ValueType::Bigint)] => Some(Meaning::Whole(*ty)),
+                _ => None,
+            };
+            if let Some(meaning) = meaning {
+                out.entry(v.clone()).or_insert(always(meaning));
+            }
         }
         out
     }

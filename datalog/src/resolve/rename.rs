@@ -27,7 +27,7 @@ pub fn slots(all: &[Slot], names: &Names) -> Vec<Slot> {
 }
 
 fn apply(a: &Apply, names: &Names) -> Apply {
-    Apply { function: a.function, args: slots(&a.args, names) }
+    a.with(&|s| Some(slot(s, names))).unwrap_or_else(|| a.clone())
 }
 
 fn out(o: &Out, names: &Names) -> Out {

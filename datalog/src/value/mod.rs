@@ -51,6 +51,32 @@ pub fn to_form(cell: &Cell) -> Form {
     }
 }
 
+/// A value as messages show it: what is long is cut.
+pub fn told(cell: &Cell) -> String {
+    const MOST: usize = 8;
+    let short = match cell {
+        Some(Value::Tuple(parts)) if parts.len() > MOST => {
+            let first: Vec<String> = parts.iter().take(MOST).map(told).collect();
+            format!("[{} ...]", first.join(" "))
+        }
+        Some(Value::Tuple(parts)) => {
+            format!("[{}]", parts.iter().map(told).collect::<Vec<_>>().join(" "))
+        }
+        // Before it is written in quotes, which would take as long as it is.
+        Some(Value::String(s)) => to_form(&Some(Value::string(cut(s)))).to_string(),
+        cell => to_form(cell).to_string(),
+    };
+    cut(&short).to_owned()
+}
+
+fn cut(text: &str) -> &str {
+    const MOST: usize = 200;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => &text[..end],
+        None => text,
+    }
+}
+
 /// A form that stands in no text.
 pub fn node(form: Form) -> Node {
     Node { form, span: Default::default() }

@@ -73,19 +73,22 @@ async fn datoms_in_the_order_of_an_index() {
         Index::Eavt,
         "[[:p/name \"Bob\"]]",
         &[
-            "[:p/name \"Bob\"] :p/name \"Bob\" 1001 1 true",
-            "[:p/name \"Bob\"] :p/age 26 1002 1 true",
-            "[:p/name \"Bob\"] :p/boss e0 1001 1 true",
+            "e1 :p/name \"Bob\" 1001 1 true",
+            "e1 :p/age 26 1002 1 true",
+            "e1 :p/boss e0 1001 1 true",
         ],
     )
     .await;
-    check(Index::Eavt, "[[:p/name \"Bob\"] :p/age]", &["[:p/name \"Bob\"] :p/age 26 1002 1 true"])
-        .await;
+    check(Index::Eavt, "[[:p/name \"Bob\"] :p/age]", &["e1 :p/age 26 1002 1 true"]).await;
     let ada = entid(&at, &parse("[:p/name \"Ada\"]")).await.unwrap().unwrap();
+    for named in [format!("[{ada}]"), "[[:p/name \"Ada\"]]".to_owned()] {
+        let expect = ["e1 :p/boss e0 1001 1 true", "e2 :p/boss e0 1001 1 true"];
+        check(Index::Vaet, &named, &expect).await;
+    }
     check(
         Index::Vaet,
-        &format!("[{ada}]"),
-        &["e1 :p/boss e0 1001 1 true", "e2 :p/boss e0 1001 1 true"],
+        "[[:p/name \"Ada\"] :p/boss [:p/name \"Cid\"]]",
+        &["e2 :p/boss e0 1001 1 true"],
     )
     .await;
 }
