@@ -54,7 +54,7 @@ fn of(e: &DataFusionError) -> Error {
         DataFusionError::ObjectStore(e) => Error::new(SqlState::IO, e.to_string()),
         DataFusionError::IoError(e) => Error::new(SqlState::IO, e.to_string()),
         DataFusionError::SQL(e, _) => of_parser(e, ""),
-        DataFusionError::NotImplemented(m) => Error::new(SqlState::FEATURE_NOT_SUPPORTED, clean(m)),
+        DataFusionError::NotImplemented(m) => of_missing(m),
         DataFusionError::Plan(m) => of_plan(m),
         DataFusionError::Configuration(m) => {
             Error::new(SqlState::INVALID_PARAMETER_VALUE, clean(m))
@@ -292,6 +292,17 @@ fn nearest_in(m: &str) -> Option<String> {
     quoted(m.split_once("Did you mean")?.1, '\'').map(str::to_owned)
 }
 
+/// What the planner has no way for.
+fn of_missing(m: &str) -> Error {
+    let of_outer = ["OuterReferenceColumn", "ScalarSubquery", "Exists", "InSubquery"];
+    if m.contains("Physical plan does not support") && of_outer.iter().any(|w| m.contains(w)) {
+        let text = "a subquery that depends on each outer row in this way is not supported";
+        return Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
+            .hint("tie it to the outer row by equality (x = outside.y), or write a join");
+    }
+    Error::new(SqlState::FEATURE_NOT_SUPPORTED, clean(m))
+}
+
 fn of_execution(m: &str) -> Error {
     let lower = m.to_ascii_lowercase();
     if lower.contains("divide by zero") || lower.contains("division by zero") {
@@ -311,6 +322,10 @@ fn of_execution(m: &str) -> Error {
     }
     if lower.contains("cast") || lower.contains("parsing") || lower.contains("parse ") {
         return of_cast(m);
+    }
+    if lower.contains("square root of a negative number") {
+        let text = "cannot take square root of a negative number";
+        return Error::new(SqlState::Code("2201F"), text);
     }
     if lower.contains("cancel") {
         return Error::new(SqlState::QUERY_CANCELED, "canceling statement due to user request");

@@ -12,30 +12,33 @@ mod checked;
 mod columns;
 mod copy;
 mod cursor;
-mod dates;
 mod errors;
 mod exists;
 mod explain;
-mod expressions;
+pub mod expressions;
 mod functions;
 pub mod literals;
 mod merged;
 mod names;
-mod not_in;
+mod operators;
 mod parse;
 mod pauses;
 mod physical;
 mod pieces;
 mod plan;
 mod prepared;
+mod quantified;
 mod references;
 mod relations;
 mod rounded;
 mod rows;
 mod run;
+mod scalar;
 mod seconds;
+mod selects;
 mod settings;
 mod sum;
+mod synonyms;
 pub mod syntax;
 mod transaction;
 mod variables;
@@ -115,6 +118,8 @@ pub struct SessionInfo {
     pub snapshot: daodb_storage::Snapshot,
     pub tables: Arc<Vec<Arc<crate::table::TableDef>>>,
     pub user: String,
+    /// The number that the client knows its connection by; 0 where there is none.
+    pub backend: i32,
     /// Settings as SHOW prints them, by lower-case name.
     pub settings: Arc<std::collections::BTreeMap<String, String>>,
     /// Views of this database by name, with their SQL.
@@ -214,6 +219,7 @@ pub struct Session {
     catalog: Arc<Catalog>,
     database: Arc<Database>,
     user: String,
+    backend: i32,
     extension: Arc<dyn Extension>,
     ctx: SessionContext,
     settings: Settings,
@@ -253,6 +259,7 @@ impl Bound {
             zone: &self.zone,
             now: self.now,
             history: self.history,
+            bare: false,
             parameters,
             depth: 0,
         }
@@ -298,6 +305,7 @@ impl Session {
                 catalog,
                 database,
                 user: user.to_owned(),
+                backend: 0,
                 extension,
                 ctx,
                 settings: Settings::new(user),
@@ -315,6 +323,11 @@ impl Session {
             }
             Ok(session)
         })
+    }
+
+    /// The same, of a connection that its client knows by a number.
+    pub fn of_backend(self, backend: i32) -> Session {
+        Session { backend, ..self }
     }
 
     /// Splits and parses; an empty text gives no statement.
@@ -414,6 +427,7 @@ impl Session {
             snapshot: schema.clone(),
             tables: Arc::clone(&tables),
             user: self.user.clone(),
+            backend: self.backend,
             settings: Arc::clone(self.settings.shown()),
             views: self.views_at(&schema).await?,
             cursors: Arc::clone(self.cursors.shown()),

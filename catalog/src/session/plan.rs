@@ -48,6 +48,9 @@ pub struct Scope<'a> {
     pub now: DateTime<Utc>,
     /// `daodb.history`: tables show all their versions.
     pub history: bool,
+    /// Columns of tables do not say which value type they show: a recursive query's rows come of several columns, which the
+    /// planner wants alike.
+    pub bare: bool,
     pub parameters: Parameters<'a>,
     /// How many views the statement is inside of.
     pub depth: usize,
@@ -107,6 +110,7 @@ pub async fn query(
         scope.info.database.name(),
         scope.extension.table_functions(),
     )?;
+    let scope = &Scope { bare: scope.bare || found.recursive, ..*scope };
     let mut types = scope.parameters.fields();
     types.resize(types.len().max(found.parameters), None);
     time_parameters(&found, &mut types);

@@ -1,6 +1,8 @@
-//! `x NOT IN (SELECT ...)` as Postgres reads it wherever it stands among ANDs and ORs: true where x is none of the values, and
-//! neither x nor one of them is null. DataFusion knows nulls only where it stands by itself, about a column; elsewhere it is spelled
-//! out here.
+//! Conditions over what a subquery gives, as Postgres reads them wherever they stand among ANDs and ORs.
+//!
+//! `x NOT IN (SELECT ...)` is true where x is none of the values, and neither x nor one of them is null. DataFusion knows nulls
+//! only where it stands by itself, about a column; elsewhere it is spelled out here. `x > ALL (SELECT ...)`, `x <= ANY (...)` and
+//! the like always are: DataFusion's own are true where they are not.
 
 use super::errors::TOO_COMPLEX;
 use super::names;
@@ -14,11 +16,11 @@ use datafusion::sql::sqlparser::ast::{
 use std::ops::ControlFlow;
 
 /// `dao_x` stands for what is looked for, `dao_in` for the subquery. A null that does not hold is as good as false here.
-const SPELLED_OUT: &str = "(NOT EXISTS (SELECT 1 FROM (SELECT 1) AS dao_in (dao_value) WHERE dao_in.dao_value = dao_x) \
+const NOT_IN: &str = "(NOT EXISTS (SELECT 1 FROM (SELECT 1) AS dao_in (dao_value) WHERE dao_in.dao_value = dao_x) \
      AND (SELECT count(*) FROM (SELECT 1) AS dao_in (dao_value) WHERE dao_in.dao_value IS NULL) = 0 \
      AND (dao_x IS NOT NULL OR (SELECT count(*) FROM (SELECT 1) AS dao_in (dao_value)) = 0))";
 
-/// Subqueries are spelled out three times, those within them nine times: more of one statement are refused.
+/// NOT IN has its subquery three times, and one within it nine times: more of one statement are refused.
 const MAX_SPELLED_OUT: usize = 200;
 
 /// How many a statement had spelled out so far.
@@ -56,27 +58,89 @@ impl Spelled {
             Expr::UnaryOp { op: UnaryOperator::Not, expr } => {
                 let inner = bare(expr);
                 in_subquery(inner);
-                if let Expr::InSubquery { expr: x, subquery, negated: false } = inner {
-                    *e = self.spelled_out(x, subquery)?;
+                if let Some(spelled) = self.spelled(inner, true)? {
+                    *e = spelled;
                 }
             }
-            Expr::InSubquery { expr, subquery, negated: true } => {
-                *e = self.spelled_out(expr, subquery)?;
+            e => {
+                if let Some(spelled) = self.spelled(e, false)? {
+                    *e = spelled;
+                }
             }
-            _ => {}
         }
         Ok(())
     }
 
-    fn spelled_out(&mut self, x: &Expr, subquery: &Query) -> Result<Expr> {
-        self.0 += 1;
-        if self.0 > MAX_SPELLED_OUT {
-            let text = "NOT IN of subqueries within one another, beside OR, is nested too deeply";
-            return Err(Error::new(TOO_COMPLEX, text)
-                .hint("write NOT EXISTS (SELECT ... WHERE x = y), and what a null is to mean"));
+    /// A condition, or its opposite, that the planner reads right; None: that of others.
+    fn spelled(&mut self, e: &Expr, not: bool) -> Result<Option<Expr>> {
+        let compared = |x: &Expr, op: &BinaryOperator, right: &Expr, all: bool| {
+            let Expr::Subquery(subquery) = right else { return Ok(None) };
+            match comparison(op, all, not) {
+                Some(text) => spelled_out(&text, x, subquery).map(Some),
+                None => Ok(None),
+            }
+        };
+        let spelled = match e {
+            Expr::InSubquery { expr: x, subquery, negated } if *negated != not => {
+                spelled_out(NOT_IN, x, subquery).map(Some)
+            }
+            Expr::AnyOp { left, compare_op, right, .. } => compared(left, compare_op, right, false),
+            Expr::AllOp { left, compare_op, right } => compared(left, compare_op, right, true),
+            _ => return Ok(None),
+        }?;
+        self.0 += usize::from(spelled.is_some());
+        match self.0 > MAX_SPELLED_OUT {
+            true => {
+                let text = "conditions over subqueries within one another are nested too deeply";
+                Err(Error::new(TOO_COMPLEX, text)
+                    .hint("write NOT EXISTS (SELECT ... WHERE x = y), and what a null is to mean"))
+            }
+            false => Ok(spelled),
         }
-        spelled_out(x, subquery)
     }
+}
+
+/// Whether `x op` holds with all values or with any, or that it does not, by the least and the greatest of them. A null that does
+/// not hold is as good as false here.
+fn comparison(op: &BinaryOperator, all: bool, not: bool) -> Option<String> {
+    use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    // It does not hold with all where the opposite holds with any.
+    let (op, all) = match (not, op) {
+        (false, op) => (op.clone(), all),
+        (true, Eq) => (NotEq, !all),
+        (true, NotEq) => (Eq, !all),
+        (true, Lt) => (GtEq, !all),
+        (true, LtEq) => (Gt, !all),
+        (true, Gt) => (LtEq, !all),
+        (true, GtEq) => (Lt, !all),
+        _ => return None,
+    };
+    let of = |what: &str| format!("(SELECT {what} FROM (SELECT 1) AS dao_in (dao_value))");
+    let (least, greatest) = (of("min(dao_in.dao_value)"), of("max(dao_in.dao_value)"));
+    let holds = match (&op, all) {
+        (Gt | GtEq, true) | (Lt | LtEq, false) => format!("dao_x {op} {greatest}"),
+        (Lt | LtEq, true) | (Gt | GtEq, false) => format!("dao_x {op} {least}"),
+        (Eq, true) => format!("(dao_x = {least} AND dao_x = {greatest})"),
+        (NotEq, false) => format!("(dao_x <> {least} OR dao_x <> {greatest})"),
+        // IN and NOT IN.
+        _ => return None,
+    };
+    let nulls = of("count(*) - count(dao_in.dao_value)");
+    Some(match all {
+        true => format!("({} = 0 OR ({nulls} = 0 AND {holds}))", of("count(*)")),
+        false => format!("({holds})"),
+    })
+}
+
+/// Where none was spelled out: among what is selected, in the condition of a join, within another expression.
+pub fn refuse(e: &Expr) -> Result<()> {
+    let (Expr::AnyOp { right, .. } | Expr::AllOp { right, .. }) = e else { return Ok(()) };
+    if !matches!(right.as_ref(), Expr::Subquery(_)) {
+        return Ok(());
+    }
+    let text = "ANY and ALL of a subquery are supported as conditions of WHERE and HAVING";
+    Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
+        .hint("compare with (SELECT max(...) ...) or (SELECT min(...) ...)"))
 }
 
 /// Without the parentheses around it.
@@ -95,7 +159,8 @@ fn has_column(e: &Expr) -> bool {
     visit_expressions(e, column).is_break()
 }
 
-fn spelled_out(x: &Expr, subquery: &Query) -> Result<Expr> {
+/// Whether a query tells columns by relations that are not its own.
+pub fn names_outside(subquery: &Query) -> bool {
     let mut relations = Relations::default();
     let _ = Visit::visit(subquery, &mut relations);
     let outside = |e: &Expr| match e {
@@ -107,13 +172,16 @@ fn spelled_out(x: &Expr, subquery: &Query) -> Result<Expr> {
         },
         _ => ControlFlow::Continue(()),
     };
-    if visit_expressions(subquery, outside).is_break() {
-        let text =
-            "NOT IN of a subquery that names what is outside of it is supported by itself alone";
-        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
+    visit_expressions(subquery, outside).is_break()
+}
+
+fn spelled_out(text: &str, x: &Expr, subquery: &Query) -> Result<Expr> {
+    if names_outside(subquery) {
+        let wrong = "NOT IN, ANY and ALL of a subquery that names what is outside of it are not supported here";
+        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, wrong)
             .hint("write NOT EXISTS (SELECT ... WHERE x = y), and what a null is to mean"));
     }
-    let mut e = expression(SPELLED_OUT)?;
+    let mut e = expression(text)?;
     // Before the subquery is in its place: that may say `dao_x` itself.
     let _ = visit_expressions_mut(&mut e, |e| {
         if matches!(e, Expr::Identifier(name) if name.value == "dao_x") {

@@ -1,16 +1,19 @@
 //! Walks a statement: finds its relations and parameters, takes out version clauses, refuses what the planner would ignore.
 
-use super::not_in::Spelled;
+use super::quantified::{self, Spelled};
 use super::relations::Name;
 use super::syntax::continued;
-use super::{errors, exists, literals, merged, names, prepared, seconds, windows, zones};
+use super::{
+    errors, exists, literals, merged, names, prepared, scalar, seconds, selects, synonyms, windows,
+    zones,
+};
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, LimitClause, ObjectName, Query, Select,
-    SetExpr, SetOperator, SetQuantifier, Spanned, Statement, TableFactor, TableFunctionArgs,
-    TableVersion, Value, ValueWithSpan, VisitMut, VisitorMut,
+    Spanned, Statement, TableFactor, TableFunctionArgs, TableVersion, Value, ValueWithSpan,
+    VisitMut, VisitorMut,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -43,6 +46,8 @@ pub struct References {
     pub numbered: Vec<Numbered>,
     /// The largest n of `$n`.
     pub parameters: usize,
+    /// Whether a query of it is recursive.
+    pub recursive: bool,
     /// The types that parameters are cast to: `$1::int4` is an int4.
     pub casts: Vec<(usize, DataType)>,
 }
@@ -215,12 +220,14 @@ impl VisitorMut for Walk<'_> {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        selects::limited(query);
         self.found.casts.extend(counts(query).map(|n| (n, DataType::Int64)));
         let (mut coming, mut visible) = (Vec::new(), Vec::new());
         if let Some(with) = &query.with {
             let names = with.cte_tables.iter().map(|c| names::fold(&c.alias.name));
             coming.extend(names);
             if with.recursive {
+                self.found.recursive = true;
                 visible.clone_from(&coming);
             }
             coming.reverse();
@@ -237,10 +244,15 @@ impl VisitorMut for Walk<'_> {
         {
             outer.visible.push(name);
         }
-        continued(windows::refine(query).and_then(|()| refuse_counted(&query.body)))
+        continued(windows::refine(query).and_then(|()| selects::refuse_counted(&query.body)))
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        if let TableFactor::NestedJoin { table_with_joins, .. } = factor
+            && let Err(e) = selects::refuse_bare_joins(table_with_joins)
+        {
+            return ControlFlow::Break(e);
+        }
         let Err(e) = self.table(factor) else { return ControlFlow::Continue(()) };
         let start = factor.span().start;
         ControlFlow::Break(match errors::position(self.text, start.line, start.column) {
@@ -264,11 +276,16 @@ impl VisitorMut for Walk<'_> {
             self.found.casts.push((n, texts));
         }
         in_subquery(e);
-        continued(literals::reread(e))
+        let done = quantified::refuse(e).and_then(|()| scalar::reread(e));
+        let done = done.and_then(|()| synonyms::reread(e));
+        continued(done.and_then(|()| literals::reread(e)))
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        let done = exists::reread(select).and_then(|()| self.spelled.reread(select));
+        let done = select.from.iter().try_for_each(selects::refuse_bare_joins);
+        let done = done.and_then(|()| selects::refuse_windows(select));
+        let done = done.and_then(|()| exists::reread(select));
+        let done = done.and_then(|()| self.spelled.reread(select));
         continued(done.and_then(|()| merged::reread(select)))
     }
 
@@ -294,19 +311,6 @@ impl VisitorMut for Walk<'_> {
         }
         ControlFlow::Continue(())
     }
-}
-
-/// The engine does not count rows that are equal: what it would give is another answer.
-fn refuse_counted(body: &SetExpr) -> Result<()> {
-    let SetExpr::SetOperation { op, set_quantifier, left, right } = body else { return Ok(()) };
-    let counts = matches!(op, SetOperator::Except | SetOperator::Intersect);
-    if counts && *set_quantifier == SetQuantifier::All {
-        let text = format!("{op} ALL is not supported");
-        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
-            .hint(format!("{op} leaves each row once")));
-    }
-    refuse_counted(left)?;
-    refuse_counted(right)
 }
 
 /// `= ANY (SELECT ...)` as IN, `<> ALL (SELECT ...)` as NOT IN. The planner's own way with them takes a column of the

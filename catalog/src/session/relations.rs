@@ -150,13 +150,13 @@ async fn in_public(
         let def = Arc::clone(def);
         let range = range.or(scope.history.then_some(VersionRange::ALL));
         return Ok(Some(match range {
-            Some(range) => table::history_table(def, &at.rows, range),
-            None => table::entity_table(def, &at.rows),
+            Some(range) => table::history_table(def, &at.rows, range, scope.bare),
+            None => table::entity_table(def, &at.rows, scope.bare),
         }));
     }
     if let Some(def) = at.history_of(relation) {
         let range = range.unwrap_or(VersionRange::ALL);
-        return Ok(Some(table::history_table(Arc::clone(def), &at.rows, range)));
+        return Ok(Some(table::history_table(Arc::clone(def), &at.rows, range, scope.bare)));
     }
     let Some((_, sql)) = scope.info.views.iter().find(|(name, _)| name == relation) else {
         return Ok(None);

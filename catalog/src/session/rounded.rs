@@ -1,4 +1,5 @@
-//! Casts of other numbers to integers round, as in Postgres: DataFusion's own cut the fraction off.
+//! Casts of other numbers to integers round, as in Postgres: DataFusion's own cut the fraction off. `round` of doubles rounds
+//! halves to the even neighbour.
 
 use super::expressions;
 use datafusion::arrow::array::AsArray;
@@ -28,6 +29,20 @@ impl RoundedCasts {
     }
 
     fn replace(&self, e: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> {
+        // `round` of a double, of two neighbours the even one; a literal with a point is a numeric to Postgres.
+        if let Expr::ScalarFunction(f) = &e
+            && let [x] = f.args.as_slice()
+        {
+            let double = !matches!(x, Expr::Literal(..))
+                && matches!(x.get_type(schema), Ok(DataType::Float64 | DataType::Float32));
+            return Ok(match double {
+                true => {
+                    let even = ScalarFunction::new_udf(Arc::clone(&self.even), vec![x.clone()]);
+                    Transformed::yes(Expr::ScalarFunction(even))
+                }
+                false => Transformed::no(e),
+            });
+        }
         let Expr::Cast(Cast { expr, field }) = e else { return Ok(Transformed::no(e)) };
         let rounded = match (expr.as_ref(), expr.get_type(schema)) {
             // A literal with a point is a numeric to Postgres: halves go away from zero.
@@ -48,13 +63,17 @@ impl RoundedCasts {
     }
 }
 
-fn to_integer(e: &Expr) -> bool {
-    matches!(e, Expr::Cast(c) if c.field.data_type().is_integer())
+fn rounds(e: &Expr) -> bool {
+    match e {
+        Expr::Cast(c) => c.field.data_type().is_integer(),
+        Expr::ScalarFunction(f) => f.name() == "round",
+        _ => false,
+    }
 }
 
 impl AnalyzerRule for RoundedCasts {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        expressions::replace(plan, to_integer, |e, schema| self.replace(e, schema))
+        expressions::replace(plan, rounds, |e, schema| self.replace(e, schema))
     }
     fn name(&self) -> &str {
         "rounded_casts"

@@ -58,6 +58,7 @@ pub async fn schema(
         zone: "UTC",
         now: Utc::now(),
         history: false,
+        bare: false,
         parameters: Parameters::Values(&[]),
         depth: 0,
     };

@@ -50,9 +50,10 @@ pub struct TableDef {
 }
 
 impl TableDef {
-    /// All columns with their types, `_id` first. Metadata: `daodb:type`, the value type shown; `daodb:attribute`, the keyword.
+    /// All columns with their types, `_id` first. Metadata: `daodb:type`, the value type shown, where the column's own does not
+    /// tell it.
     pub fn schema(&self) -> SchemaRef {
-        let id = tagged(Field::new("_id", DataType::Int64, false), ValueType::Long, None);
+        let id = Field::new("_id", DataType::Int64, false);
         let columns = self.columns.iter().map(ColumnDef::field);
         Arc::new(Schema::new(std::iter::once(id).chain(columns).collect::<Vec<_>>()))
     }
@@ -61,17 +62,20 @@ impl TableDef {
 impl ColumnDef {
     fn field(&self) -> Field {
         let field = Field::new(&self.name, self.data_type.clone(), true);
-        tagged(field, types::shown(&self.stored), Some(&self.a))
+        tagged(field, types::shown(&self.stored))
     }
 }
 
-/// A field that says which value type it shows, and of which attribute.
-fn tagged(field: Field, ty: ValueType, a: Option<&Attr>) -> Field {
-    let mut metadata = HashMap::from([("daodb:type".to_owned(), ty.name().to_owned())]);
-    if let Some(a) = a {
-        metadata.insert("daodb:attribute".to_owned(), a.to_string());
+/// A field that says which value type it shows, where several are of one type to SQL. More would be in the way: the planner wants
+/// the columns that make one to be alike.
+fn tagged(field: Field, ty: ValueType) -> Field {
+    use ValueType::{Bigdec, Bigint, Keyword, Ref, Symbol, Tuple, Uri, Uuid};
+    match ty {
+        Bigdec | Bigint | Keyword | Ref | Symbol | Tuple | Uri | Uuid => {
+            field.with_metadata(HashMap::from([("daodb:type".to_owned(), ty.name().to_owned())]))
+        }
+        _ => field,
     }
-    field.with_metadata(metadata)
 }
 
 /// Which versions of rows a range form asks for, as bounds on their intervals; both ends inclusive.
@@ -87,9 +91,15 @@ impl VersionRange {
         VersionRange { t_from: (i64::MIN, i64::MAX), t_to: (i64::MIN, i64::MAX) };
 }
 
-/// The rows of an entity table at the snapshot's basis.
-pub fn entity_table(def: Arc<TableDef>, snapshot: &Snapshot) -> Arc<dyn TableProvider> {
-    let schema = def.schema();
+/// Without metadata.
+fn bare(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|f| f.as_ref().clone().with_metadata(HashMap::new()));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The rows of an entity table at the snapshot's basis. `bare`: without the metadata of [`TableDef::schema`].
+pub fn entity_table(def: Arc<TableDef>, snapshot: &Snapshot, bare: bool) -> Arc<dyn TableProvider> {
+    let schema = if bare { self::bare(&def.schema()) } else { def.schema() };
     Arc::new(star::StarTable { def, snapshot: snapshot.clone(), schema })
 }
 
@@ -99,6 +109,7 @@ pub fn history_table(
     def: Arc<TableDef>,
     snapshot: &Snapshot,
     range: VersionRange,
+    bare: bool,
 ) -> Arc<dyn TableProvider> {
-    Arc::new(history::HistoryTable::new(def, snapshot.history(), range))
+    Arc::new(history::HistoryTable::new(def, snapshot.history(), range, bare))
 }

@@ -55,14 +55,15 @@ pub fn items(v: &Cell) -> Result<&[Cell], String> {
 /// Of a map what a key has, of a vector what stands in a place, of a set the member.
 fn get(of: &Cell, key: &Cell) -> Option<Cell> {
     let Some(Value::Tuple(items)) = of else { return None };
-    let is_map = items.iter().all(|x| matches!(x, Some(Value::Tuple(pair)) if pair.len() == 2));
-    let of_map = items.iter().find_map(|x| match x {
-        Some(Value::Tuple(pair)) if is_pair_of(x, key) => Some(pair[1].clone()),
-        _ => None,
-    });
-    match (of_map, key) {
-        (Some(found), _) if is_map => Some(found),
-        (_, Some(Value::Long(at))) => items.get(usize::try_from(*at).ok()?).cloned(),
+    let pair = |x: &Cell| matches!(x, Some(Value::Tuple(pair)) if pair.len() == 2);
+    if !items.is_empty() && items.iter().all(pair) {
+        return items.iter().find_map(|x| match x {
+            Some(Value::Tuple(pair)) if is_pair_of(x, key) => Some(pair[1].clone()),
+            _ => None,
+        });
+    }
+    match key {
+        Some(Value::Long(at)) => items.get(usize::try_from(*at).ok()?).cloned(),
         _ => items.iter().find(|x| clojure_equal(x, key)).cloned(),
     }
 }

@@ -42,17 +42,22 @@ pub const ALL: &[Function] = &[
     function("Math/ceil", 1..=1, Gives::Double, |a| doubles(a, |d| d[0].ceil())),
     function("Math/round", 1..=1, Gives::Long, |a| {
         // A double beyond the longs is the nearest long: Java's saturates, too.
-        let rounded = doubles(a, |d| (d[0] + 0.5).floor())?;
+        let half_up = |d: f64| if d - d.floor() >= 0.5 { d.floor() + 1.0 } else { d.floor() };
+        let rounded = doubles(a, |d| half_up(d[0]))?;
         Ok(rounded.and_then(|v| to_double(&v)).map(|d| Value::Long(d as i64)))
     }),
-    function("bit-and", 2..=2, Gives::Long, |a| bits(a, |x, y| x & y)),
-    function("bit-or", 2..=2, Gives::Long, |a| bits(a, |x, y| x | y)),
-    function("bit-xor", 2..=2, Gives::Long, |a| bits(a, |x, y| x ^ y)),
+    function("bit-and", 2..=MANY, Gives::Long, |a| bits(a, |x, y| x & y)),
+    function("bit-or", 2..=MANY, Gives::Long, |a| bits(a, |x, y| x | y)),
+    function("bit-xor", 2..=MANY, Gives::Long, |a| bits(a, |x, y| x ^ y)),
     function("parse-long", 1..=1, Gives::Any, |a| {
         Ok(super::text::string(&a[0])?.parse().ok().map(Value::Long))
     }),
     function("parse-double", 1..=1, Gives::Any, |a| {
-        Ok(super::text::string(&a[0])?.parse().ok().map(Value::Double))
+        let text = super::text::string(&a[0])?;
+        // Rust reads more names of what is no number than Java.
+        let plain = !text.contains(['i', 'n'])
+            || matches!(text.trim_start_matches(['-', '+']), "NaN" | "Infinity");
+        Ok(text.parse().ok().filter(|_| plain).map(Value::Double))
     }),
     function("bigint", 1..=1, Gives::Any, |a| {
         let whole = a[0].as_ref().and_then(to_decimal_or_double);
@@ -206,10 +211,12 @@ fn doubles(args: &[Cell], f: impl Fn(&[f64]) -> f64) -> Result<Cell, String> {
 }
 
 fn bits(args: &[Cell], f: fn(i64, i64) -> i64) -> Result<Cell, String> {
-    match args {
-        [Some(Value::Long(x)), Some(Value::Long(y))] => Ok(Some(Value::Long(f(*x, *y)))),
-        _ => Err("two longs are needed".to_owned()),
-    }
+    let long = |v: &Cell| match v {
+        Some(Value::Long(n)) => Ok(*n),
+        other => Err(no_number(other)),
+    };
+    let longs = args.iter().map(long).collect::<Result<Vec<_>, _>>()?;
+    Ok(longs.into_iter().reduce(f).map(Value::Long))
 }
 
 /// A double as the decimal that shows it.

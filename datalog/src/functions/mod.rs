@@ -54,6 +54,15 @@ impl std::fmt::Debug for Function {
 /// Deeper tuples, and values of more parts and bytes, are refused: calls of calls would double them each time.
 const MAX_DEPTH: usize = 16;
 const MAX_SIZE: usize = 16 << 20;
+const TOO_LARGE: &str = "its value is too large, or too deep";
+
+/// Refuses so many copies of so long a text, before they are made.
+fn fits(copies: usize, length: usize) -> Result<(), String> {
+    match copies.checked_mul(length).is_some_and(|size| size <= MAX_SIZE) {
+        true => Ok(()),
+        false => Err(TOO_LARGE.to_owned()),
+    }
+}
 
 /// What is left of `size` after a value; None where it is too large.
 fn room(v: &Cell, size: usize, depth: usize) -> Option<usize> {
@@ -64,6 +73,10 @@ fn room(v: &Cell, size: usize, depth: usize) -> Option<usize> {
             parts.iter().try_fold(size, |size, part| room(part, size, depth + 1))
         }
         Some(Value::String(s)) => size.checked_sub(s.len()),
+        Some(Value::Bigint(n)) => size.checked_sub(usize::try_from(n.bits() / 8).ok()?),
+        Some(Value::Bigdec(d)) => {
+            size.checked_sub(usize::try_from(d.as_bigint_and_exponent().0.bits() / 8).ok()?)
+        }
         _ => Some(size),
     }
 }
@@ -71,10 +84,14 @@ fn room(v: &Cell, size: usize, depth: usize) -> Option<usize> {
 impl Function {
     /// What it gives for these; an error says what is wrong with them.
     pub fn call(&self, args: &[Cell]) -> Result<Cell, String> {
+        // Before, too: what is made of them is at most about as large, but where a function looks itself.
+        if args.iter().try_fold(MAX_SIZE, |size, arg| room(arg, size, 0)).is_none() {
+            return Err("its arguments are too large, or too deep".to_owned());
+        }
         let value = (self.eval)(args)?;
         match room(&value, MAX_SIZE, 0) {
             Some(_) => Ok(value),
-            None => Err("its value is too large, or too deep".to_owned()),
+            None => Err(TOO_LARGE.to_owned()),
         }
     }
 

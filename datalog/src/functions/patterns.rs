@@ -33,8 +33,17 @@ pub const ALL: &[Function] = &[
 /// Between the matches; empty texts at the end are left out.
 pub fn split<'t>(pattern: &Cell, text: &'t str) -> Result<Vec<&'t str>, String> {
     with(pattern, |regex| {
-        let mut parts: Vec<&str> = regex.split(text).collect();
-        while parts.len() > 1 && parts.last().is_some_and(|p| p.is_empty()) {
+        let (mut parts, mut start) = (Vec::new(), 0);
+        // Nothing that matches at the beginning leaves nothing before it.
+        for found in regex.find_iter(text).filter(|found| found.end() > 0) {
+            parts.push(&text[start..found.start()]);
+            start = found.end();
+        }
+        if parts.is_empty() {
+            return vec![text];
+        }
+        parts.push(&text[start..]);
+        while parts.last().is_some_and(|p| p.is_empty()) {
             parts.pop();
         }
         parts

@@ -1,8 +1,9 @@
 //! Tuples made of others: as lists, sets and maps are tuples here, so are what these give.
 
 use super::compare::{to_decimal, to_double};
-use super::text::{long, string};
+use super::text::string;
 use super::{Function, Gives, MANY, collection::items, function};
+use crate::source::whole;
 use crate::value::{Cell, told};
 use daodb_storage::{Value, ValueType};
 
@@ -11,10 +12,15 @@ const MAX_ITEMS: i64 = 1_000_000;
 
 pub const ALL: &[Function] = &[
     function("vec", 1..=1, Gives::Any, |a| tuple(of(&a[0])?)),
-    function("set", 1..=1, Gives::Any, |a| tuple(distinct(of(&a[0])?))),
-    function("hash-set", 0..=MANY, Gives::Any, |a| tuple(distinct(a.to_vec()))),
+    function("set", 1..=1, Gives::Any, |a| set(of(&a[0])?)),
+    function("hash-set", 0..=MANY, Gives::Any, |a| set(a.to_vec())),
     function("hash-map", 0..=MANY, Gives::Any, |a| match a.len() % 2 {
-        0 => tuple(a.chunks(2).map(|pair| Some(Value::Tuple(pair.into()))).collect()),
+        0 => {
+            // Of several values of a key the last.
+            let pairs = a.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone()));
+            let pairs: std::collections::BTreeMap<Cell, Cell> = pairs.collect();
+            tuple(pairs.into_iter().map(|(k, v)| Some(Value::Tuple([k, v].into()))).collect())
+        }
         _ => Err("a key has no value".to_owned()),
     }),
     function("conj", 1..=MANY, Gives::Any, |a| {
@@ -54,18 +60,28 @@ pub const ALL: &[Function] = &[
         tuple(parts.into_iter().map(|p| Some(Value::string(p))).collect())
     }),
     function("split-lines", 1..=1, Gives::Any, |a| {
-        tuple(string(&a[0])?.lines().map(|line| Some(Value::string(line))).collect())
+        let text = string(&a[0])?;
+        let kept = text.trim_end_matches(['\n', '\r']);
+        let lines = if text.is_empty() { vec![""] } else { kept.lines().collect() };
+        tuple(lines.into_iter().map(|line| Some(Value::string(line))).collect())
     }),
     function("join", 1..=2, Gives::String, |a| {
         let (separator, items) = match a {
-            [items] => ("", items),
-            [separator, items, ..] => (string(separator)?, items),
-            [] => return long(0),
+            [separator, items] => (string(separator)?, of(items)?),
+            items => ("", of(&items[0])?),
         };
-        let texts: Vec<String> = of(items)?.iter().map(super::text::shown).collect();
+        super::fits(items.len(), separator.len())?;
+        let texts: Vec<String> = items.iter().map(super::text::shown).collect();
         Ok(Some(Value::string(texts.join(separator))))
     }),
 ];
+
+/// A set has no order: sorted, so that equal ones are equal.
+fn set(items: Vec<Cell>) -> Result<Cell, String> {
+    let mut items = distinct(items);
+    items.sort();
+    tuple(items)
+}
 
 fn tuple(items: Vec<Cell>) -> Result<Cell, String> {
     Ok(Some(Value::Tuple(items.into())))
@@ -84,23 +100,27 @@ fn of(v: &Cell) -> Result<Vec<Cell>, String> {
 /// Values of one type, or numbers.
 fn sort(items: &mut [Cell]) -> Result<(), String> {
     let types: std::collections::BTreeSet<_> =
-        items.iter().map(|c| c.as_ref().map(Value::value_type)).collect();
+        items.iter().flatten().map(Value::value_type).collect();
+    // nil is before all others.
     if types.len() < 2 {
         items.sort();
         return Ok(());
     }
     // As doubles where one is among them: their order with exact numbers is none that can be sorted by.
-    let inexact = types.contains(&Some(ValueType::Double));
+    let inexact = types.contains(&ValueType::Double);
     let none = "its items have no common order";
     let mut keyed = Vec::with_capacity(items.len());
     for item in items.iter() {
-        let v = item.as_ref().ok_or(none)?;
+        let Some(v) = item else {
+            keyed.push((false, None, 0.0, None));
+            continue;
+        };
         let exact = if inexact { None } else { to_decimal(v) };
         let double = to_double(v).filter(|d| !d.is_nan()).ok_or(none)?;
-        keyed.push((exact, double, item.clone()));
+        keyed.push((true, exact, double, item.clone()));
     }
-    keyed.sort_by(|x, y| x.0.cmp(&y.0).then(x.1.total_cmp(&y.1)));
-    for (place, (_, _, item)) in items.iter_mut().zip(keyed) {
+    keyed.sort_by(|x, y| x.0.cmp(&y.0).then(x.1.cmp(&y.1)).then(x.2.total_cmp(&y.2)));
+    for (place, (.., item)) in items.iter_mut().zip(keyed) {
         *place = item;
     }
     Ok(())
@@ -109,7 +129,8 @@ fn sort(items: &mut [Cell]) -> Result<(), String> {
 /// Each once, where it came first.
 fn distinct(items: Vec<Cell>) -> Vec<Cell> {
     let mut seen = std::collections::BTreeSet::new();
-    items.into_iter().filter(|item| seen.insert(item.clone())).collect()
+    let key = |item: &Cell| item.as_ref().map(|v| whole(v, ValueType::Long));
+    items.into_iter().filter(|item| seen.insert(key(item))).collect()
 }
 
 fn number(v: &Cell) -> Result<i64, String> {

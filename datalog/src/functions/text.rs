@@ -51,7 +51,9 @@ pub const ALL: &[Function] = &[
     function(".length", 1..=1, Gives::Long, |a| long(string(&a[0])?.chars().count())),
     function("index-of", 2..=2, Gives::Any, index_of),
     function("replace", 3..=3, Gives::String, |a| {
-        text(string(&a[0])?.replace(string(&a[1])?, string(&a[2])?))
+        let (s, from, to) = (string(&a[0])?, string(&a[1])?, string(&a[2])?);
+        super::fits(s.matches(from).count(), to.len())?;
+        text(s.replace(from, to))
     }),
     function("keyword", 1..=2, Gives::Any, |a| {
         let parts: Vec<&str> = a.iter().map(name_text).collect::<Result<_, _>>()?;

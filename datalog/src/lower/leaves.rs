@@ -93,7 +93,7 @@ pub fn bind(plan: &LogicalPlan, sources: &[Source]) -> Result<LogicalPlan> {
     with_sources(plan.clone(), &|leaf| {
         let table = match leaf {
             Leaf::Star { source, def, .. } => {
-                entity_table(Arc::clone(def), &database(sources, *source)?.snapshot)
+                entity_table(Arc::clone(def), &database(sources, *source)?.snapshot, false)
             }
             Leaf::Datoms { source, read } => Arc::new(DatomTable {
                 db: Arc::clone(database(sources, *source)?),

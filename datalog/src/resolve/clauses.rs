@@ -186,7 +186,9 @@ impl Resolver<'_> {
         op_place(terms, &mut slots);
         slots.resize(6, Slot::Blank);
         match self.datom(i, &db, &slots) {
-            Ok(pattern) if self.schema => Ok(with_built_in(pattern)),
+            Ok(pattern) if terms[0].var().is_some_and(|e| self.of_schema.contains(e)) => {
+                Ok(with_built_in(pattern))
+            }
             Ok(pattern) => Ok(Goal::Pattern(pattern)),
             Err(why) => {
                 self.warnings.insert(why.clone());
@@ -396,50 +398,53 @@ impl Resolver<'_> {
     }
 }
 
-/// Whether any clause asks what built-in entities attributes refer to.
-pub fn asks_schema(clauses: &[Clause]) -> bool {
+/// The variables that stand for what attributes refer to: types, cardinalities, kinds of uniqueness.
+pub fn of_schema(clauses: &[Clause], out: &mut BTreeSet<Var>) {
     const REFERRING: [&str; 3] = [":db/valueType", ":db/cardinality", ":db/unique"];
-    clauses.iter().any(|clause| match clause {
-        Clause::Pattern { terms, .. } => terms.iter().any(|t| match &t.kind {
-            TermKind::Const(node) => node.keyword().is_some_and(|k| REFERRING.contains(&k)),
-            _ => false,
-        }),
-        Clause::Function(call, _) if call.name.as_ref() == NESTED => {
-            crate::query::check::nested(call).is_ok_and(|query| asks_schema(&query.clauses))
+    for clause in clauses {
+        match clause {
+            Clause::Pattern { terms, .. } => {
+                if let [_, Term { kind: TermKind::Const(a), .. }, v, ..] = terms.as_slice()
+                    && a.keyword().is_some_and(|k| REFERRING.contains(&k))
+                {
+                    out.extend(v.var().cloned());
+                }
+            }
+            Clause::Function(call, _) if call.name.as_ref() == NESTED => {
+                if let Ok(query) = crate::query::check::nested(call) {
+                    of_schema(&query.clauses, out);
+                }
+            }
+            Clause::Not { clauses, .. } => of_schema(clauses, out),
+            Clause::Or { branches, .. } => branches.iter().for_each(|b| of_schema(b, out)),
+            _ => {}
         }
-        Clause::Not { clauses, .. } => asks_schema(clauses),
-        Clause::Or { branches, .. } => branches.iter().any(|b| asks_schema(b)),
-        _ => false,
-    })
+    }
 }
 
-/// Built-in idents are part of every schema, and no datoms. A query that asks for what refers to them finds them by
-/// `:db/ident`, as in Datomic.
+/// Built-in idents are part of every schema, and no datoms. What an attribute refers to has its name, as in Datomic.
 fn with_built_in(pattern: Pattern) -> Goal {
     let of_ident = matches!(&pattern.a, AttrSlot::Attr(a) if a.as_str() == builtin::IDENT);
     let plain = [&pattern.t, &pattern.m, &pattern.added].iter().all(|s| s.is_blank());
-    let (e, v) = (&pattern.e, &pattern.v);
-    let vars: Vec<Var> = [e, v].into_iter().filter_map(Slot::var).cloned().collect();
-    if !of_ident || !plain || vars.is_empty() || e.var() == v.var() {
+    let (Slot::Var(e), v) = (&pattern.e, &pattern.v) else { return Goal::Pattern(pattern) };
+    if !of_ident || !plain || v.var() == Some(e) {
         return Goal::Pattern(pattern);
     }
+    let vars: Vec<Var> = [e].into_iter().chain(v.var()).cloned().collect();
+    let named = [":db.type/", ":db.cardinality/", ":db.unique/"];
+    let idents =
+        builtin::idents().filter(|(name, _)| named.iter().any(|n| name.as_str().starts_with(n)));
     let row = |(name, entity): (Attr, i64)| {
-        let cells = [(e, Value::Long(entity)), (v, Value::keyword(name.as_str()))];
-        let mut row = Vec::with_capacity(2);
-        for (slot, value) in cells {
-            match slot {
-                Slot::Const(cell) if *cell != Some(value.clone()) => return None,
-                Slot::Var(_) => row.push(Some(value)),
-                _ => {}
-            }
+        let (entity, name) = (Some(Value::Long(entity)), Some(Value::keyword(name.as_str())));
+        match v {
+            Slot::Var(_) => Some(vec![entity, name]),
+            Slot::Const(cell) if *cell != name => None,
+            _ => Some(vec![entity]),
         }
-        Some(row)
     };
-    let rows: Vec<Vec<Cell>> = builtin::idents().filter_map(row).collect();
-    let branches = vec![
-        vec![Goal::Pattern(pattern)],
-        vec![Goal::Values { vars: vars.clone(), rows: Arc::new(rows) }],
-    ];
+    let rows = Arc::new(idents.filter_map(row).collect());
+    let built_in = Goal::Values { vars: vars.clone(), rows };
+    let branches = vec![vec![Goal::Pattern(pattern)], vec![built_in]];
     Goal::Or { vars: vars.into_iter().collect(), required: BTreeSet::new(), branches }
 }
 

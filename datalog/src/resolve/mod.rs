@@ -65,8 +65,8 @@ struct Resolver<'a> {
     fresh: usize,
     goals: usize,
     warnings: BTreeSet<String>,
-    /// Whether it asks for what refers to built-in entities.
-    schema: bool,
+    /// Variables, as they are written, that stand for what attributes refer to.
+    of_schema: BTreeSet<Var>,
     names: Arc<BTreeMap<Name, usize>>,
     /// Sources beside those of the inputs: their histories.
     more: Vec<Source>,
@@ -101,8 +101,9 @@ pub fn resolve(query: &Query, inputs: &Inputs, found: &Found) -> Result<Resolved
         check::rule_clauses(&rule.clauses, inputs.names.keys().cloned())?;
     }
     let reach = rules::Reach::of(rules)?;
-    let schema = clauses::asks_schema(&query.clauses)
-        || rules.rules.values().flatten().any(|r| clauses::asks_schema(&r.clauses));
+    let mut of_schema = BTreeSet::new();
+    clauses::of_schema(&query.clauses, &mut of_schema);
+    rules.rules.values().flatten().for_each(|r| clauses::of_schema(&r.clauses, &mut of_schema));
     let mut resolver = Resolver {
         inputs,
         rules,
@@ -113,7 +114,7 @@ pub fn resolve(query: &Query, inputs: &Inputs, found: &Found) -> Result<Resolved
         fresh: 0,
         goals: 0,
         warnings: BTreeSet::new(),
-        schema,
+        of_schema,
         names: Arc::new(inputs.names.clone()),
         more: Vec::new(),
         histories: Vec::new(),

@@ -31,7 +31,13 @@ pub fn of_form(node: &Node) -> Result<Cell, String> {
         Form::Nil => Ok(None),
         Form::Value(v) => Ok(Some(plain(v.clone()))),
         Form::Char(c) => Ok(Some(Value::string(c.to_string()))),
-        Form::List(nodes) | Form::Vector(nodes) | Form::Set(nodes) => tuple(nodes),
+        Form::List(nodes) | Form::Vector(nodes) => tuple(nodes),
+        // Sorted, so that equal sets are equal.
+        Form::Set(nodes) => {
+            let mut items: Vec<Cell> = nodes.iter().map(of_form).collect::<Result<_, _>>()?;
+            items.sort();
+            Ok(Some(Value::Tuple(items.into())))
+        }
         Form::Map(pairs) => {
             let pair = |(k, v): &(Node, Node)| -> Result<Cell, String> {
                 Ok(Some(Value::Tuple([of_form(k)?, of_form(v)?].into())))

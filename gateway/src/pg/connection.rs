@@ -124,6 +124,7 @@ async fn start_session(
     )
     .await
     .map_err(|e| Failure::Fatal(Box::new(e)))?;
+    let session = session.of_backend(registration.pid);
     Ok((session, registration, start.user))
 }
 

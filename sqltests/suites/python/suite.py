@@ -116,6 +116,8 @@ def with_psycopg3():
             same("psycopg 3", "prepared", rows, [("Ann",), ("Bob",)])
         names = cursor.execute("SELECT name FROM person WHERE name = ANY(%s)", (["Ann", "Eve"],))
         same("psycopg 3", "a list", names.fetchall(), [("Ann",)])
+    pid = connection.execute("SELECT pg_backend_pid()").fetchone()[0]
+    same("psycopg 3", "the backend's number", pid, connection.info.backend_pid)
     # Rows one by one from a query of a million.
     count = sum(1 for _ in connection.cursor().stream("SELECT * FROM generate_series(1, 100000)"))
     same("psycopg 3", "stream", count, 100000)

@@ -1,11 +1,28 @@
-//! The engine under a session: its options, and the functions that are ours.
+//! The engine under a session: its options, and the functions that are ours: those that answer from a snapshot, and those that
+//! Postgres has and the engine has not, or otherwise.
+
+mod intervals;
+mod moment;
+mod picture;
+mod read;
+mod rowwise;
+mod template;
+mod texts;
+mod time_of;
+mod times;
+mod to_char;
+
+pub use intervals::{divided, times as multiplied};
+pub use texts::SUBSTRING;
+pub use time_of::TIME_OF;
 
 use super::SessionInfo;
+use crate::error::{Error, SqlState};
 use chrono::{DateTime, Utc};
 use daodb_storage::FIRST_T;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
-use datafusion::error::Result as DfResult;
+use datafusion::error::{DataFusionError, Result as DfResult};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{
@@ -14,6 +31,11 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::Arc;
+
+/// What is wrong with a value that a function is given.
+fn refused(code: &'static str, text: impl Into<String>) -> DataFusionError {
+    Error::new(SqlState::Code(code), text.into()).into()
+}
 
 /// A context for one session. It has no tables of its own: each statement's are resolved for it alone.
 pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
@@ -28,7 +50,7 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
     // its own side of one partition does not ask that one, and both would wait for ever.
     options.optimizer.enable_join_dynamic_filter_pushdown = false;
     let state = SessionStateBuilder::new()
-        .with_expr_planners(vec![Arc::new(super::dates::Dates)])
+        .with_expr_planners(vec![Arc::new(super::operators::Operators)])
         .with_default_features()
         .with_config(config)
         .with_runtime_env(runtime)
@@ -40,6 +62,15 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
     let context = SessionContext::new_with_state(state);
     context.register_udaf(AggregateUDF::from(super::sum::Sum::new()));
     context.register_udf(super::zones::AtTimeZone::udf());
+    context.register_udf(ScalarUDF::from(to_char::ToChar::new()));
+    context.register_udf(ScalarUDF::from(time_of::TimeOf::new(true)));
+    context.register_udf(ScalarUDF::from(time_of::TimeOf::new(false)));
+    for function in super::scalar::Taken::functions() {
+        context.register_udf(function);
+    }
+    for function in intervals::functions().into_iter().chain(texts::functions()) {
+        context.register_udf(function);
+    }
     context
 }
 

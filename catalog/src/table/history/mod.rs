@@ -9,9 +9,9 @@ use super::scan::{ScanExec, Source};
 use super::star::chunk::Chunk;
 use super::star::plan::chunks_of_history;
 use super::star::series::union;
-use super::{TableDef, VersionRange, tagged};
+use super::{TableDef, VersionRange};
 use async_trait::async_trait;
-use daodb_storage::{FIRST_T, OPEN, Slice, Snapshot, ValueType};
+use daodb_storage::{FIRST_T, OPEN, Slice, Snapshot};
 use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
@@ -40,19 +40,17 @@ pub struct HistoryTable {
 }
 
 impl HistoryTable {
-    pub fn new(def: Arc<TableDef>, snapshot: Snapshot, range: VersionRange) -> Self {
+    pub fn new(def: Arc<TableDef>, snapshot: Snapshot, range: VersionRange, bare: bool) -> Self {
         let schema = history_schema(&def);
+        let schema = if bare { super::bare(&schema) } else { schema };
         HistoryTable { def, snapshot, range, schema }
     }
 }
 
 /// The table's columns, then `_t_from`, `_t_to`, `_valid_from`, `_valid_to`.
 fn history_schema(def: &TableDef) -> SchemaRef {
-    let long =
-        |name, nullable| tagged(Field::new(name, DataType::Int64, nullable), ValueType::Long, None);
-    let instant = |name, nullable| {
-        tagged(Field::new(name, instant_type(), nullable), ValueType::Instant, None)
-    };
+    let long = |name, nullable| Field::new(name, DataType::Int64, nullable);
+    let instant = |name, nullable| Field::new(name, instant_type(), nullable);
     let times = [
         long("_t_from", false),
         long("_t_to", true),

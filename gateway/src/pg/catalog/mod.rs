@@ -18,6 +18,7 @@ mod relation;
 mod rewrite;
 mod rows;
 mod statement;
+mod texts;
 
 use daodb_catalog::Result;
 use daodb_catalog::session::{Extension, SessionInfo, TableCall};
@@ -31,6 +32,7 @@ use planner::ArrayPlanner;
 use relation::SystemTable;
 use statement::Bound;
 use std::sync::{Arc, Weak};
+use texts::TextCasts;
 
 /// What makes a session look like Postgres to a client.
 #[derive(Default)]
@@ -61,6 +63,7 @@ impl Extension for PgCatalog {
     fn open(&self, ctx: &SessionContext) -> Result<()> {
         ArrayPlanner::register(&mut ctx.state_ref().write());
         ctx.register_udf(sql::edn());
+        ctx.add_analyzer_rule(Arc::new(TextCasts::new()));
         Ok(())
     }
     fn table_functions(&self) -> &'static [&'static str] {

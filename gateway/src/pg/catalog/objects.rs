@@ -192,7 +192,7 @@ impl Builder {
             let oid = self.table(def);
             self.table_indexes(def, oid);
             let name = format!("{}{HISTORY_SUFFIX}", def.name);
-            let provider = history_table(Arc::clone(def), &info.snapshot, VersionRange::ALL);
+            let provider = history_table(Arc::clone(def), &info.snapshot, VersionRange::ALL, false);
             let columns = history_columns(def, &provider.schema());
             let description = Some(format!("The versions of {}", def.name));
             // Its rows are not counted before someone asks.

@@ -34,6 +34,7 @@ impl Bound {
             && Arc::ptr_eq(&own.settings, &info.settings)
             && Arc::ptr_eq(&own.cursors, &info.cursors)
             && own.user == info.user
+            && own.backend == info.backend
             && own.snapshot.t() == info.snapshot.t()
             && own.snapshot.view() == info.snapshot.view()
     }

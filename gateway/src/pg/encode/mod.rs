@@ -69,7 +69,7 @@ fn column(field: &Field) -> Result<Column> {
         name: field.name().clone(),
         ty: types::of_field(field)?,
         format: Format::Text,
-        trimmed: field.metadata().get(types::VALUE_TYPE).is_some_and(|tag| tag == "bigdec"),
+        trimmed: types::is_bigdec(field),
     })
 }
 

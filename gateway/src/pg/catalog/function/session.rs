@@ -31,6 +31,9 @@ pub const FUNCTIONS: &[Definition] = &[
     lenient("inet_client_addr", 0..=0, "text", |_| maybe_utf8(None)),
     lenient("inet_server_port", 0..=0, "int4", |_| Ok(ScalarValue::Int32(None))),
     lenient("inet_client_port", 0..=0, "int4", |_| Ok(ScalarValue::Int32(None))),
+    strict("pg_backend_pid", 0..=0, "int4", |call| {
+        Ok(ScalarValue::Int32(Some(call.bound.info.backend)))
+    }),
     strict("txid_current", 0..=0, "int8", transaction),
     strict("pg_current_xact_id", 0..=0, "int8", transaction),
     lenient("txid_current_if_assigned", 0..=0, "int8", |_| Ok(ScalarValue::Int64(None))),

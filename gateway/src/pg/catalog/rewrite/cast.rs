@@ -73,14 +73,17 @@ fn type_name(ty: &DataType) -> Option<String> {
 /// A type that the planner knows.
 fn plain(ty: &DataType) -> Result<DataType> {
     if let DataType::Array(ArrayElemTypeDef::SquareBracket(item, size)) = ty {
-        let item = Box::new(plain(item)?);
+        let item = Box::new(match plain(item)? {
+            DataType::Varchar(_) | DataType::CharacterVarying(_) | DataType::Character(_) => {
+                DataType::Text
+            }
+            item => item,
+        });
         return Ok(DataType::Array(ArrayElemTypeDef::SquareBracket(item, *size)));
     }
     match ty {
         DataType::Uuid | DataType::Regclass => return Ok(DataType::Text),
-        DataType::CharacterVarying(_) | DataType::Character(_) => return Ok(DataType::Text),
-        // The planner has no limits of length; all of a text is kept.
-        DataType::Varchar(Some(_)) => return Ok(DataType::Text),
+        DataType::CharacterVarying(None) | DataType::Character(None) => return Ok(DataType::Text),
         DataType::Custom(..) => {}
         other => return Ok(other.clone()),
     }

@@ -1,0 +1,168 @@
+//! `(SELECT x FROM ... WHERE y = outside.y)` as a value. DataFusion plans what is told of each outer row only where an aggregate
+//! makes one row of many: here the values are collected, and one of them is taken where they are used.
+
+use super::names::fold;
+use super::quantified::names_outside;
+use super::selects::limited;
+use super::syntax::{call, expression};
+use crate::error::{Error, Result, SqlState};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, new_empty_array};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{ScalarValue, plan_err};
+use datafusion::error::Result as DfResult;
+use datafusion::functions_aggregate::all_default_aggregate_functions;
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, GroupByExpr,
+    LimitClause, OrderByKind, Query, SelectItem, SetExpr, Value, visit_expressions,
+};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::LazyLock;
+
+pub fn reread(e: &mut Expr) -> Result<()> {
+    let Expr::Subquery(query) = e else { return Ok(()) };
+    if !names_outside(query) {
+        return Ok(());
+    }
+    let Some(first) = collected(query)? else { return Ok(()) };
+    let subquery = std::mem::replace(e, Expr::value(Value::Null));
+    *e = call(if first { FIRST } else { ONLY }, vec![subquery]);
+    Ok(())
+}
+
+/// Makes the query collect what it selects; whether the first value is meant (`LIMIT 1`), None: it is no plain one.
+fn collected(query: &mut Query) -> Result<Option<bool>> {
+    limited(query);
+    let first = match &query.limit_clause {
+        None if query.fetch.is_some() => None,
+        None => Some(false),
+        Some(LimitClause::LimitOffset { limit: Some(Expr::Value(n)), offset: None, limit_by })
+            if limit_by.is_empty() && n.value.to_string() == "1" =>
+        {
+            Some(true)
+        }
+        Some(_) => None,
+    };
+    let (Some(first), SetExpr::Select(select)) = (first, query.body.as_mut()) else {
+        return Ok(None);
+    };
+    let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
+    let plain = query.with.is_none() && select.distinct.is_none() && select.having.is_none();
+    let (x, alias) = match select.projection.as_mut_slice() {
+        [SelectItem::UnnamedExpr(x)] => (x, None),
+        [SelectItem::ExprWithAlias { expr, alias }] => (expr, Some(alias.clone())),
+        _ => return Ok(None),
+    };
+    if grouped || !plain || has_aggregate(x) {
+        return Ok(None);
+    }
+    let mut by = match query.order_by.as_ref().map(|o| &o.kind) {
+        None => vec![],
+        Some(OrderByKind::Expressions(by)) => by.clone(),
+        Some(OrderByKind::All(_)) => return Ok(None),
+    };
+    for by in &mut by {
+        let selected = match &by.expr {
+            Expr::Identifier(name) => alias.as_ref().is_some_and(|a| fold(a) == fold(name)),
+            Expr::Value(place) => match place.value.to_string().as_str() {
+                "1" => true,
+                // The planner says what is wrong.
+                _ => return Ok(None),
+            },
+            _ => false,
+        };
+        if selected {
+            by.expr = x.clone();
+        }
+    }
+    query.order_by = None;
+    let mut collect = expression("array_agg(dao_x)")?;
+    if let Expr::Function(f) = &mut collect
+        && let FunctionArguments::List(list) = &mut f.args
+    {
+        list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(x.clone()))];
+        if first && !by.is_empty() {
+            list.clauses.push(FunctionArgumentClause::OrderBy(by));
+        }
+    }
+    *x = collect;
+    query.limit_clause = None;
+    Ok(Some(first))
+}
+
+fn has_aggregate(e: &Expr) -> bool {
+    static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        let all = all_default_aggregate_functions();
+        let names =
+            all.iter().flat_map(|f| f.aliases().iter().cloned().chain([f.name().to_owned()]));
+        names.chain(["every".to_owned(), "variance".to_owned()]).collect()
+    });
+    visit_expressions(e, |e| match e {
+        Expr::Function(f) if f.over.is_some() => ControlFlow::Break(()),
+        Expr::Function(f) if NAMES.contains(&f.name.to_string().to_lowercase()) => {
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    })
+    .is_break()
+}
+
+const ONLY: &str = "dao_only";
+const FIRST: &str = "dao_first";
+
+/// Takes a value out of a list.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Taken {
+    /// Whether several are a fault.
+    only: bool,
+    signature: Signature,
+}
+
+impl Taken {
+    pub fn functions() -> [ScalarUDF; 2] {
+        [true, false].map(|only| {
+            ScalarUDF::from(Taken { only, signature: Signature::any(1, Volatility::Immutable) })
+        })
+    }
+}
+
+impl ScalarUDFImpl for Taken {
+    fn name(&self) -> &str {
+        if self.only { ONLY } else { FIRST }
+    }
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+    fn return_type(&self, args: &[DataType]) -> DfResult<DataType> {
+        match args {
+            [DataType::List(item)] => Ok(item.data_type().clone()),
+            other => plan_err!("{} takes a list: {other:?}", self.name()),
+        }
+    }
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        let returns = args.return_type().clone();
+        let lists = args.args[0].to_array(args.number_rows)?;
+        let lists = lists.as_list::<i32>();
+        let null = ScalarValue::try_new_null(&returns)?;
+        let mut out = Vec::with_capacity(lists.len());
+        for i in 0..lists.len() {
+            let length = if lists.is_null(i) { 0 } else { lists.value_length(i) };
+            if self.only && length > 1 {
+                let text = "more than one row returned by a subquery used as an expression";
+                return Err(Error::new(SqlState::Code("21000"), text).into());
+            }
+            out.push(match length {
+                0 => null.clone(),
+                _ => ScalarValue::try_from_array(&lists.value(i), 0)?,
+            });
+        }
+        let array: ArrayRef = match out.is_empty() {
+            true => new_empty_array(&returns),
+            false => ScalarValue::iter_to_array(out)?,
+        };
+        Ok(ColumnarValue::Array(array))
+    }
+}
