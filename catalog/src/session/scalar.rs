@@ -4,6 +4,7 @@
 use super::names::fold;
 use super::quantified::names_outside;
 use super::selects::limited;
+use super::synonyms::is_small;
 use super::syntax::{call, expression};
 use crate::error::{Error, Result, SqlState};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, new_empty_array};
@@ -74,6 +75,9 @@ fn collected(query: &mut Query) -> Result<Option<bool>> {
             },
             _ => false,
         };
+        if selected && !is_small(x) {
+            return Ok(None);
+        }
         if selected {
             by.expr = x.clone();
         }

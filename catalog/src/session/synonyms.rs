@@ -284,9 +284,14 @@ fn each(x: &Expr, op: &BinaryOperator, elements: Vec<Expr>, all: bool) -> Result
 const MAX_ELEMENTS: usize = 100;
 
 /// Whether an expression may be written again: within it nothing is that would be in turn.
-fn is_small(e: &Expr) -> bool {
+pub fn is_small(e: &Expr) -> bool {
+    let collects = |f: &Function| {
+        let name = f.name.to_string().to_ascii_lowercase();
+        matches!(name.as_str(), "array_agg" | "string_agg")
+    };
     let large = |e: &Expr| match e {
-        Expr::AnyOp { .. } | Expr::AllOp { .. } | Expr::Function(_) => ControlFlow::Break(()),
+        Expr::AnyOp { .. } | Expr::AllOp { .. } => ControlFlow::Break(()),
+        Expr::Function(f) if collects(f) => ControlFlow::Break(()),
         e if is_subquery(e) => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     };
