@@ -294,8 +294,14 @@ fn nearest_in(m: &str) -> Option<String> {
 
 /// What the planner has no way for.
 fn of_missing(m: &str) -> Error {
-    let of_outer = ["OuterReferenceColumn", "ScalarSubquery", "Exists", "InSubquery"];
-    if m.contains("Physical plan does not support") && of_outer.iter().any(|w| m.contains(w)) {
+    let of_outer = ["OuterReferenceColumn", "ScalarSubquery", "Exists"];
+    let unsupported = m.contains("Physical plan does not support");
+    if unsupported && m.contains("InSubquery") {
+        let text = "IN of a subquery is supported as a condition of WHERE and HAVING";
+        return Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
+            .hint("count what is found: (SELECT count(*) FROM ... WHERE y = x) > 0");
+    }
+    if unsupported && of_outer.iter().any(|w| m.contains(w)) {
         let text = "a subquery that depends on each outer row in this way is not supported";
         return Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
             .hint("tie it to the outer row by equality (x = outside.y), or write a join");

@@ -5,7 +5,9 @@
 use super::{array_text, bytea};
 use crate::error::{Error, Result, SqlState};
 use datafusion::common::ScalarValue;
-use datafusion::sql::sqlparser::ast::{DataType, Expr, Interval, Value, ValueWithSpan};
+use datafusion::sql::sqlparser::ast::{
+    ArrayElemTypeDef, DataType, ExactNumberInfo, Expr, Interval, Value, ValueWithSpan,
+};
 
 /// `12:34` as `12:34:00`. None: nothing is missing.
 pub fn with_seconds(text: &str) -> Option<String> {
@@ -55,6 +57,16 @@ fn interval_word(word: &str) -> Option<String> {
     let number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     (parts.next().is_none() && [first, minutes, seconds].into_iter().all(number))
         .then(|| format!("{sign}{first} hours {sign}{minutes} minutes {sign}{seconds} seconds"))
+}
+
+/// `float` is a double, but for `float(1)` to `float(24)`: the planner's own is a real.
+fn double(ty: &mut DataType) {
+    match ty {
+        DataType::Float(ExactNumberInfo::Precision(..=24)) => *ty = DataType::Real,
+        DataType::Float(_) => *ty = DataType::DoublePrecision,
+        DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) => double(item),
+        _ => {}
+    }
 }
 
 /// A timestamp counts microseconds, as in Postgres: the planner's own nanoseconds end in the year 2262.
@@ -107,8 +119,14 @@ fn reread_similar(pattern: &mut Expr, escape: Option<&ValueWithSpan>) -> Result<
 /// Puts a literal in words that the planner reads.
 pub fn reread(e: &mut Expr) -> Result<()> {
     match e {
-        Expr::Cast { data_type, .. } => in_micros(data_type),
-        Expr::TypedString(typed) => in_micros(&mut typed.data_type),
+        Expr::Cast { data_type, .. } => {
+            in_micros(data_type);
+            double(data_type);
+        }
+        Expr::TypedString(typed) => {
+            in_micros(&mut typed.data_type);
+            double(&mut typed.data_type);
+        }
         Expr::SimilarTo { pattern, escape_char, .. } => {
             return reread_similar(pattern, escape_char.as_ref());
         }

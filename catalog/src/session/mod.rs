@@ -17,6 +17,7 @@ mod exists;
 mod explain;
 pub mod expressions;
 mod functions;
+mod grouped;
 pub mod literals;
 mod merged;
 mod names;

@@ -83,7 +83,9 @@ fn compared(
     let (Ok(l), Ok(r)) = (left.get_type(schema), right.get_type(schema)) else {
         return Ok((left, right));
     };
-    let is_text = |e: &Expr, ty: &DataType| ty.is_string() && text_literal(e).is_none();
+    // A parameter is what the client sends.
+    let open = |e: &Expr| text_literal(e).is_some() || matches!(e, Expr::Placeholder(_));
+    let is_text = |e: &Expr, ty: &DataType| ty.is_string() && !open(e);
     if (is_text(&left, &l) && r.is_numeric()) || (l.is_numeric() && is_text(&right, &r)) {
         let name = |ty: &DataType| match ty {
             ty if ty.is_string() => "text",

@@ -4,8 +4,8 @@ use super::quantified::{self, Spelled};
 use super::relations::Name;
 use super::syntax::continued;
 use super::{
-    errors, exists, literals, merged, names, prepared, scalar, seconds, selects, synonyms, windows,
-    zones,
+    errors, exists, grouped, literals, merged, names, prepared, scalar, seconds, selects, synonyms,
+    windows, zones,
 };
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
@@ -221,6 +221,9 @@ impl VisitorMut for Walk<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         selects::limited(query);
+        if let Err(e) = grouped::reread_order(query) {
+            return ControlFlow::Break(e);
+        }
         self.found.casts.extend(counts(query).map(|n| (n, DataType::Int64)));
         let (mut coming, mut visible) = (Vec::new(), Vec::new());
         if let Some(with) = &query.with {
@@ -284,6 +287,7 @@ impl VisitorMut for Walk<'_> {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         let done = select.from.iter().try_for_each(selects::refuse_bare_joins);
         let done = done.and_then(|()| selects::refuse_windows(select));
+        let done = done.and_then(|()| grouped::reread(select));
         let done = done.and_then(|()| exists::reread(select));
         let done = done.and_then(|()| self.spelled.reread(select));
         continued(done.and_then(|()| merged::reread(select)))

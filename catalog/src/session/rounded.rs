@@ -20,12 +20,16 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct RoundedCasts {
     even: Arc<ScalarUDF>,
+    round: Arc<ScalarUDF>,
 }
 
 impl RoundedCasts {
     pub fn new() -> Self {
-        let even = ToEven { signature: Signature::any(1, Volatility::Immutable) };
-        RoundedCasts { even: Arc::new(ScalarUDF::from(even)) }
+        let udf = |call| {
+            let signature = Signature::any(1, Volatility::Immutable);
+            Arc::new(ScalarUDF::from(ToEven { call, signature }))
+        };
+        RoundedCasts { even: udf(false), round: udf(true) }
     }
 
     fn replace(&self, e: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> {
@@ -37,7 +41,7 @@ impl RoundedCasts {
                 && matches!(x.get_type(schema), Ok(DataType::Float64 | DataType::Float32));
             return Ok(match double {
                 true => {
-                    let even = ScalarFunction::new_udf(Arc::clone(&self.even), vec![x.clone()]);
+                    let even = ScalarFunction::new_udf(Arc::clone(&self.round), vec![x.clone()]);
                     Transformed::yes(Expr::ScalarFunction(even))
                 }
                 false => Transformed::no(e),
@@ -80,15 +84,27 @@ impl AnalyzerRule for RoundedCasts {
     }
 }
 
-/// The nearest whole number, of two the even one. It prints as what it rounds, so that names of columns stay.
+/// The nearest whole number, of two the even one. It prints as `round` where that was called, else as what it rounds, so that
+/// names of columns stay.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct ToEven {
+    call: bool,
     signature: Signature,
+}
+
+impl ToEven {
+    fn named(&self, of: Option<String>) -> String {
+        match of {
+            Some(of) if self.call => format!("round({of})"),
+            Some(of) => of,
+            None => self.name().to_owned(),
+        }
+    }
 }
 
 impl ScalarUDFImpl for ToEven {
     fn name(&self) -> &str {
-        "dao_round_to_even"
+        if self.call { "round" } else { "dao_round_to_even" }
     }
     fn signature(&self) -> &Signature {
         &self.signature
@@ -97,10 +113,10 @@ impl ScalarUDFImpl for ToEven {
         Ok(args.first().cloned().unwrap_or(DataType::Float64))
     }
     fn display_name(&self, args: &[Expr]) -> Result<String> {
-        Ok(args.first().map_or_else(|| self.name().to_owned(), |e| e.to_string()))
+        Ok(self.named(args.first().map(Expr::to_string)))
     }
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
-        Ok(args.first().map_or_else(|| self.name().to_owned(), |e| e.schema_name().to_string()))
+        Ok(self.named(args.first().map(|e| e.schema_name().to_string())))
     }
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [x] = args.args.as_slice() else {

@@ -16,8 +16,8 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, GroupByExpr,
-    LimitClause, OrderByKind, Query, SelectItem, SetExpr, Value, visit_expressions,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
+    GroupByExpr, LimitClause, OrderByKind, Query, SelectItem, SetExpr, Value, visit_expressions,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -98,20 +98,21 @@ fn collected(query: &mut Query) -> Result<Option<bool>> {
 }
 
 fn has_aggregate(e: &Expr) -> bool {
+    visit_expressions(e, |e| match e {
+        Expr::Function(f) if f.over.is_some() || is_aggregate(f) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    })
+    .is_break()
+}
+
+pub fn is_aggregate(f: &Function) -> bool {
     static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
         let all = all_default_aggregate_functions();
         let names =
             all.iter().flat_map(|f| f.aliases().iter().cloned().chain([f.name().to_owned()]));
         names.chain(["every".to_owned(), "variance".to_owned()]).collect()
     });
-    visit_expressions(e, |e| match e {
-        Expr::Function(f) if f.over.is_some() => ControlFlow::Break(()),
-        Expr::Function(f) if NAMES.contains(&f.name.to_string().to_lowercase()) => {
-            ControlFlow::Break(())
-        }
-        _ => ControlFlow::Continue(()),
-    })
-    .is_break()
+    NAMES.contains(&f.name.to_string().to_lowercase())
 }
 
 const ONLY: &str = "dao_only";

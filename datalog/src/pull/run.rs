@@ -6,6 +6,7 @@ use super::{Asked, Nested, Pattern};
 use crate::edn::{Form, Node};
 use crate::source::DbSource;
 use crate::value::{node, of_form, to_form};
+use daodb_catalog::schema::builtin;
 use daodb_catalog::{Error, Result, SqlState};
 use daodb_storage::{Attr, Value};
 use futures::future::BoxFuture;
@@ -206,8 +207,8 @@ impl Pull<'_> {
         if shown.is_empty() {
             // Built-in entities have names, and no datoms.
             let ident = asked.a.as_str() == IDENT && !asked.reverse;
-            let name = self.db.schema.ident_of(e).filter(|_| ident)?;
-            return Some(keyword(name.as_str()));
+            let name = builtin::idents().find(|(_, entity)| ident && *entity == e);
+            return name.map(|(name, _)| keyword(name.as_str()));
         }
         // An entity is part of one other only.
         let part = asked.reverse && self.db.attribute(&asked.a).is_some_and(|a| a.is_component);

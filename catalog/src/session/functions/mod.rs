@@ -3,6 +3,7 @@
 
 mod intervals;
 mod moment;
+mod padded;
 mod picture;
 mod read;
 mod rowwise;
@@ -68,6 +69,9 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
     for function in super::scalar::Taken::functions() {
         context.register_udf(function);
     }
+    for function in padded::functions() {
+        context.register_udf(function);
+    }
     for function in intervals::functions().into_iter().chain(texts::functions()) {
         context.register_udf(function);
     }
@@ -89,7 +93,11 @@ pub fn state(ctx: &SessionContext, now: DateTime<Utc>, zone: &str) -> SessionSta
     if state.config_options().execution.time_zone.as_deref() != Some(zone) {
         state.config_mut().options_mut().execution.time_zone = Some(zone.to_owned());
     }
-    state.execution_props_mut().query_execution_start_time = Some(now);
+    // What functions are given: else it would have the zone of the context.
+    let options = Arc::clone(state.config_options());
+    let props = state.execution_props_mut();
+    props.query_execution_start_time = Some(now);
+    props.config_options = Some(options);
     state
 }
 

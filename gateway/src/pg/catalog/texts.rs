@@ -36,7 +36,8 @@ impl TextCasts {
         }
         let call = ScalarFunction::new_udf(Arc::clone(&self.text), vec![*expr]);
         let text = Box::new(Expr::ScalarFunction(call));
-        Ok(Transformed::yes(Expr::Cast(Cast { expr: text, field })))
+        // A text is no longer the value that the column's metadata names.
+        Ok(Transformed::yes(Expr::Cast(Cast::new(text, field.data_type().clone()))))
     }
 }
 

@@ -201,9 +201,9 @@ pub mod tests {
     #[test]
     fn a_bigdec_has_no_zeros_that_nobody_wrote() {
         let array: ArrayRef = Arc::new(
-            Decimal128Array::from(vec![15_000_000_000]).with_precision_and_scale(38, 10).unwrap(),
+            Decimal128Array::from(vec![15_000_000_000]).with_precision_and_scale(20, 10).unwrap(),
         );
-        let field = Field::new("c", DataType::Decimal128(38, 10), true);
+        let field = Field::new("c", DataType::Decimal128(20, 10), true);
         let style = Style::default();
         let plain = tagged(Arc::clone(&array), field.clone(), &style);
         assert_eq!(plain, [Some("1.5000000000".to_owned())]);

@@ -1,0 +1,110 @@
+//! Casts beside what they cast: the planner calls both by one name, and wants names of what is grouped by, and of aggregates, to
+//! differ. `SELECT DISTINCT f(x) ... ORDER BY f(x)`, whose order it does not find among what is selected.
+
+use super::names::fold;
+use super::scalar::is_aggregate;
+use super::syntax::{call, outermost};
+use crate::error::Result;
+use datafusion::sql::sqlparser::ast::{
+    Distinct, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, OrderByKind,
+    Query, Select, SelectItem, SetExpr, Value,
+};
+
+/// Of the order of a query, before its SELECT is changed.
+pub fn reread_order(query: &mut Query) -> Result<()> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return Ok(()) };
+    let Some(OrderByKind::Expressions(by)) = query.order_by.as_mut().map(|o| &mut o.kind) else {
+        return Ok(());
+    };
+    if matches!(select.distinct, Some(Distinct::Distinct)) {
+        let plain = select.projection.iter().all(|item| selected(item).is_some());
+        for by in by.iter_mut().filter(|_| plain) {
+            let place = select.projection.iter().position(|item| selected(item) == Some(&by.expr));
+            let named = matches!(
+                by.expr,
+                Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_)
+            );
+            if let (Some(place), false) = (place, named) {
+                by.expr = Expr::value(Value::Number((place + 1).to_string(), false));
+            }
+        }
+    }
+    let casts = casts(select);
+    by.iter_mut().try_for_each(|by| outermost(&mut by.expr, |e| told_apart(e, &casts)))
+}
+
+pub fn reread(select: &mut Select) -> Result<()> {
+    let casts = casts(select);
+    outermost(&mut select.projection, |e| told_apart(e, &casts))?;
+    outermost(&mut select.having, |e| told_apart(e, &casts))?;
+    match &mut select.group_by {
+        GroupByExpr::Expressions(by, _) => outermost(by, |e| told_apart(e, &casts)),
+        GroupByExpr::All(_) => Ok(()),
+    }
+}
+
+fn selected(item: &SelectItem) -> Option<&Expr> {
+    match item {
+        SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => Some(e),
+        _ => None,
+    }
+}
+
+/// The casts that are grouped by beside what they cast, also by a place or a name among what is selected.
+fn casts(select: &Select) -> Vec<Expr> {
+    let GroupByExpr::Expressions(by, _) = &select.group_by else { return vec![] };
+    let meant = |e: &Expr| -> Option<Expr> {
+        let found = match e {
+            Expr::Value(place) => {
+                let place: usize = place.value.to_string().parse().ok()?;
+                select.projection.get(place.checked_sub(1)?).and_then(selected)?
+            }
+            Expr::Identifier(name) => select.projection.iter().find_map(|item| match item {
+                SelectItem::ExprWithAlias { expr, alias } if fold(alias) == fold(name) => {
+                    Some(expr)
+                }
+                _ => None,
+            })?,
+            e => e,
+        };
+        Some(found.clone())
+    };
+    let all: Vec<Expr> = by.iter().filter_map(meant).collect();
+    let named_twice = |e: &&Expr| all.iter().filter(|other| bare(other) == bare(e)).count() > 1;
+    all.iter().filter(|e| is_cast(e)).filter(named_twice).cloned().collect()
+}
+
+/// Without its casts, as the planner names it.
+fn bare(e: &Expr) -> &Expr {
+    match e {
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => bare(expr),
+        e => e,
+    }
+}
+
+fn is_cast(e: &Expr) -> bool {
+    matches!(e, Expr::Cast { .. })
+}
+
+/// `coalesce(x::text)` is `x::text`, and has a name of its own.
+fn told_apart(e: &mut Expr, casts: &[Expr]) -> Result<()> {
+    if casts.contains(e) {
+        let cast = std::mem::replace(e, Expr::value(Value::Null));
+        *e = call("coalesce", vec![cast]);
+        return Ok(());
+    }
+    let Expr::Function(f) = e else { return Ok(()) };
+    if !is_aggregate(f) {
+        return Ok(());
+    }
+    let FunctionArguments::List(list) = &mut f.args else { return Ok(()) };
+    for arg in &mut list.args {
+        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) = arg
+            && is_cast(e)
+        {
+            let cast = std::mem::replace(e, Expr::value(Value::Null));
+            *e = call("coalesce", vec![cast]);
+        }
+    }
+    Ok(())
+}
