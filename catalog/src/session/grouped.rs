@@ -59,12 +59,15 @@ fn casts(select: &Select) -> Vec<Expr> {
                 let place: usize = place.value.to_string().parse().ok()?;
                 select.projection.get(place.checked_sub(1)?).and_then(selected)?
             }
-            Expr::Identifier(name) => select.projection.iter().find_map(|item| match item {
-                SelectItem::ExprWithAlias { expr, alias } if fold(alias) == fold(name) => {
-                    Some(expr)
-                }
-                _ => None,
-            })?,
+            Expr::Identifier(name) => {
+                let named = select.projection.iter().find_map(|item| match item {
+                    SelectItem::ExprWithAlias { expr, alias } if fold(alias) == fold(name) => {
+                        Some(expr)
+                    }
+                    _ => None,
+                });
+                named.unwrap_or(e)
+            }
             e => e,
         };
         Some(found.clone())
