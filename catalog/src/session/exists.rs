@@ -1,9 +1,9 @@
 //! `EXISTS (SELECT ...)` among what a SELECT gives: DataFusion plans it in conditions alone. Here it is a count that is above 0.
 
-use super::syntax::{call, expression, fill, outermost, query};
+use super::syntax::{call, expression, fill, number, outermost, query};
 use crate::error::Result;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, Value, visit_expressions,
+    BinaryOperator, Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, visit_expressions,
 };
 use std::ops::ControlFlow;
 
@@ -15,7 +15,7 @@ const COUNTED: &str =
 pub fn reread(select: &mut Select) -> Result<()> {
     outermost(&mut select.projection, |e| {
         if let Expr::Exists { subquery, negated } = e {
-            let zero = || Expr::value(Value::Number("0".to_owned(), false));
+            let zero = || number("0");
             let count = Expr::Subquery(Box::new(counted(subquery)?));
             let op = if *negated { BinaryOperator::Eq } else { BinaryOperator::Gt };
             // Of no rows that fit an outer one the engine gives no count.

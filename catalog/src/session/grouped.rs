@@ -3,7 +3,7 @@
 
 use super::names::fold;
 use super::scalar::is_aggregate;
-use super::syntax::{call, outermost};
+use super::syntax::{call, number, outermost};
 use crate::error::Result;
 use datafusion::sql::sqlparser::ast::{
     Distinct, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, OrderByKind,
@@ -25,7 +25,7 @@ pub fn reread_order(query: &mut Query) -> Result<()> {
                 Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_)
             );
             if let (Some(place), false) = (place, named) {
-                by.expr = Expr::value(Value::Number((place + 1).to_string(), false));
+                by.expr = number(&(place + 1).to_string());
             }
         }
     }
@@ -90,10 +90,14 @@ fn is_cast(e: &Expr) -> bool {
 }
 
 /// `coalesce(x::text)` is `x::text`, and has a name of its own.
+fn rename(e: &mut Expr) {
+    let cast = std::mem::replace(e, Expr::value(Value::Null));
+    *e = call("coalesce", vec![cast]);
+}
+
 fn told_apart(e: &mut Expr, casts: &[Expr]) -> Result<()> {
     if casts.contains(e) {
-        let cast = std::mem::replace(e, Expr::value(Value::Null));
-        *e = call("coalesce", vec![cast]);
+        rename(e);
         return Ok(());
     }
     let Expr::Function(f) = e else { return Ok(()) };
@@ -105,8 +109,7 @@ fn told_apart(e: &mut Expr, casts: &[Expr]) -> Result<()> {
         if let FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) = arg
             && is_cast(e)
         {
-            let cast = std::mem::replace(e, Expr::value(Value::Null));
-            *e = call("coalesce", vec![cast]);
+            rename(e);
         }
     }
     Ok(())

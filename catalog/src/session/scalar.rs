@@ -1,13 +1,14 @@
 //! `(SELECT x FROM ... WHERE y = outside.y)` as a value. DataFusion plans what is told of each outer row only where an aggregate
 //! makes one row of many: here the values are collected, and one of them is taken where they are used.
 
+use super::functions::column;
 use super::names::fold;
 use super::quantified::names_outside;
 use super::selects::limited;
-use super::synonyms::is_small;
+use super::synonyms::{engines_name, is_small};
 use super::syntax::{call, expression};
 use crate::error::{Error, Result, SqlState};
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, new_empty_array};
+use datafusion::arrow::array::{Array, AsArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{ScalarValue, plan_err};
 use datafusion::error::Result as DfResult;
@@ -108,11 +109,9 @@ fn has_aggregate(e: &Expr) -> bool {
 pub fn is_aggregate(f: &Function) -> bool {
     static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
         let all = all_default_aggregate_functions();
-        let names =
-            all.iter().flat_map(|f| f.aliases().iter().cloned().chain([f.name().to_owned()]));
-        names.chain(["every".to_owned(), "variance".to_owned()]).collect()
+        all.iter().flat_map(|f| f.aliases().iter().cloned().chain([f.name().to_owned()])).collect()
     });
-    NAMES.contains(&f.name.to_string().to_lowercase())
+    NAMES.contains(engines_name(&f.name.to_string().to_lowercase()))
 }
 
 const ONLY: &str = "dao_only";
@@ -164,10 +163,6 @@ impl ScalarUDFImpl for Taken {
                 _ => ScalarValue::try_from_array(&lists.value(i), 0)?,
             });
         }
-        let array: ArrayRef = match out.is_empty() {
-            true => new_empty_array(&returns),
-            false => ScalarValue::iter_to_array(out)?,
-        };
-        Ok(ColumnarValue::Array(array))
+        column(out, &returns).map(ColumnarValue::Array)
     }
 }

@@ -1,17 +1,18 @@
 //! What of a SELECT the planner would not take, or take otherwise than Postgres.
 
 use super::synonyms::is_subquery;
+use super::syntax::number;
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
     Expr, Fetch, JoinConstraint, JoinOperator, LimitClause, Query, Select, SetExpr, SetOperator,
-    SetQuantifier, TableWithJoins, Value, visit_expressions,
+    SetQuantifier, TableWithJoins, visit_expressions,
 };
 use std::ops::ControlFlow;
 
 /// `FETCH FIRST 3 ROWS ONLY` is `LIMIT 3`.
 pub fn limited(query: &mut Query) {
     let Some(fetch) = query.fetch.take_if(|f| !f.percent && !f.with_ties) else { return };
-    let count = fetch.quantity.unwrap_or_else(one);
+    let count = fetch.quantity.unwrap_or_else(|| number("1"));
     match &mut query.limit_clause {
         Some(LimitClause::LimitOffset { limit: limit @ None, .. }) => *limit = Some(count),
         clause @ None => {
@@ -21,10 +22,6 @@ pub fn limited(query: &mut Query) {
         // Both: the planner says what is wrong.
         _ => query.fetch = Some(Fetch { quantity: Some(count), ..fetch }),
     }
-}
-
-fn one() -> Expr {
-    Expr::value(Value::Number("1".to_owned(), false))
 }
 
 /// Windows are over the rows that WHERE leaves.

@@ -2,7 +2,7 @@
 //! ... ESCAPE`, arrays as texts.
 
 use super::functions::{SUBSTRING, TIME_OF};
-use super::syntax::{call, expression};
+use super::syntax::{call, expression, number};
 use super::{array_text, names};
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
@@ -20,6 +20,11 @@ const NAMES: [(&str, &str); 5] = [
     ("variance", "var_samp"),
     ("gen_random_uuid", "uuid"),
 ];
+
+/// What the engine calls a function of Postgres's.
+pub fn engines_name(name: &str) -> &str {
+    NAMES.iter().find(|(postgres, _)| *postgres == name).map_or(name, |(_, engines)| engines)
+}
 
 pub fn reread(e: &mut Expr) -> Result<()> {
     match e {
@@ -67,7 +72,6 @@ pub fn reread(e: &mut Expr) -> Result<()> {
         }
         Expr::Cast { expr, data_type, .. } => {
             if let Some(length) = length(data_type) {
-                *data_type = DataType::Text;
                 let (kind, array, format) = (CastKind::DoubleColon, false, None);
                 let data_type = DataType::Text;
                 let whole = Expr::Cast { kind, expr: taken(expr), data_type, array, format };
@@ -103,8 +107,9 @@ pub fn reread(e: &mut Expr) -> Result<()> {
 fn function(f: &mut Function) -> Result<Option<Expr>> {
     let [part] = f.name.0.as_slice() else { return Ok(None) };
     let Some(name) = part.as_ident().map(names::fold) else { return Ok(None) };
-    if let Some((_, engines)) = NAMES.iter().find(|(postgres, _)| *postgres == name) {
-        f.name = ObjectName::from(vec![Ident::new(*engines)]);
+    let engines = engines_name(&name);
+    if engines != name {
+        f.name = ObjectName::from(vec![Ident::new(engines)]);
         return Ok(None);
     }
     if matches!(f.args, FunctionArguments::None) {
@@ -184,10 +189,6 @@ fn in_order(f: &mut Function) {
 
 fn taken(e: &mut Box<Expr>) -> Box<Expr> {
     std::mem::replace(e, Box::new(Expr::value(Value::Null)))
-}
-
-fn number(text: &str) -> Expr {
-    Expr::value(Value::Number(text.to_owned(), false))
 }
 
 fn text(text: &str) -> Expr {

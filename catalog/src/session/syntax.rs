@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, Query, TableFactor, VisitMut, VisitorMut,
+    ObjectName, Query, TableFactor, Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -26,6 +26,11 @@ pub fn call(name: &str, args: Vec<Expr>) -> Expr {
         over: None,
         within_group: Vec::new(),
     })
+}
+
+/// A literal.
+pub fn number(text: &str) -> Expr {
+    Expr::value(Value::Number(text.to_owned(), false))
 }
 
 /// An expression that is written here.

@@ -14,6 +14,7 @@ mod times;
 mod to_char;
 
 pub use intervals::{divided, times as multiplied};
+pub use rowwise::column;
 pub use texts::SUBSTRING;
 pub use time_of::TIME_OF;
 
@@ -36,6 +37,11 @@ use std::sync::Arc;
 /// What is wrong with a value that a function is given.
 fn refused(code: &'static str, text: impl Into<String>) -> DataFusionError {
     Error::new(SqlState::Code(code), text.into()).into()
+}
+
+/// The zone of the session that a function is called in.
+pub fn zone(args: &ScalarFunctionArgs) -> &str {
+    args.config_options.execution.time_zone.as_deref().unwrap_or("UTC")
 }
 
 /// A context for one session. It has no tables of its own: each statement's are resolved for it alone.
@@ -62,19 +68,15 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
         .build();
     let context = SessionContext::new_with_state(state);
     context.register_udaf(AggregateUDF::from(super::sum::Sum::new()));
-    context.register_udf(super::zones::AtTimeZone::udf());
-    context.register_udf(ScalarUDF::from(to_char::ToChar::new()));
-    context.register_udf(ScalarUDF::from(time_of::TimeOf::new(true)));
-    context.register_udf(ScalarUDF::from(time_of::TimeOf::new(false)));
-    for function in super::scalar::Taken::functions() {
-        context.register_udf(function);
-    }
-    for function in padded::functions() {
-        context.register_udf(function);
-    }
-    for function in intervals::functions().into_iter().chain(texts::functions()) {
-        context.register_udf(function);
-    }
+    let single = [
+        super::zones::AtTimeZone::udf(),
+        ScalarUDF::from(to_char::ToChar::new()),
+        ScalarUDF::from(time_of::TimeOf::new(true)),
+        ScalarUDF::from(time_of::TimeOf::new(false)),
+    ];
+    let functions = single.into_iter().chain(super::scalar::Taken::functions());
+    let functions = functions.chain(padded::functions()).chain(intervals::functions());
+    functions.chain(texts::functions()).for_each(|function| context.register_udf(function));
     context
 }
 

@@ -1,6 +1,6 @@
 //! The templates of `to_char` of numbers: `FM999,990.00`, `S99`, `9.99EEEE`, `RN`.
 
-use super::template::ordinal;
+use super::template::{either, ordinal, quoted};
 use bigdecimal::{BigDecimal, RoundingMode, Signed};
 
 /// More places are refused: no number has so many.
@@ -30,10 +30,10 @@ pub struct Picture {
     parts: Vec<Part>,
     /// Places before and after the point.
     before: usize,
-    pub after: usize,
+    after: usize,
     point: bool,
     bare: bool,
-    pub scientific: bool,
+    scientific: bool,
     roman: bool,
     brackets: bool,
     minus: bool,
@@ -51,10 +51,14 @@ impl Picture {
         let mut out = Picture::default();
         let mut rest = template;
         while let Some(c) = rest.chars().next() {
-            let word = |w: &str| rest.starts_with(w) || rest.starts_with(&w.to_lowercase());
+            let word = |w: &str| either(rest, w).is_some();
             let upper = c.is_uppercase();
             let length = match c {
-                '"' => out.quoted(&rest[1..]) + 1,
+                '"' => {
+                    let (text, after) = quoted(&rest[1..]);
+                    out.text(&text);
+                    rest.len() - after.len()
+                }
                 '\\' if rest[1..].starts_with('"') => {
                     out.text("\"");
                     2
@@ -133,11 +137,11 @@ impl Picture {
             };
             rest = rest.get(length..).unwrap_or("");
         }
-        if out.sign.is_some() && (out.minus || out.plus || out.brackets) {
+        let marked = out.minus || out.plus || out.brackets;
+        if out.sign.is_some() && marked {
             return Err("cannot use \"S\" and \"PL\"/\"MI\"/\"SG\"/\"PR\" together".to_owned());
         }
-        let signed = out.sign.is_some() || out.minus || out.plus || out.brackets;
-        if out.scientific && (signed || out.bare || out.roman) {
+        if out.scientific && (out.sign.is_some() || marked || out.bare || out.roman) {
             return Err("\"EEEE\" is incompatible with other formats".to_owned());
         }
         Ok(out)
@@ -159,22 +163,6 @@ impl Picture {
         }
         self.parts.push(Part::Digit(zero));
         Ok(())
-    }
-
-    /// Up to the next quote; how long it is.
-    fn quoted(&mut self, rest: &str) -> usize {
-        let mut text = String::new();
-        let mut chars = rest.char_indices();
-        let end = loop {
-            match chars.next() {
-                Some((at, '"')) => break at + 1,
-                Some((_, '\\')) => text.extend(chars.next().map(|(_, c)| c)),
-                Some((_, c)) => text.push(c),
-                None => break rest.len(),
-            }
-        };
-        self.text(&text);
-        end
     }
 
     fn text(&mut self, text: &str) {

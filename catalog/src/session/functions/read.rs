@@ -1,5 +1,6 @@
 //! A time read from a text by a template.
 
+use super::moment::{DAYS, MONTHS};
 use super::template::{Field, Part};
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
@@ -59,26 +60,10 @@ fn past<'t>(text: &'t str, between: &str) -> &'t str {
     rest
 }
 
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
 /// The longer ones before those that they begin with.
 const ROMAN: [&str; 12] =
     ["viii", "xii", "vii", "iii", "xi", "vi", "iv", "ix", "ii", "x", "v", "i"];
 const ROMAN_MONTHS: [i64; 12] = [8, 12, 7, 3, 11, 6, 4, 9, 2, 10, 5, 1];
-const DAYS: [&str; 7] =
-    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 #[derive(Default)]
 struct Read {

@@ -1,5 +1,6 @@
 //! Functions of Postgres's that work on one row after the other.
 
+use super::zone;
 use datafusion::arrow::array::{ArrayRef, new_empty_array};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
@@ -20,7 +21,7 @@ pub struct RowWise {
 }
 
 impl RowWise {
-    /// `args`: None, for as many of any type.
+    /// `args`: their types, or how many of any type.
     pub fn udf(
         name: &'static str,
         args: Result<Vec<DataType>, usize>,
@@ -58,7 +59,7 @@ impl ScalarUDFImpl for RowWise {
         Ok(self.returns.clone())
     }
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let zone = args.config_options.execution.time_zone.as_deref().unwrap_or("UTC");
+        let zone = zone(&args);
         let columns = ColumnarValue::values_to_arrays(&args.args)?;
         let null = ScalarValue::try_new_null(&self.returns)?;
         let rows = columns.first().map_or(args.number_rows, |c| c.len());
@@ -71,10 +72,14 @@ impl ScalarUDFImpl for RowWise {
                 false => (self.eval)(&row, zone)?,
             });
         }
-        let array: ArrayRef = match out.is_empty() {
-            true => new_empty_array(&self.returns),
-            false => ScalarValue::iter_to_array(out)?,
-        };
-        Ok(ColumnarValue::Array(array))
+        column(out, &self.returns).map(ColumnarValue::Array)
+    }
+}
+
+/// Values of one type as a column, which may have none.
+pub fn column(values: Vec<ScalarValue>, ty: &DataType) -> Result<ArrayRef> {
+    match values.is_empty() {
+        true => Ok(new_empty_array(ty)),
+        false => ScalarValue::iter_to_array(values),
     }
 }

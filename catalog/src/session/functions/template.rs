@@ -58,7 +58,9 @@ pub fn parts(template: &str) -> Vec<Part> {
     let (mut bare, mut of_language) = (false, false);
     while let Some(first) = rest.chars().next() {
         if first == '"' {
-            rest = quoted(&mut out, &rest[1..]);
+            let (text, after) = quoted(&rest[1..]);
+            text_to(&mut out, &text);
+            rest = after;
         } else if let Some(after) = rest.strip_prefix("\\\"") {
             text_to(&mut out, "\"");
             rest = after;
@@ -90,7 +92,8 @@ pub fn parts(template: &str) -> Vec<Part> {
     out
 }
 
-fn quoted<'t>(out: &mut Vec<Part>, rest: &'t str) -> &'t str {
+/// The text up to the next quote, and what follows it; a backslash keeps the letter after it.
+pub fn quoted(rest: &str) -> (String, &str) {
     let mut text = String::new();
     let mut chars = rest.char_indices();
     let end = loop {
@@ -101,12 +104,11 @@ fn quoted<'t>(out: &mut Vec<Part>, rest: &'t str) -> &'t str {
             None => break rest.len(),
         }
     };
-    text_to(out, &text);
-    &rest[end..]
+    (text, &rest[end..])
 }
 
 /// What follows a word in capitals or in small letters.
-fn either<'t>(text: &'t str, word: &str) -> Option<&'t str> {
+pub fn either<'t>(text: &'t str, word: &str) -> Option<&'t str> {
     text.strip_prefix(word).or_else(|| text.strip_prefix(word.to_lowercase().as_str()))
 }
 

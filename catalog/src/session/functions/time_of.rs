@@ -1,8 +1,8 @@
 //! `to_date` and `to_timestamp` of a text by a template.
 
 use super::read::{Time, Wrong, read};
-use super::refused;
 use super::template::{Part, parts};
+use super::{refused, zone};
 use chrono::TimeZone;
 use datafusion::arrow::array::timezone::Tz;
 use datafusion::arrow::array::{Array, AsArray, Date32Array, TimestampMicrosecondArray};
@@ -44,8 +44,7 @@ impl ScalarUDFImpl for TimeOf {
         })
     }
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let zone: Tz =
-            args.config_options.execution.time_zone.as_deref().unwrap_or("UTC").parse()?;
+        let zone: Tz = zone(&args).parse()?;
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let [text, template] = arrays.as_slice() else {
             return plan_err!("{} takes a text and a template", self.name());

@@ -2,9 +2,9 @@
 
 use super::moment::{self, Moment};
 use super::picture::Picture;
-use super::refused;
 use super::template::parts;
 use super::times::moments;
+use super::{refused, zone};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{
@@ -37,7 +37,7 @@ impl ScalarUDFImpl for ToChar {
     }
     fn return_type(&self, args: &[DataType]) -> Result<DataType> {
         match args {
-            [x, template] if is_text(template) && (x.is_temporal() || x.is_numeric()) => {
+            [x, template] if template.is_string() && (x.is_temporal() || x.is_numeric()) => {
                 Ok(DataType::Utf8)
             }
             [DataType::Null, _] | [_, DataType::Null] => Ok(DataType::Utf8),
@@ -47,17 +47,13 @@ impl ScalarUDFImpl for ToChar {
         }
     }
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let zone = args.config_options.execution.time_zone.as_deref().unwrap_or("UTC");
+        let zone = zone(&args);
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let [x, template] = arrays.as_slice() else {
             return plan_err!("to_char takes two arguments");
         };
         Ok(ColumnarValue::Array(Arc::new(shown(x, template, zone)?)))
     }
-}
-
-fn is_text(ty: &DataType) -> bool {
-    matches!(ty, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8)
 }
 
 fn shown(x: &ArrayRef, templates: &ArrayRef, zone: &str) -> Result<StringArray> {

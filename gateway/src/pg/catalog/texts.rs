@@ -41,10 +41,6 @@ impl TextCasts {
     }
 }
 
-fn is_text(ty: &DataType) -> bool {
-    matches!(ty, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
-}
-
 /// Types whose texts are others to Arrow.
 fn differs(ty: &DataType) -> bool {
     ty.is_floating()
@@ -56,7 +52,7 @@ fn differs(ty: &DataType) -> bool {
 
 impl AnalyzerRule for TextCasts {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let to_text = |e: &Expr| matches!(e, Expr::Cast(c) if is_text(c.field.data_type()));
+        let to_text = |e: &Expr| matches!(e, Expr::Cast(c) if c.field.data_type().is_string());
         expressions::replace(plan, to_text, |e, schema| self.replace(e, schema))
     }
     fn name(&self) -> &str {
