@@ -39,16 +39,22 @@ pub fn peak_mib() -> Option<u64> {
 
 /// Bytes and files under a folder.
 pub fn disk(folder: &Path) -> (u64, u64) {
+    disk_of(folder, "")
+}
+
+/// The same of the folders of this name within; of all where it is empty.
+pub fn disk_of(folder: &Path, name: &str) -> (u64, u64) {
     let (mut bytes, mut files) = (0, 0);
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             match entry.metadata() {
                 Ok(found) if found.is_dir() => folders.push(entry.path()),
-                Ok(found) => {
+                Ok(found) if name.is_empty() || folder.ends_with(name) => {
                     bytes += found.len();
                     files += 1;
                 }
+                Ok(_) => {}
                 Err(_) => {}
             }
         }

@@ -1,6 +1,6 @@
 //! What grows with the number of datoms and what does not: loading, memory, bytes, the time to open, queries.
 
-use crate::measure::{Medians, disk, peak_mib, round};
+use crate::measure::{Medians, disk, disk_of, peak_mib, round};
 use crate::{Arguments, options};
 use daodb_catalog::{Catalog, Database, EntityRef, Op, TxValue};
 use daodb_sqltests::engine;
@@ -45,6 +45,7 @@ pub async fn measure(arguments: &Arguments, datoms: usize) -> Result<Json, Strin
     catalog.close().await.map_err(failed)?;
     drop((catalog, database));
     let (bytes, files) = disk(&folder);
+    let ((lists, _), (indexed, _)) = (disk_of(&folder, "runs"), disk_of(&folder, "segments"));
 
     written_back()?;
     let (open_ms, catalog, database) = reopened(&folder).await?;
@@ -55,6 +56,7 @@ pub async fn measure(arguments: &Arguments, datoms: usize) -> Result<Json, Strin
     let line = json!({
         "datoms": entities * ATTRIBUTES, "load_s": round(load_s),
         "datoms_per_s": (datoms as f64 / load_s).round(), "bytes": bytes, "files": files, "segments": segments,
+        "segment_bytes": indexed, "list_bytes": lists,
         "open_ms": round(open_ms), "queries_ms": queries, "peak_mib": peak_mib(),
     });
     eprintln!("scale {line}");

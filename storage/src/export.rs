@@ -32,14 +32,23 @@ const GROUP_ROWS: usize = 128 << 10;
 /// [`events`]: a history view would show of it the assertions alone.
 pub fn datoms(snapshot: &Snapshot) -> BoxStream<'static, Result<Vec<Datom>>> {
     let attributes: BTreeSet<Attr> = snapshot.attributes().into_iter().map(|s| s.a).collect();
-    let mut slices = Vec::new();
-    for a in attributes {
-        let ranges = snapshot.ranges(std::slice::from_ref(&a), ROWS);
-        slices.extend(ranges.into_iter().map(|e| (a.clone(), e)));
-    }
-    let snapshot = snapshot.clone();
-    let read = move |(a, e)| read(snapshot.clone(), a, e);
-    stream::iter(slices).map(read).buffered(2).boxed()
+    let (of_ranges, snapshot) = (snapshot.clone(), snapshot.clone());
+    let slices = move |a: Attr| {
+        let snapshot = of_ranges.clone();
+        async move {
+            let ranges = snapshot.ranges(std::slice::from_ref(&a), ROWS).await?;
+            let slices = ranges.into_iter().map(move |e| Ok((a.clone(), e)));
+            Ok::<_, Error>(stream::iter(slices))
+        }
+    };
+    let read = move |slice: Result<(Attr, Range<i64>)>| {
+        let snapshot = snapshot.clone();
+        async move {
+            let (a, e) = slice?;
+            read(snapshot, a, e).await
+        }
+    };
+    stream::iter(attributes).then(slices).try_flatten().map(read).buffered(2).boxed()
 }
 
 async fn read(snapshot: Snapshot, a: Attr, e: Range<i64>) -> Result<Vec<Datom>> {

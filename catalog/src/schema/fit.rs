@@ -59,8 +59,8 @@ impl Checks {
     }
 }
 
-fn ranges(snapshot: &Snapshot, a: &Attr) -> Vec<Range<i64>> {
-    snapshot.ranges(std::slice::from_ref(a), ROWS_A_RANGE)
+async fn ranges(snapshot: &Snapshot, a: &Attr) -> Result<Vec<Range<i64>>> {
+    Ok(snapshot.ranges(std::slice::from_ref(a), ROWS_A_RANGE).await?)
 }
 
 async fn read(
@@ -82,7 +82,7 @@ fn refused(state: SqlState, a: &Attr, what: String, hint: &str) -> Error {
 }
 
 async fn check_type(snapshot: &Snapshot, a: &Attr, ty: ValueType) -> Result<()> {
-    for range in ranges(snapshot, a) {
+    for range in ranges(snapshot, a).await? {
         for columns in read(snapshot, a, &range, false).await? {
             if columns.value_type == ty || columns.e.is_empty() {
                 continue;
@@ -101,7 +101,7 @@ async fn check_type(snapshot: &Snapshot, a: &Attr, ty: ValueType) -> Result<()> 
 }
 
 async fn check_one(snapshot: &Snapshot, a: &Attr) -> Result<()> {
-    for range in ranges(snapshot, a) {
+    for range in ranges(snapshot, a).await? {
         let columns = read(snapshot, a, &range, false).await?;
         let mut all: Vec<i64> =
             columns.iter().flat_map(|c| entities(c).values().to_vec()).collect();
@@ -148,7 +148,7 @@ async fn check_distinct(snapshot: &Snapshot, attribute: &Attribute) -> Result<()
 async fn each_hash(snapshot: &Snapshot, a: &Attr, mut visit: impl FnMut(u64, i64)) -> Result<()> {
     let state = RandomState::with_seed(0);
     let mut hashes = Vec::new();
-    for range in ranges(snapshot, a) {
+    for range in ranges(snapshot, a).await? {
         for columns in read(snapshot, a, &range, true).await? {
             let Some(values) = &columns.v else { continue };
             hashes.clear();

@@ -9,6 +9,7 @@ use super::row_group::{Load, RowGroup};
 use super::rows::{Rows, Want};
 use super::run::{Run, RunEntry, RunGroup, is_by_value};
 use super::segment::{Files, SegmentEntry};
+use super::stretch::Stretch;
 use super::write::RunWriter;
 use crate::datom::Attr;
 use crate::error::Result;
@@ -16,11 +17,12 @@ use crate::tail::Batch;
 use crate::value::ValueType;
 use crate::world::Mutation;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 type Key = (Attr, ValueType);
 
 /// Attributes with more rows than this are not sorted by value after the fact: that is done in memory.
-const SORTED_ROWS: usize = 8 << 20;
+const SORTED_ROWS: u64 = 8 << 20;
 
 /// Where runs are written to.
 pub struct Builder<'a> {
@@ -73,7 +75,7 @@ impl Builder<'_> {
         let [current, history, closings] = self.merge_kinds(runs, kinds).await?;
         let of = |segments| RunEntry { segments, ..spanning(runs) };
         out.extend((!history.is_empty()).then(|| of(history)));
-        let segments: Vec<SegmentEntry> = current.into_iter().chain(closings).collect();
+        let segments: Vec<_> = current.into_iter().chain(closings).collect();
         out.extend((!segments.is_empty()).then(|| of(segments)));
         Ok(out)
     }
@@ -85,10 +87,14 @@ impl Builder<'_> {
     }
 
     /// The segments of each kind that come of the rows of some kinds.
-    async fn merge_kinds(&self, runs: &[&Run], kinds: &[Kind]) -> Result<[Vec<SegmentEntry>; 3]> {
+    async fn merge_kinds(
+        &self,
+        runs: &[&Run],
+        kinds: &[Kind],
+    ) -> Result<[Vec<Arc<SegmentEntry>>; 3]> {
         let RunEntry { last_t, by_value, .. } = spanning(runs);
         let keys: BTreeSet<&Key> = runs.iter().flat_map(|r| r.groups.keys()).collect();
-        let mut segments: [Vec<SegmentEntry>; 3] = Default::default();
+        let mut segments: [Vec<Arc<SegmentEntry>>; 3] = Default::default();
         for order in Order::ALL {
             let kept = |key: &&&Key| order == Order::Aevt || is_by_value(&by_value, &key.0, key.1);
             let types = keys.iter().filter(kept).map(|k| k.1).collect();
@@ -118,8 +124,10 @@ impl Builder<'_> {
             let Some(group) = run.groups.get(key) else { continue };
             for kind in Kind::ALL {
                 let mut parts = Vec::new();
-                for row_group in group.row_groups(Order::Aevt, kind) {
-                    parts.push(row_group.load(key.1, want(kind), &Load::Once).await?);
+                for stretch in group.stretches(Order::Aevt, kind) {
+                    for row_group in stretch.row_groups(false, |_| true).await? {
+                        parts.push(row_group.load(key.1, want(kind), &Load::Once).await?);
+                    }
                 }
                 if !parts.is_empty() {
                     let rows = Rows::concat(&parts)?.sorted(Order::Avet, key.1)?;
@@ -152,10 +160,7 @@ fn spanning(runs: &[&Run]) -> RunEntry {
 
 /// The wanted attributes that a run does not have by value, and that are small enough to be sorted.
 fn sortable<'a>(run: &'a Run, wanted: &'a BTreeSet<String>) -> impl Iterator<Item = &'a String> {
-    let rows = |group: &RunGroup| -> usize {
-        let of = Kind::ALL.iter().flat_map(|k| group.row_groups(Order::Aevt, *k));
-        of.map(|g| g.rows).sum()
-    };
+    let rows = |group: &RunGroup| -> u64 { Kind::ALL.iter().map(|kind| group.rows(*kind)).sum() };
     let small = move |a: &&String| {
         let mut groups = run.groups.iter().filter(|((of, _), _)| of.as_str() == a.as_str());
         groups.all(|(_, group)| rows(group) <= SORTED_ROWS)
@@ -175,9 +180,28 @@ pub fn want(kind: Kind) -> Want {
 /// One run's rows of one kind, of which the row group at hand is in memory.
 struct Cursor<'a> {
     kind: Kind,
-    row_groups: std::slice::Iter<'a, RowGroup>,
+    stretches: std::slice::Iter<'a, Stretch>,
+    /// Of the stretch at hand.
+    row_groups: std::vec::IntoIter<RowGroup>,
     rows: Rows,
     keys: Keys,
+}
+
+impl Cursor<'_> {
+    async fn next(&mut self) -> Result<Option<RowGroup>> {
+        loop {
+            if let Some(next) = self.row_groups.next() {
+                return Ok(Some(next));
+            }
+            let Some(stretch) = self.stretches.next() else { return Ok(None) };
+            self.row_groups = stretch.row_groups(false, |_| true).await?.into_iter();
+        }
+    }
+
+    /// Whether all its rows are in memory.
+    fn is_at_end(&self) -> bool {
+        self.row_groups.as_slice().is_empty() && self.stretches.as_slice().is_empty()
+    }
 }
 
 async fn merge_group(
@@ -214,10 +238,11 @@ impl<'a> Merging<'a> {
         let mut cursors = Vec::new();
         for group in runs.iter().filter_map(|r| r.groups.get(&(a.clone(), *ty))) {
             for kind in kinds.iter().copied() {
-                let row_groups = group.row_groups(order, kind).iter();
+                let stretches = group.stretches(order, kind).iter();
                 let rows = Rows::empty(*ty, want(kind));
                 let keys = Keys::new(order, *ty, &rows)?;
-                cursors.push(Cursor { kind, row_groups, rows, keys });
+                let row_groups = Vec::new().into_iter();
+                cursors.push(Cursor { kind, stretches, row_groups, rows, keys });
             }
         }
         Ok(Merging { ty: *ty, order, cursors })
@@ -230,7 +255,7 @@ impl<'a> Merging<'a> {
             if !cursor.rows.is_empty() {
                 continue;
             }
-            if let Some(next) = cursor.row_groups.next() {
+            if let Some(next) = cursor.next().await? {
                 cursor.rows = next.load(ty, want(cursor.kind), &Load::Once).await?;
                 cursor.keys = Keys::new(order, ty, &cursor.rows)?;
             }
@@ -260,7 +285,7 @@ impl<'a> Merging<'a> {
 /// How many rows of each cursor come before all rows that are not in memory.
 fn round(cursors: &[Cursor<'_>]) -> Vec<usize> {
     let last = |c: &Cursor<'_>| c.rows.len() - 1;
-    let unfinished = cursors.iter().filter(|c| !c.row_groups.as_slice().is_empty());
+    let unfinished = cursors.iter().filter(|c| !c.is_at_end());
     let bound = unfinished.reduce(|x, y| match x.keys.cmp(last(x), &y.keys, last(y)).is_le() {
         true => x,
         false => y,

@@ -1,11 +1,12 @@
 //! Decoded columns and footers of segments, kept while they are used and there is room.
 
 use super::row_group::Column;
+use super::segment::Footer;
 use datafusion::arrow::array::{Array, ArrayRef};
-use datafusion::parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
@@ -53,9 +54,9 @@ impl Kept for ArrayRef {
     }
 }
 
-impl Kept for ArrowReaderMetadata {
+impl Kept for Arc<Footer> {
     fn bytes(&self) -> usize {
-        self.metadata().memory_size()
+        self.parquet.metadata().memory_size() + size_of_val(self.row_groups.as_slice())
     }
 }
 
@@ -116,7 +117,6 @@ impl<K: Copy + Eq + Hash, V: Kept> Cache<K, V> {
 mod tests {
     use super::*;
     use datafusion::arrow::array::Int64Array;
-    use std::sync::Arc;
 
     #[test]
     fn what_is_used_stays_and_the_rest_goes() {

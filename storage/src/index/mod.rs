@@ -2,8 +2,9 @@
 //!
 //! From small to large: [`rows`] are facts as columns, sorted in an [`order`]; a [`block`] holds the open and closed facts of
 //! one attribute and value type, and the closings of facts that older sources opened; [`stat`] describes it. A [`segment`] is
-//! a file of such facts, its bytes [`verified`], its columns kept in the [`cache`]; segments make a [`run`]; a [`root`] names the runs. [`write`] makes
-//! segments, [`build`] lays the tail down as a run and merges runs.
+//! a file of such facts, its bytes [`verified`], its columns kept in the [`cache`]; a [`stretch`] is where one attribute and type lie
+//! in it, as [`row_group`]s; segments make a [`run`]; a [`root`] names the runs. [`write`] makes segments, [`build`] lays the tail down
+//! as a run and merges runs.
 
 pub mod block;
 pub mod build;
@@ -15,5 +16,6 @@ pub mod rows;
 pub mod run;
 pub mod segment;
 pub mod stat;
+pub mod stretch;
 pub mod verified;
 pub mod write;

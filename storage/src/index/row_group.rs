@@ -3,7 +3,7 @@
 use super::cache::Key;
 use super::order::Order;
 use super::rows::{Rows, Want};
-use super::segment::{Segment, fingerprint_within, value_column};
+use super::segment::{Footer, Segment, fingerprint_within, value_column};
 use crate::error::{Error, Result};
 use crate::store::reads;
 use crate::value::{Value, ValueType};
@@ -37,16 +37,26 @@ impl Column {
     }
 }
 
-/// Facts of one attribute and type within a segment.
-pub struct RowGroup {
-    pub segment: Arc<Segment>,
-    pub index: usize,
+/// What is known of facts of one attribute and type without reading them.
+#[derive(Debug, Clone)]
+pub struct Bounds {
     pub rows: usize,
     pub e: RangeInclusive<i64>,
     pub t_from: RangeInclusive<i64>,
     pub t_to: RangeInclusive<i64>,
+    /// In AVET order, where they are short.
     pub v: (Option<Value>, Option<Value>),
+    /// Their [`fingerprint`](super::segment::fingerprint).
     pub entities: u128,
+}
+
+/// Facts of one attribute and type within a segment.
+pub struct RowGroup {
+    pub segment: Arc<Segment>,
+    /// Where it was read to know of this row group.
+    pub footer: Option<Arc<Footer>>,
+    pub index: usize,
+    pub bounds: Bounds,
     /// Where its entities have further rows in the row group before or after.
     pub shared: (Option<i64>, Option<i64>),
 }
@@ -59,6 +69,12 @@ pub enum Load {
     Once,
     /// The rows of a page.
     Page(Range<usize>),
+}
+
+impl Bounds {
+    pub fn lie_within(&self, range: &Range<i64>) -> bool {
+        range.start <= *self.e.start() && *self.e.end() < range.end
+    }
 }
 
 impl RowGroup {
@@ -78,7 +94,7 @@ impl RowGroup {
     }
 
     fn entities_key(&self) -> Key {
-        Key::Entities { fingerprint: self.entities, rows: self.rows as u32 }
+        Key::Entities { fingerprint: self.bounds.entities, rows: self.bounds.rows as u32 }
     }
 
     /// A column that is in memory, of its own or as a part of the whole.
@@ -100,7 +116,7 @@ impl RowGroup {
         let missing: Vec<usize> = (0..wanted.len()).filter(|i| columns[*i].is_none()).collect();
         if !missing.is_empty() {
             let of: Vec<Column> = missing.iter().map(|i| wanted[*i]).collect();
-            let arrays = self.segment.decode(self.index, &of, load).await?;
+            let arrays = self.segment.decode(self.footer.as_ref(), self.index, &of, load).await?;
             for (i, array) in missing.into_iter().zip(arrays) {
                 if let Some(key) = self.key(wanted[i], load) {
                     self.segment.files.cache.put(key, &array);
@@ -151,8 +167,8 @@ impl RowGroup {
 
     /// The fingerprint of the entities within bounds; None: a part of the column would have to be read.
     pub fn entities_within(&self, range: &Range<i64>) -> Option<u128> {
-        if range.start <= *self.e.start() && *self.e.end() < range.end {
-            return Some(self.entities);
+        if self.bounds.lie_within(range) {
+            return Some(self.bounds.entities);
         }
         let column = self.segment.files.cache.get(&self.entities_key())?;
         Some(fingerprint_within(column.as_primitive::<Int64Type>().values(), range))
@@ -168,7 +184,7 @@ impl RowGroup {
         for (i, (first, bounds)) in pages.iter().enumerate() {
             let at = es.partition_point(|e| e < bounds.start());
             if es.get(at).is_some_and(|e| e <= bounds.end()) {
-                let end = pages.get(i + 1).map_or(self.rows, |p| p.0);
+                let end = pages.get(i + 1).map_or(self.bounds.rows, |p| p.0);
                 out.push(Load::Page(*first..end));
             }
         }

@@ -1,14 +1,15 @@
 //! A run: the facts of adjoining transactions as segments, and where in them each attribute lies.
 //!
 //! Its list is an object of its own that never changes, so that a root need only name it: however much there is, a new root
-//! is small, and opening reads the lists and no segment. The text of a small list stands in the root, too, so that opening
-//! what is no larger than ten million facts or so reads the root alone.
+//! is small, and opening reads the lists and no segment. A list tells of a segment what every reader asks, in about a kilobyte; the
+//! segment's own footer has the rest. The text of a small list stands in the root, too, so that opening what is no larger
+//! than a hundred million facts or so reads the root alone.
 
 use super::block::Kind;
 use super::cache::unique;
 use super::order::Order;
-use super::row_group::RowGroup;
 use super::segment::{Files, Segment, SegmentEntry};
+use super::stretch::Stretch;
 use crate::datom::Attr;
 use crate::error::{Error, Result};
 use crate::snapshot::SegmentInfo;
@@ -22,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Roots repeat lists up to this size, in bytes: there are a few runs of each size, and each size is eight times the one before.
 const SMALL: usize = 16 << 10;
 
@@ -41,7 +42,33 @@ pub struct RunEntry {
     pub last_t: i64,
     /// Attributes that lie in AVET order too.
     pub by_value: BTreeSet<String>,
-    pub segments: Vec<SegmentEntry>,
+    #[serde(with = "entries")]
+    pub segments: Vec<Arc<SegmentEntry>>,
+}
+
+/// Entries as if nobody shared them.
+mod entries {
+    use super::{Arc, SegmentEntry};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(
+        entries: &[Arc<SegmentEntry>],
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(entries.iter().map(AsRef::as_ref))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<Arc<SegmentEntry>>, D::Error> {
+        Ok(Vec::deserialize(from)?.into_iter().map(Arc::new).collect())
+    }
+}
+
+/// What every list has, whatever its format.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,10 +98,11 @@ pub fn parse(path: &Path, stream: &str, of: &RunName, bytes: &[u8]) -> Result<Ru
     if blake3::hash(bytes).to_hex().as_str() != of.blake3 {
         return Err(bad(&"its contents are not those that were written"));
     }
-    let file: File<RunEntry> = serde_json::from_slice(bytes).map_err(|e| bad(&e))?;
-    if file.format != FORMAT {
-        return Err(bad(&format!("format {} is not known", file.format)));
+    let Format { format } = serde_json::from_slice(bytes).map_err(|e| bad(&e))?;
+    if format != FORMAT {
+        return Err(bad(&format!("format {format} is not known")));
     }
+    let file: File<RunEntry> = serde_json::from_slice(bytes).map_err(|e| bad(&e))?;
     match file.stream == stream {
         true => Ok(file.run),
         false => Err(bad(&format!("it is of stream {} instead of {stream}", file.stream))),
@@ -96,21 +124,21 @@ pub struct Run {
     pub groups: BTreeMap<(Attr, ValueType), RunGroup>,
 }
 
-/// The row groups of one attribute and type, by order and kind, each in its order.
+/// The stretches of one attribute and type, by order and kind, each in its order.
 pub struct RunGroup {
-    row_groups: [[Vec<RowGroup>; 3]; 2],
+    stretches: [[Vec<Stretch>; 3]; 2],
     pub id: u64,
     /// Whether there is an AVET order of it.
     pub by_value: bool,
 }
 
 impl RunGroup {
-    pub fn row_groups(&self, order: Order, kind: Kind) -> &[RowGroup] {
-        &self.row_groups[order as usize][kind as usize]
+    pub fn stretches(&self, order: Order, kind: Kind) -> &[Stretch] {
+        &self.stretches[order as usize][kind as usize]
     }
 
     pub fn rows(&self, kind: Kind) -> u64 {
-        self.row_groups(Order::Aevt, kind).iter().map(|g| g.rows as u64).sum()
+        self.stretches(Order::Aevt, kind).iter().map(|s| s.bounds.rows as u64).sum()
     }
 }
 
@@ -165,22 +193,20 @@ impl Run {
         for of in &entry.segments {
             let segment = match known.iter().find(|s| s.entry.name == of.name) {
                 Some(known) => Arc::clone(known),
-                None => Segment::new(files, of.clone())?,
+                None => Segment::new(files, Arc::clone(of))?,
             };
-            for (a, ty, row_group) in segment.row_groups()? {
+            for (a, ty, stretch) in Stretch::all(&segment)? {
                 let by_value = is_by_value(&entry.by_value, &a, ty);
                 let group = groups.entry((a, ty)).or_insert_with(|| RunGroup {
-                    row_groups: Default::default(),
+                    stretches: Default::default(),
                     id: unique(),
                     by_value,
                 });
-                group.row_groups[of.order as usize][of.kind as usize].push(row_group);
+                group.stretches[of.order as usize][of.kind as usize].push(stretch);
             }
             segments.push(segment);
         }
-        for row_groups in groups.values_mut().flat_map(|g| g.row_groups.iter_mut().flatten()) {
-            share(row_groups);
-        }
+        groups.values_mut().flat_map(|g| g.stretches.iter_mut().flatten()).for_each(|s| share(s));
         Ok(Run { name, entry, list, segments, groups })
     }
 
@@ -191,8 +217,9 @@ impl Run {
             let mut attributes = Vec::new();
             let mut row_groups = 0;
             for ((a, _), group) in &self.groups {
-                let all = group.row_groups(of.order, of.kind).iter();
-                let here = all.filter(|g| Arc::ptr_eq(&g.segment, segment)).count();
+                let all = group.stretches(of.order, of.kind).iter();
+                let here = all.filter(|s| Arc::ptr_eq(&s.segment, segment));
+                let here: usize = here.map(|s| s.row_groups).sum();
                 row_groups += here;
                 if here > 0 && attributes.last() != Some(a) {
                     attributes.push(a.clone());
@@ -216,7 +243,7 @@ impl Run {
 
     /// Its facts of some kinds.
     pub fn rows(&self, kinds: &[Kind]) -> u64 {
-        let of = |s: &&SegmentEntry| s.order == Order::Aevt && kinds.contains(&s.kind);
+        let of = |s: &&Arc<SegmentEntry>| s.order == Order::Aevt && kinds.contains(&s.kind);
         self.entry.segments.iter().filter(of).map(|s| s.rows).sum()
     }
 }
@@ -235,7 +262,7 @@ impl RunEntry {
     /// What it has of superseded facts, as a run of its own.
     pub fn past(&self) -> Option<RunEntry> {
         let past = self.segments.iter().filter(|s| s.kind == Kind::History);
-        let segments: Vec<SegmentEntry> = past.cloned().collect();
+        let segments: Vec<Arc<SegmentEntry>> = past.cloned().collect();
         (!segments.is_empty()).then(|| RunEntry { segments, ..self.clone() })
     }
 }
@@ -245,12 +272,12 @@ pub fn is_by_value(by_value: &BTreeSet<String>, a: &Attr, ty: ValueType) -> bool
     ty == ValueType::Ref || by_value.contains(a.as_str())
 }
 
-fn share(row_groups: &mut [RowGroup]) {
-    for i in 1..row_groups.len() {
-        let e = *row_groups[i].e.start();
-        if *row_groups[i - 1].e.end() == e {
-            row_groups[i].shared.0 = Some(e);
-            row_groups[i - 1].shared.1 = Some(e);
+fn share(stretches: &mut [Stretch]) {
+    for i in 1..stretches.len() {
+        let e = *stretches[i].bounds.e.start();
+        if *stretches[i - 1].bounds.e.end() == e {
+            stretches[i].shared.0 = Some(e);
+            stretches[i - 1].shared.1 = Some(e);
         }
     }
 }

@@ -1,17 +1,21 @@
 //! A segment: one Parquet file of facts in one order, read column by column.
 //!
-//! The list of its run tells of its row groups, so that nothing of the file itself is read before a column is wanted. Its
-//! bytes come from [`super::verified`]; the columns that a row group lacks in memory are read together.
+//! The list of its run tells where in it each attribute lies ([`stretch`]); its own footer, read when that is wanted, of each row
+//! group, so that lists stay small. Its bytes come from [`super::verified`]; the columns that a row group lacks in memory are read
+//! together.
+//!
+//! [`stretch`]: super::stretch
 
 use super::block::Kind;
 use super::cache::Cache;
 use super::order::Order;
-use super::row_group::{Column, Load, RowGroup};
-use super::verified::Verified;
+use super::row_group::{Bounds, Column, Load};
+use super::stretch::{StretchEntry, join};
+use super::verified::{Checksums, Verified, first_of_footer};
 use crate::datom::Attr;
 use crate::error::{Error, Result};
 use crate::store::Store;
-use crate::value::{Value, ValueType};
+use crate::value::ValueType;
 use crate::world::World;
 use bytes::Bytes;
 use datafusion::arrow::array::{Array, ArrayRef, new_empty_array};
@@ -39,8 +43,12 @@ pub const META_STREAM: &str = "daodb.stream";
 pub const META_ORDER: &str = "daodb.order";
 pub const META_KIND: &str = "daodb.kind";
 pub const META_BASIS: &str = "daodb.basis";
+/// What there is in each row group: a list of [`StretchEntry`], as JSON.
+pub const META_ROW_GROUPS: &str = "daodb.row_groups";
+/// The [`Checksums`] of the blocks that end before the footer begins.
+pub const META_CHECKSUMS: &str = "daodb.checksums";
 /// What [`META_FORMAT`] says.
-pub const FORMAT: &str = "2";
+pub const FORMAT: &str = "3";
 
 /// What the list of a run says of a segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,26 +60,10 @@ pub struct SegmentEntry {
     pub bytes: u64,
     /// Where the data ends and the file's index and footer begin.
     pub data_bytes: u64,
-    /// Of each [`super::verified::BLOCK`]: the first 8 bytes of its blake3, in hexadecimal, one after the other.
-    pub checksums: String,
+    /// Of the blocks in which the footer lies; it has those of the blocks before.
+    pub checksums: Checksums,
     /// As they lie in the file.
-    pub row_groups: Vec<RowGroupEntry>,
-}
-
-/// What the list of a run says of a row group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RowGroupEntry {
-    pub a: String,
-    pub value_type: String,
-    pub rows: usize,
-    pub e: (i64, i64),
-    pub t_from: (i64, i64),
-    /// None for current facts.
-    pub t_to: Option<(i64, i64)>,
-    /// Least and greatest value, as hexadecimal canonical bytes; in AVET order, where they are short.
-    pub v: (Option<String>, Option<String>),
-    /// The sum of the hashes of all e (see [`fingerprint`]), in hexadecimal.
-    pub entities: String,
+    pub stretches: Vec<StretchEntry>,
 }
 
 /// Footers may take such a part of the memory for columns, and so many bytes in any case.
@@ -86,7 +78,7 @@ pub struct Files {
     pub prefix: Path,
     pub cache: Cache,
     /// By segment. What is in memory of the files themselves.
-    footers: Cache<Uuid, ArrowReaderMetadata>,
+    footers: Cache<Uuid, Arc<Footer>>,
     pub world: World,
     /// Attributes that are to be kept in AVET order.
     by_value: RwLock<BTreeSet<String>>,
@@ -133,8 +125,17 @@ impl Files {
     }
 }
 
+/// The footer of a segment's file.
+pub struct Footer {
+    pub parquet: ArrowReaderMetadata,
+    /// Of each row group.
+    pub row_groups: Vec<(Attr, ValueType, Bounds)>,
+    /// Of the blocks that end before the footer begins.
+    pub checksums: Checksums,
+}
+
 pub struct Segment {
-    pub entry: SegmentEntry,
+    pub entry: Arc<SegmentEntry>,
     pub(super) files: Arc<Files>,
     path: Path,
     bytes: Verified,
@@ -162,32 +163,37 @@ pub fn entity_hash(e: i64) -> u128 {
 
 impl Segment {
     /// Reads nothing yet.
-    pub fn new(files: &Arc<Files>, entry: SegmentEntry) -> Result<Arc<Segment>> {
+    pub fn new(files: &Arc<Files>, entry: Arc<SegmentEntry>) -> Result<Arc<Segment>> {
         let path = files.segment_path(entry.name);
-        let bytes = Verified::new(path.clone(), &entry)?;
+        let bytes = Verified::new(path.clone(), Arc::clone(&entry))?;
         let (files, reading) = (Arc::clone(files), tokio::sync::Mutex::default());
         Ok(Arc::new(Segment { entry, files, path, bytes, reading }))
     }
 
+    /// Its footer, where that is in memory.
+    pub(super) fn known_footer(&self) -> Option<Arc<Footer>> {
+        self.files.footers.get(&self.entry.name)
+    }
+
     /// Reads the footer, unless that is in memory. `keep`: it stays there.
-    async fn open(&self, keep: bool) -> Result<Opened<'_>> {
-        let known = || self.files.footers.get(&self.entry.name);
-        let opened = |footer| Opened { segment: self, footer };
-        if let Some(footer) = known() {
-            return Ok(opened(footer));
+    pub(super) async fn footer(&self, keep: bool) -> Result<Arc<Footer>> {
+        if let Some(footer) = self.known_footer() {
+            return Ok(footer);
         }
         let _one = self.reading.lock().await;
-        if let Some(footer) = known() {
-            return Ok(opened(footer));
+        if let Some(footer) = self.known_footer() {
+            return Ok(footer);
         }
-        let range = std::iter::once(self.entry.data_bytes..self.entry.bytes).collect::<Vec<_>>();
-        let parts = self.bytes.read(&self.files.store, &range, keep).await?;
+        let range = self.entry.data_bytes..self.entry.bytes;
+        let (store, before) = (&self.files.store, Checksums::default());
+        let parts = self.bytes.read(store, &before, &[range], keep).await?;
         let footer = footer(&Sparse { len: self.entry.bytes, parts }, &self.entry)
             .map_err(|what| damaged(&self.path, what))?;
+        let footer = Arc::new(footer);
         if keep {
             self.files.footers.put(self.entry.name, &footer);
         }
-        Ok(opened(footer))
+        Ok(footer)
     }
 
     /// The first row of each page of the column of entities, and the entities that the page may hold; None: the file does not tell.
@@ -195,60 +201,29 @@ impl Segment {
         &self,
         row_group: usize,
     ) -> Result<Option<Vec<(usize, RangeInclusive<i64>)>>> {
-        Ok(self.open(true).await?.entity_pages(row_group))
-    }
-
-    /// As the list of its run describes them.
-    pub fn row_groups(self: &Arc<Self>) -> Result<Vec<(Attr, ValueType, RowGroup)>> {
-        let groups = self.entry.row_groups.iter().enumerate();
-        groups.map(|(i, group)| self.row_group(i, group)).collect()
-    }
-
-    fn row_group(
-        self: &Arc<Self>,
-        index: usize,
-        group: &RowGroupEntry,
-    ) -> Result<(Attr, ValueType, RowGroup)> {
-        let bad = |what: &str| {
-            damaged(&self.path, format!("row group {index}, as its run describes it: {what}"))
-        };
-        let ty = ValueType::parse(&group.value_type).ok_or_else(|| bad("unknown value type"))?;
-        let entities = u128::from_str_radix(&group.entities, 16).map_err(|_| bad("fingerprint"))?;
-        let value = |hex: &Option<String>| match hex {
-            None => Ok(None),
-            Some(hex) => {
-                let bytes = parse_hex(hex).ok_or_else(|| bad("bounds of its values"))?;
-                Value::from_canonical(&bytes).map(Some)
-            }
-        };
-        let (low, high) = group.t_to.unwrap_or((crate::OPEN, crate::OPEN));
-        let row_group = RowGroup {
-            segment: Arc::clone(self),
-            index,
-            rows: group.rows,
-            e: group.e.0..=group.e.1,
-            t_from: group.t_from.0..=group.t_from.1,
-            t_to: low..=high,
-            v: (value(&group.v.0)?, value(&group.v.1)?),
-            entities,
-            shared: (None, None),
-        };
-        Ok((Attr::new(&group.a), ty, row_group))
+        let footer = self.footer(true).await?;
+        Ok(Opened { segment: self, footer: &footer }.entity_pages(row_group))
     }
 
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Columns of a row group, or the rows of it that `load` names. Their bytes are read together.
+    /// Columns of a row group, or the rows of it that `load` names. Their bytes are read together. The footer is read unless it is
+    /// given.
     pub(super) async fn decode(
         &self,
+        footer: Option<&Arc<Footer>>,
         row_group: usize,
         columns: &[Column],
         load: &Load,
     ) -> Result<Vec<ArrayRef>> {
         let keep = !matches!(load, Load::Once);
-        let file = self.open(keep).await?;
+        let footer = match footer {
+            Some(footer) => Arc::clone(footer),
+            None => self.footer(keep).await?,
+        };
+        let file = Opened { segment: self, footer: &footer };
         let columns = columns.iter().map(|column| file.column_index(&column.name()));
         let columns = columns.collect::<Result<Vec<usize>>>()?;
         let rows = match load {
@@ -262,7 +237,7 @@ impl Segment {
                 Some(rows) => ranges.extend(file.page_ranges(row_group, *column, rows)),
             }
         }
-        let parts = self.bytes.read(&self.files.store, &ranges, keep).await?;
+        let parts = self.bytes.read(&self.files.store, &footer.checksums, &ranges, keep).await?;
         let source = Sparse { len: self.entry.bytes, parts };
         columns.iter().map(|column| file.decode_column(&source, row_group, *column, rows)).collect()
     }
@@ -271,18 +246,19 @@ impl Segment {
 /// A segment whose footer is at hand.
 struct Opened<'a> {
     segment: &'a Segment,
-    footer: ArrowReaderMetadata,
+    footer: &'a Footer,
 }
 
 impl Opened<'_> {
     /// Its place in the file's schema.
     fn column_index(&self, name: &str) -> Result<usize> {
-        let index = self.footer.schema().index_of(name);
+        let index = self.footer.parquet.schema().index_of(name);
         index.map_err(|_| damaged(&self.segment.path, format!("has no column {name}")))
     }
 
     fn chunk_range(&self, row_group: usize, column: usize) -> Range<u64> {
-        let (start, len) = self.footer.metadata().row_group(row_group).column(column).byte_range();
+        let (start, len) =
+            self.footer.parquet.metadata().row_group(row_group).column(column).byte_range();
         start..start + len
     }
 
@@ -293,15 +269,17 @@ impl Opened<'_> {
         column: usize,
         selection: Option<&Range<usize>>,
     ) -> Result<ArrayRef> {
-        let total = self.footer.metadata().row_group(row_group).column(column).num_values();
+        let total = self.footer.parquet.metadata().row_group(row_group).column(column).num_values();
         let total = total.max(0) as usize;
-        let schema = self.footer.parquet_schema();
+        let schema = self.footer.parquet.parquet_schema();
         let rows = selection.map_or(total, Range::len);
-        let mut builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(source.clone(), self.footer.clone())
-                .with_row_groups(vec![row_group])
-                .with_projection(ProjectionMask::roots(schema, [column]))
-                .with_batch_size(rows.max(1));
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
+            source.clone(),
+            self.footer.parquet.clone(),
+        )
+        .with_row_groups(vec![row_group])
+        .with_projection(ProjectionMask::roots(schema, [column]))
+        .with_batch_size(rows.max(1));
         if let Some(rows) = selection {
             let ranges = std::iter::once(rows.clone());
             builder =
@@ -314,7 +292,7 @@ impl Opened<'_> {
             arrays.push(Arc::clone(batch.map_err(|e| bad(&e))?.column(0)));
         }
         let array = match arrays.as_slice() {
-            [] => new_empty_array(self.footer.schema().field(column).data_type()),
+            [] => new_empty_array(self.footer.parquet.schema().field(column).data_type()),
             [one] => Arc::clone(one),
             many => {
                 let many: Vec<&dyn Array> = many.iter().map(|a| a.as_ref()).collect();
@@ -322,7 +300,7 @@ impl Opened<'_> {
             }
         };
         if array.len() != rows || array.null_count() > 0 {
-            let name = self.footer.schema().field(column).name().clone();
+            let name = self.footer.parquet.schema().field(column).name().clone();
             return Err(damaged(
                 &self.segment.path,
                 format!(
@@ -339,7 +317,7 @@ impl Opened<'_> {
         let chunk = self.chunk_range(row_group, column);
         let start = chunk.start;
         let whole = std::iter::once(chunk).collect();
-        let Some(index) = self.footer.metadata().offset_index() else { return whole };
+        let Some(index) = self.footer.parquet.metadata().offset_index() else { return whole };
         let Some(pages) = index.get(row_group).and_then(|g| g.get(column)) else { return whole };
         let pages = pages.page_locations();
         let mut out = Vec::new();
@@ -360,7 +338,7 @@ impl Opened<'_> {
     /// The first row of each page of the column of entities, and the entities that the page may hold.
     fn entity_pages(&self, row_group: usize) -> Option<Vec<(usize, RangeInclusive<i64>)>> {
         let column = self.column_index("e").ok()?;
-        let metadata = self.footer.metadata();
+        let metadata = self.footer.parquet.metadata();
         let pages = metadata.offset_index()?.get(row_group)?.get(column)?.page_locations();
         let ColumnIndexMetaData::INT64(bounds) =
             metadata.column_index()?.get(row_group)?.get(column)?
@@ -407,23 +385,29 @@ pub fn parse_hex(hex: &str) -> Option<Vec<u8>> {
 }
 
 /// The footer of a segment's file, which must be as the list of its run says; else, what is wrong with it.
-pub fn footer<R: ChunkReader>(
-    file: &R,
-    entry: &SegmentEntry,
-) -> Result<ArrowReaderMetadata, String> {
+pub fn footer<R: ChunkReader>(file: &R, entry: &SegmentEntry) -> Result<Footer, String> {
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-    let footer = ArrowReaderMetadata::load(file, options).map_err(|e| e.to_string())?;
-    let metadata = footer.metadata();
-    let mut pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
-    let format = pairs.find(|p| p.key == META_FORMAT).and_then(|p| p.value.as_deref());
-    if format != Some(FORMAT) {
-        return Err(format!("format {} is not known", format.unwrap_or("(none)")));
+    let parquet = ArrowReaderMetadata::load(file, options).map_err(|e| e.to_string())?;
+    let metadata = parquet.metadata();
+    let pair = |key: &str| {
+        let mut pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
+        pairs.find(|p| p.key == key).and_then(|p| p.value.as_deref())
+    };
+    if pair(META_FORMAT) != Some(FORMAT) {
+        return Err(format!("format {} is not known", pair(META_FORMAT).unwrap_or("(none)")));
     }
+    let other = || "its row groups are not those that its run tells of".to_owned();
+    let told: Vec<StretchEntry> =
+        serde_json::from_str(pair(META_ROW_GROUPS).ok_or_else(other)?).map_err(|_| other())?;
     let rows = metadata.row_groups().iter().map(|group| group.num_rows());
-    match rows.eq(entry.row_groups.iter().map(|group| group.rows as i64)) {
-        true => Ok(footer),
-        false => Err("its row groups are not those that its run tells of".to_owned()),
+    if !rows.eq(told.iter().map(|group| group.rows as i64)) || join(&told)? != entry.stretches {
+        return Err(other());
     }
+    let row_groups = told.iter().map(StretchEntry::read).collect::<Result<_, _>>()?;
+    let checksums = pair(META_CHECKSUMS).and_then(Checksums::parse);
+    let fit = |sums: &Checksums| sums.blocks() == first_of_footer(entry);
+    let checksums = checksums.filter(fit).ok_or("its checksums do not fit its size")?;
+    Ok(Footer { parquet, row_groups, checksums })
 }
 
 /// The parts of a file that were read.

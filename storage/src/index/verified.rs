@@ -1,15 +1,18 @@
-//! The bytes of a segment's file. The list of its run keeps a checksum of every block of it; what is read is compared before it is
-//! believed: once where it comes from the store, at each use where it comes from the cache on disk.
+//! The bytes of a segment's file. The list of its run keeps a checksum of every block in which the footer lies, the footer those of the
+//! blocks before; what is read is compared before it is believed: once where it comes from the store, at each use where it
+//! comes from the cache on disk.
 
 use super::segment::{SegmentEntry, damaged, parse_hex};
 use crate::error::{ErrorKind, Result};
 use crate::store::{DiskCache, Store};
 use bytes::{Bytes, BytesMut};
 use object_store::path::Path;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use uuid::Uuid;
 
 /// Bytes that one checksum covers.
 pub const BLOCK: u64 = 256 << 10;
@@ -21,40 +24,110 @@ pub fn checksum(block: &[u8]) -> u64 {
     u64::from_be_bytes(b)
 }
 
+/// Of adjoining blocks. Written as hexadecimal, 16 digits each.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Checksums(Box<[u64]>);
+
+impl Checksums {
+    /// The first byte is a block's first.
+    pub fn of(bytes: &[u8]) -> Checksums {
+        Checksums(bytes.chunks(BLOCK as usize).map(checksum).collect())
+    }
+
+    pub fn parse(hex: &str) -> Option<Checksums> {
+        let bytes = parse_hex(hex)?;
+        let (sums, rest) = bytes.as_chunks::<8>();
+        rest.is_empty().then(|| Checksums(sums.iter().map(|s| u64::from_be_bytes(*s)).collect()))
+    }
+
+    pub fn blocks(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// The first of these blocks that is another one; they begin with the first of `bytes`.
+    pub fn differ(&self, bytes: &[u8]) -> Option<usize> {
+        let mut blocks = bytes.chunks(BLOCK as usize).map(checksum);
+        self.0.iter().position(|sum| blocks.next() != Some(*sum))
+    }
+}
+
+impl From<Checksums> for String {
+    fn from(sums: Checksums) -> String {
+        sums.0.iter().fold(String::with_capacity(sums.0.len() * 16), |mut s, sum| {
+            // Writing to a String never fails.
+            let _ = write!(s, "{sum:016x}");
+            s
+        })
+    }
+}
+
+impl TryFrom<String> for Checksums {
+    type Error = &'static str;
+    fn try_from(hex: String) -> std::result::Result<Checksums, &'static str> {
+        Checksums::parse(&hex).ok_or("they are no checksums")
+    }
+}
+
+/// The block in which the footer begins: the first of those whose checksums the list has.
+pub fn first_of_footer(entry: &SegmentEntry) -> u64 {
+    entry.data_bytes / BLOCK
+}
+
+/// Whether the list has as many checksums as the file has blocks from the footer on.
+pub fn fits(entry: &SegmentEntry) -> bool {
+    let blocks = entry.bytes.div_ceil(BLOCK).checked_sub(first_of_footer(entry));
+    blocks == Some(entry.checksums.blocks()) && entry.data_bytes < entry.bytes
+}
+
 pub struct Verified {
     path: Path,
-    name: Uuid,
-    len: u64,
-    checksums: Vec<u64>,
+    entry: Arc<SegmentEntry>,
     verified: Vec<AtomicBool>,
 }
 
 impl Verified {
-    pub fn new(path: Path, entry: &SegmentEntry) -> Result<Verified> {
-        let checksums = parse_checksums(entry)
-            .ok_or_else(|| damaged(&path, "its run's checksums of it do not fit its size"))?;
-        let verified = checksums.iter().map(|_| AtomicBool::new(false)).collect();
-        Ok(Verified { path, name: entry.name, len: entry.bytes, checksums, verified })
+    pub fn new(path: Path, entry: Arc<SegmentEntry>) -> Result<Verified> {
+        if !fits(&entry) {
+            return Err(damaged(&path, "its run's checksums of it do not fit its size"));
+        }
+        let blocks = 0..entry.bytes.div_ceil(BLOCK);
+        Ok(Verified { path, entry, verified: blocks.map(|_| AtomicBool::new(false)).collect() })
     }
 
-    /// The bytes of each range, with where it begins; `keep`: in the cache on disk too, where there is one.
+    /// Of a block; `before`: those of the blocks before the footer.
+    fn expected(&self, before: &Checksums, n: usize) -> Option<u64> {
+        match n.checked_sub(first_of_footer(&self.entry) as usize) {
+            Some(n) => self.entry.checksums.0.get(n).copied(),
+            None => before.0.get(n).copied(),
+        }
+    }
+
+    /// The bytes of each range, with where it begins; `keep`: in the cache on disk too, where there is one. `before`: the footer's
+    /// checksums, without which nothing but the footer is believed.
     pub async fn read(
         &self,
         store: &Store,
+        before: &Checksums,
         ranges: &[Range<u64>],
         keep: bool,
     ) -> Result<Vec<(u64, Bytes)>> {
-        if ranges.iter().any(|range| range.end > self.len || range.start > range.end) {
+        if ranges.iter().any(|range| range.end > self.entry.bytes || range.start > range.end) {
             return Err(damaged(&self.path, "a column lies outside of the file"));
         }
         match &store.disk {
-            None => self.read_store(store, ranges).await,
-            Some(disk) => self.read_blocks(store, disk, ranges, keep).await,
+            None => self.read_store(store, before, ranges).await,
+            Some(disk) => self.read_blocks(store, disk, before, ranges, keep).await,
         }
     }
 
     /// Reads whole blocks where one is not verified yet, else no more than is wanted.
-    async fn read_store(&self, store: &Store, ranges: &[Range<u64>]) -> Result<Vec<(u64, Bytes)>> {
+    async fn read_store(
+        &self,
+        store: &Store,
+        before: &Checksums,
+        ranges: &[Range<u64>],
+    ) -> Result<Vec<(u64, Bytes)>> {
         let wanted = ranges.iter().map(|range| {
             let blocks = blocks(range);
             let first_to_last = blocks.start as usize..blocks.end as usize;
@@ -66,7 +139,7 @@ impl Verified {
         let mut out = Vec::with_capacity(parts.len());
         for ((range, read), part) in ranges.iter().zip(&wanted).zip(parts) {
             if range != read || read.start.is_multiple_of(BLOCK) {
-                self.verify(read.start, &part)?;
+                self.verify(before, read.start, &part)?;
             }
             let at = (range.start - read.start) as usize;
             let len = (range.end - range.start) as usize;
@@ -79,16 +152,17 @@ impl Verified {
         &self,
         store: &Store,
         disk: &DiskCache,
+        before: &Checksums,
         ranges: &[Range<u64>],
         keep: bool,
     ) -> Result<Vec<(u64, Bytes)>> {
         let wanted: BTreeSet<u32> = ranges.iter().flat_map(blocks).collect();
         let mut there = BTreeMap::new();
-        for (n, block) in disk.get(self.name, wanted.iter().copied().collect()).await {
-            if checksum(&block) == self.checksums[n as usize] {
+        for (n, block) in disk.get(self.entry.name, wanted.iter().copied().collect()).await {
+            if self.expected(before, n as usize) == Some(checksum(&block)) {
                 there.insert(n, block);
             } else {
-                disk.damaged(self.name, n);
+                disk.damaged(self.entry.name, n);
             }
         }
         let missing: Vec<u32> = wanted.into_iter().filter(|n| !there.contains_key(n)).collect();
@@ -98,7 +172,7 @@ impl Verified {
         let parts: Vec<Range<u64>> = runs.iter().map(|run| self.bytes_of(run)).collect();
         let mut fresh = Vec::with_capacity(missing.len());
         for (run, part) in runs.into_iter().zip(self.fetch(store, &parts).await?) {
-            self.verify(u64::from(run.start) * BLOCK, &part)?;
+            self.verify(before, u64::from(run.start) * BLOCK, &part)?;
             fresh.extend(run.enumerate().map(|(i, n)| {
                 let start = i * BLOCK as usize;
                 (n, part.slice(start..part.len().min(start + BLOCK as usize)))
@@ -106,13 +180,13 @@ impl Verified {
         }
         there.extend(fresh.iter().cloned());
         if keep && !fresh.is_empty() {
-            disk.put(self.name, fresh).await;
+            disk.put(self.entry.name, fresh).await;
         }
         Ok(ranges.iter().map(|range| (range.start, cut(&there, range))).collect())
     }
 
     fn bytes_of(&self, blocks: &Range<u32>) -> Range<u64> {
-        u64::from(blocks.start) * BLOCK..(u64::from(blocks.end) * BLOCK).min(self.len)
+        u64::from(blocks.start) * BLOCK..(u64::from(blocks.end) * BLOCK).min(self.entry.bytes)
     }
 
     async fn fetch(&self, store: &Store, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
@@ -137,15 +211,15 @@ impl Verified {
     }
 
     /// Compares the blocks that lie whole within `bytes`, which begin at `start`, a block's begin.
-    fn verify(&self, start: u64, bytes: &Bytes) -> Result<()> {
+    fn verify(&self, before: &Checksums, start: u64, bytes: &Bytes) -> Result<()> {
         let first = (start / BLOCK) as usize;
         for (i, block) in bytes.chunks(BLOCK as usize).enumerate() {
             let n = first + i;
-            let whole = (n as u64 * BLOCK + BLOCK).min(self.len) - n as u64 * BLOCK;
+            let whole = (n as u64 * BLOCK + BLOCK).min(self.entry.bytes) - n as u64 * BLOCK;
             if block.len() as u64 != whole || self.verified[n].load(Ordering::Relaxed) {
                 continue;
             }
-            if checksum(block) != self.checksums[n] {
+            if self.expected(before, n) != Some(checksum(block)) {
                 let at = n as u64 * BLOCK;
                 let what = format!("the bytes from {at} on are not those that were written");
                 return Err(damaged(&self.path, what));
@@ -183,36 +257,39 @@ fn cut(blocks_there: &BTreeMap<u32, Bytes>, range: &Range<u64>) -> Bytes {
     }
 }
 
-fn parse_checksums(entry: &SegmentEntry) -> Option<Vec<u64>> {
-    let bytes = parse_hex(&entry.checksums)?;
-    let sums: Vec<u64> =
-        bytes.chunks_exact(8).map(|c| c.iter().fold(0, |n, b| n << 8 | u64::from(*b))).collect();
-    let fits = sums.len() as u64 == entry.bytes.div_ceil(BLOCK) && entry.data_bytes < entry.bytes;
-    (fits && bytes.len().is_multiple_of(8)).then_some(sums)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::block::Kind;
     use super::super::order::Order;
     use super::*;
-    use std::fmt::Write;
+    use uuid::Uuid;
 
-    fn entry(bytes: &[u8]) -> SegmentEntry {
-        let mut checksums = String::new();
-        for block in bytes.chunks(BLOCK as usize) {
-            write!(checksums, "{:016x}", checksum(block)).unwrap();
-        }
-        SegmentEntry {
+    /// A file whose last two bytes are its footer, and the checksums that it has of its blocks before.
+    fn entry(bytes: &[u8]) -> (Arc<SegmentEntry>, Checksums) {
+        let data_bytes = bytes.len() as u64 - 2;
+        let (before, after) = bytes.split_at((data_bytes / BLOCK * BLOCK) as usize);
+        let entry = SegmentEntry {
             name: Uuid::from_u128(7),
             order: Order::Aevt,
             kind: Kind::Current,
             rows: 0,
             bytes: bytes.len() as u64,
-            data_bytes: 1,
-            checksums,
-            row_groups: Vec::new(),
+            data_bytes,
+            checksums: Checksums::of(after),
+            stretches: Vec::new(),
+        };
+        (Arc::new(entry), Checksums::of(before))
+    }
+
+    #[test]
+    fn checksums_are_written_and_read() {
+        let sums = Checksums::of(&[7; BLOCK as usize + 1]);
+        let text = serde_json::to_string(&sums).unwrap();
+        assert_eq!(text.len(), 34, "{text}");
+        assert_eq!(serde_json::from_str::<Checksums>(&text).unwrap(), sums);
+        for wrong in ["\"0\"", "\"00112233445566778\"", "\"x011223344556677\"", "7"] {
+            assert!(serde_json::from_str::<Checksums>(wrong).is_err(), "{wrong}");
         }
     }
 
@@ -230,10 +307,10 @@ mod tests {
         store.create(&path, bytes.clone()).await.unwrap();
         let wanted = [10..20, BLOCK - 5..2 * BLOCK + 5, 3 * BLOCK..3 * BLOCK + 1000];
         let read = async || {
-            let segment = Verified::new(path.clone(), &entry(&bytes)).unwrap();
-            for ((start, part), range) in
-                segment.read(&store, &wanted, true).await.unwrap().iter().zip(&wanted)
-            {
+            let (entry, before) = entry(&bytes);
+            let segment = Verified::new(path.clone(), entry).unwrap();
+            let parts = segment.read(&store, &before, &wanted, true).await.unwrap();
+            for ((start, part), range) in parts.iter().zip(&wanted) {
                 assert_eq!(*start, range.start);
                 assert_eq!(part, &bytes[range.start as usize..range.end as usize]);
             }
@@ -274,10 +351,16 @@ mod tests {
             let mut other = bytes.clone();
             other[0] = 2;
             store.create(&path, other).await.unwrap();
-            let segment = Verified::new(path, &entry(&bytes)).unwrap();
-            let error = segment.read(&store, &[5..10, 20..30], true).await.unwrap_err();
+            let (entry, before) = entry(&bytes);
+            let segment = Verified::new(path, entry).unwrap();
+            let read = async |before: &Checksums, ranges: &[Range<u64>]| {
+                segment.read(&store, before, ranges, true).await
+            };
+            let last = std::slice::from_ref(&(BLOCK..BLOCK + 1));
+            let error = read(&before, &[5..10, 20..30]).await.unwrap_err();
             assert_eq!(error.kind, ErrorKind::Data, "{error}");
-            segment.read(&store, std::slice::from_ref(&(BLOCK..BLOCK + 1)), true).await.unwrap();
+            read(&Checksums::default(), last).await.unwrap();
+            read(&before, last).await.unwrap();
         }
     }
 }

@@ -4,14 +4,15 @@ use super::block::Kind;
 use super::order::Order;
 use super::rows::{Rows, arrow_error};
 use super::segment::{
-    FORMAT, Files, META_BASIS, META_FORMAT, META_KIND, META_ORDER, META_STREAM, RowGroupEntry,
-    SegmentEntry, fingerprint, value_column,
+    FORMAT, Files, META_BASIS, META_CHECKSUMS, META_FORMAT, META_KIND, META_ORDER, META_ROW_GROUPS,
+    META_STREAM, SegmentEntry, fingerprint, value_column,
 };
-use super::verified::{BLOCK, checksum};
+use super::stretch::{StretchEntry, bound, join};
+use super::verified::{BLOCK, Checksums};
 use crate::datom::Attr;
 use crate::error::{Error, Result};
 use crate::store::Created;
-use crate::value::{Value, ValueColumn, ValueType};
+use crate::value::{ValueColumn, ValueType};
 use crate::world::IdOf;
 use bytes::Bytes;
 use datafusion::arrow::array::{
@@ -25,7 +26,7 @@ use datafusion::parquet::file::metadata::KeyValue;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use datafusion::parquet::schema::types::ColumnPath;
 use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::fmt::Display;
 use std::sync::Arc;
 
 /// Rows of a row group: what a scan takes as one chunk.
@@ -35,8 +36,6 @@ pub const PAGE_ROWS: usize = if cfg!(test) { 16 } else { 16_384 };
 /// A run is cut into files of about this size: one is made in memory, and put whole.
 const FILE_BYTES: usize = 64 << 20;
 const FILE_GROUPS: usize = 1024;
-/// Longer values are not kept as bounds.
-const BOUND_BYTES: usize = 256;
 
 /// Writes one order and kind of a run.
 pub struct RunWriter<'a> {
@@ -51,12 +50,12 @@ pub struct RunWriter<'a> {
     group: Option<(Attr, ValueType)>,
     waiting: Vec<Rows>,
     waiting_rows: usize,
-    entries: Vec<SegmentEntry>,
+    entries: Vec<Arc<SegmentEntry>>,
 }
 
 struct Open {
     writer: ArrowWriter<Vec<u8>>,
-    row_groups: Vec<RowGroupEntry>,
+    row_groups: Vec<StretchEntry>,
     rows: u64,
 }
 
@@ -169,14 +168,18 @@ impl<'a> RunWriter<'a> {
 
     /// Closes the open file and stores it.
     async fn put(&mut self) -> Result<()> {
-        let Some(Open { writer, row_groups, rows }) = self.open.take() else { return Ok(()) };
+        let Some(Open { mut writer, row_groups, rows }) = self.open.take() else { return Ok(()) };
+        let internal = |what: &dyn Display| Error::internal(format!("writing a segment: {what}"));
+        writer.sync().map_err(|e| internal(&e))?;
         let data_bytes = writer.bytes_written() as u64;
-        let bytes = Bytes::from(writer.into_inner().map_err(parquet_error)?);
-        let mut checksums = String::new();
-        for block in bytes.chunks(BLOCK as usize) {
-            // Writing to a String never fails.
-            let _ = write!(checksums, "{:016x}", checksum(block));
+        let blocks = (data_bytes / BLOCK * BLOCK) as usize;
+        let before = writer.inner().get(..blocks).ok_or_else(|| internal(&"bytes are missing"))?;
+        let before = Checksums::of(before).into();
+        let told = serde_json::to_string(&row_groups).map_err(|e| internal(&e))?;
+        for (key, value) in [(META_ROW_GROUPS, told), (META_CHECKSUMS, before)] {
+            writer.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
         }
+        let bytes = Bytes::from(writer.into_inner().map_err(parquet_error)?);
         let entry = SegmentEntry {
             name: self.files.world.id(IdOf::Segment),
             order: self.order,
@@ -184,19 +187,19 @@ impl<'a> RunWriter<'a> {
             rows,
             bytes: bytes.len() as u64,
             data_bytes,
-            checksums,
-            row_groups,
+            checksums: Checksums::of(bytes.get(blocks..).unwrap_or_default()),
+            stretches: join(&row_groups).map_err(|e| internal(&e))?,
         };
         let path = self.files.segment_path(entry.name);
         if let Created::Taken(_) = self.files.store.create(&path, bytes).await? {
             return Err(Error::internal(format!("{path}: a name drawn at random is taken")));
         }
-        self.entries.push(entry);
+        self.entries.push(Arc::new(entry));
         Ok(())
     }
 
     /// The segments written.
-    pub async fn finish(mut self) -> Result<Vec<SegmentEntry>> {
+    pub async fn finish(mut self) -> Result<Vec<Arc<SegmentEntry>>> {
         self.write_waiting(true).await?;
         self.put().await?;
         Ok(self.entries)
@@ -267,7 +270,7 @@ fn describe(
     a: &Attr,
     ty: ValueType,
     rows: &Rows,
-) -> Result<RowGroupEntry> {
+) -> Result<StretchEntry> {
     let bounds = |column: &[i64]| {
         column.iter().fold((i64::MAX, i64::MIN), |b, x| (b.0.min(*x), b.1.max(*x)))
     };
@@ -282,9 +285,10 @@ fn describe(
         _ => (None, None),
     };
     let t_to = rows.t_to.as_ref().filter(|_| kind != Kind::Current);
-    Ok(RowGroupEntry {
+    Ok(StretchEntry {
         a: a.as_str().to_owned(),
         value_type: ty.name().to_owned(),
+        row_groups: 1,
         rows: rows.len(),
         e: bounds(rows.e.values()),
         t_from: bounds(t_from.values()),
@@ -292,11 +296,4 @@ fn describe(
         v,
         entities: format!("{:x}", fingerprint(rows.e.values())),
     })
-}
-
-/// A value as a description of a row group keeps it; None: it is too long.
-pub fn bound(v: Option<Value>) -> Option<String> {
-    let mut bytes = Vec::new();
-    v?.write_canonical(&mut bytes);
-    (bytes.len() <= BOUND_BYTES).then(|| super::root::to_hex(&bytes))
 }

@@ -281,34 +281,57 @@ impl Snapshot {
     }
 
     /// Adjoining ranges of e that together hold all visible facts of these attributes, each with about `rows` of the largest one;
-    /// they follow the row groups of the largest run, so that a range reads few of them. Empty where there are no facts.
-    pub fn ranges(&self, attributes: &[Attr], rows: usize) -> Vec<Range<i64>> {
-        let wanted: BTreeSet<&Attr> = attributes.iter().collect();
-        let groups: Vec<Vec<Group<'_>>> =
-            wanted.iter().flat_map(|a| self.state.groups(a).into_values()).collect();
-        ranges::of(&groups, &self.sight(), rows)
+    /// they follow the row groups of the largest attribute, so that a range reads few of them. Empty where there are no facts. What
+    /// is read is the footers of files whose row groups they follow.
+    pub fn ranges<'a>(
+        &'a self,
+        attributes: &'a [Attr],
+        rows: usize,
+    ) -> BoxFuture<'a, Result<Vec<Range<i64>>>> {
+        Box::pin(async move {
+            let wanted: BTreeSet<&Attr> = attributes.iter().collect();
+            let groups: Vec<Vec<Group<'_>>> =
+                wanted.iter().flat_map(|a| self.state.groups(a).into_values()).collect();
+            ranges::of(&groups, &self.sight(), rows).await
+        })
     }
     /// The facts of a slice, one [`FactColumns`] for each value type that has any. Without a history view: those that
     /// hold at [`Snapshot::t`] (and, under `since`, were asserted after it); with it, superseded ones too.
     pub fn slice<'a>(&'a self, slice: &'a Slice) -> BoxFuture<'a, Result<Vec<FactColumns>>> {
         Box::pin(async move {
-            let mut out = Vec::new();
-            for (ty, groups) in self.state.groups(&slice.a) {
-                let reading = Reading {
-                    ty,
-                    span: Span::Range(slice.e.clone()),
-                    values: slice.values,
-                    times: slice.times,
-                    sight: Sight { touched: slice.touched, ..self.sight() },
-                    cache: &self.state.files.cache,
-                };
-                let rows = reading.read(&groups).await?;
-                if !rows.is_empty() {
-                    out.push(rows.into_columns(ty, slice.times));
-                }
-            }
-            Ok(out)
+            let sight = Sight { touched: slice.touched, ..self.sight() };
+            let span = Span::Range(slice.e.clone());
+            self.columns(&slice.a, span, sight, slice.values, slice.times).await
         })
+    }
+    /// The same of some entities (ascending, distinct).
+    pub fn pick<'a>(
+        &'a self,
+        a: &'a Attr,
+        es: &'a [i64],
+        values: bool,
+        times: bool,
+    ) -> BoxFuture<'a, Result<Vec<FactColumns>>> {
+        Box::pin(self.columns(a, Span::Points(es), self.sight(), values, times))
+    }
+
+    async fn columns(
+        &self,
+        a: &Attr,
+        span: Span<'_>,
+        sight: Sight,
+        values: bool,
+        times: bool,
+    ) -> Result<Vec<FactColumns>> {
+        let mut out = Vec::new();
+        for (ty, groups) in self.state.groups(a) {
+            let (span, cache) = (span.clone(), &self.state.files.cache);
+            let rows = Reading { ty, span, values, times, sight, cache }.read(&groups).await?;
+            if !rows.is_empty() {
+                out.push(rows.into_columns(ty, times));
+            }
+        }
+        Ok(out)
     }
     /// The segments of the covered indexes, by run; what the tail holds is in none yet.
     pub fn segments(&self) -> Vec<SegmentInfo> {
@@ -322,11 +345,11 @@ impl Snapshot {
     }
 
     /// Equal for two attributes only if their visible facts within the range are about the same entities, as many facts
-    /// each; known without reading their columns. None: not known.
+    /// each; known without reading anything. None: not known.
     pub fn same_entities(&self, a: &Attr, e: &Range<i64>) -> Option<u128> {
         let sight = self.sight();
-        self.state.groups(a).iter().try_fold(0u128, |sum, (ty, groups)| {
-            Some(sum.wrapping_add(read::fingerprint(*ty, groups, &sight, e)?))
+        self.state.groups(a).values().try_fold(0u128, |sum, groups| {
+            Some(sum.wrapping_add(read::fingerprint(groups, &sight, e)?))
         })
     }
 }

@@ -1,45 +1,61 @@
 //! Cutting the entities of some attributes into ranges of about equal work.
 
 use super::read::Sight;
-use super::source::{Group, Of};
+use super::source::{Group, Of, at_once};
+use crate::error::Result;
 use crate::index::block::Kind;
 use crate::index::order::Order;
+use crate::index::stretch::Stretch;
 use std::ops::Range;
 
 /// Adjoining ranges over all facts of the groups that are in sight, with about `rows` rows of the largest attribute and type
 /// each.
-pub fn of(attributes: &[Vec<Group<'_>>], sight: &Sight, rows: usize) -> Vec<Range<i64>> {
-    let largest = attributes
-        .iter()
-        .map(|groups| Stretches::of(groups, sight))
-        .max_by_key(|stretches| stretches.rows);
-    let Some(largest) = largest.filter(|s| s.rows > 0) else { return Vec::new() };
-    let all = attributes.iter().map(|groups| Stretches::of(groups, sight).bounds());
-    let (first, last) = all.fold((i64::MAX, i64::MIN), |b, x| (b.0.min(x.0), b.1.max(x.1)));
-    let starts = largest.cut(first, rows.max(1));
+pub async fn of(
+    attributes: &[Vec<Group<'_>>],
+    sight: &Sight,
+    rows: usize,
+) -> Result<Vec<Range<i64>>> {
+    let all: Vec<Stretches<'_>> =
+        attributes.iter().map(|groups| Stretches::of(groups, sight)).collect();
+    let bounds = all.iter().map(Stretches::bounds);
+    let (first, last) = bounds.fold((i64::MAX, i64::MIN), |b, x| (b.0.min(x.0), b.1.max(x.1)));
+    let Some(largest) = all.into_iter().max_by_key(|s| s.rows).filter(|s| s.rows > 0) else {
+        return Ok(Vec::new());
+    };
+    let starts = largest.of_row_groups(sight).await?.cut(first, rows.max(1));
     let ends = starts.iter().skip(1).copied().chain([last.saturating_add(1)]);
-    starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
+    Ok(starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect())
 }
 
 /// Where the facts of an attribute lie: how many between two entities.
-struct Stretches {
+struct Stretches<'a> {
     /// (first e, last e, rows)
     stretches: Vec<(i64, i64, usize)>,
+    /// Those that are several row groups, and not among the others yet.
+    large: Vec<(Kind, &'a Stretch)>,
+    /// Of all.
     rows: usize,
 }
 
-impl Stretches {
-    fn of(groups: &[Group<'_>], sight: &Sight) -> Stretches {
+impl<'a> Stretches<'a> {
+    fn of(groups: &[Group<'a>], sight: &Sight) -> Stretches<'a> {
         /// Of the tail a stretch is so many rows.
         const TAIL_ROWS: usize = 8192;
-        let mut stretches = Vec::new();
+        let (mut stretches, mut large) = (Vec::new(), Vec::new());
         for group in groups {
             match group.of {
                 Of::Run(run) => {
                     for kind in Kind::ALL {
-                        let groups = run.row_groups(Order::Aevt, kind).iter();
-                        let groups = groups.filter(|g| sight.may_see(kind, &g.t_from, &g.t_to));
-                        stretches.extend(groups.map(|g| (*g.e.start(), *g.e.end(), g.rows)));
+                        let all = run.stretches(Order::Aevt, kind).iter();
+                        let seen =
+                            |s: &&Stretch| sight.may_see(kind, &s.bounds.t_from, &s.bounds.t_to);
+                        for stretch in all.filter(seen) {
+                            let of = &stretch.bounds;
+                            match stretch.row_groups {
+                                1 => stretches.push((*of.e.start(), *of.e.end(), of.rows)),
+                                _ => large.push((kind, stretch)),
+                            }
+                        }
                     }
                 }
                 Of::Tail(block) => {
@@ -53,14 +69,28 @@ impl Stretches {
                 }
             }
         }
-        stretches.sort_unstable();
-        let rows = stretches.iter().map(|s| s.2).sum();
-        Stretches { stretches, rows }
+        let large_rows = large.iter().map(|(_, s)| s.bounds.rows);
+        let rows = stretches.iter().map(|s| s.2).chain(large_rows).sum();
+        Stretches { stretches, large, rows }
+    }
+
+    /// The large ones by the row groups of which they are.
+    async fn of_row_groups(mut self, sight: &Sight) -> Result<Stretches<'a>> {
+        let reads = std::mem::take(&mut self.large).into_iter().map(|(kind, stretch)| async move {
+            stretch.row_groups(true, |b| sight.may_see(kind, &b.t_from, &b.t_to)).await
+        });
+        for group in at_once(reads.collect()).await?.into_iter().flatten() {
+            let of = &group.bounds;
+            self.stretches.push((*of.e.start(), *of.e.end(), of.rows));
+        }
+        self.stretches.sort_unstable();
+        Ok(self)
     }
 
     fn bounds(&self) -> (i64, i64) {
-        let firsts = self.stretches.iter().map(|s| s.0).min().unwrap_or(i64::MAX);
-        (firsts, self.stretches.iter().map(|s| s.1).max().unwrap_or(i64::MIN))
+        let large = self.large.iter().map(|(_, s)| (*s.bounds.e.start(), *s.bounds.e.end()));
+        let all = self.stretches.iter().map(|s| (s.0, s.1)).chain(large);
+        all.fold((i64::MAX, i64::MIN), |b, x| (b.0.min(x.0), b.1.max(x.1)))
     }
 
     /// Where ranges start: at starts of stretches, so that few are read in parts; large ones are cut as if even.

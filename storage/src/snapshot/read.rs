@@ -12,7 +12,7 @@
 
 use super::closings::{Closings, Ended, Shared};
 use super::merged::Merged;
-use super::source::{Group, Part};
+use super::source::{Group, Known, Part, at_once};
 use super::span::Span;
 use crate::error::{Error, Result};
 use crate::fact::OPEN;
@@ -23,12 +23,8 @@ use crate::index::rows::{Rows, Want};
 use crate::value::ValueType;
 use datafusion::arrow::array::{BooleanArray, Int64Array};
 use datafusion::arrow::buffer::BooleanBuffer;
-use futures::{StreamExt, TryStreamExt, stream, try_join};
-use std::future::Future;
+use futures::try_join;
 use std::ops::{Range, RangeInclusive};
-
-/// Parts that are loaded at the same time.
-const LOADS: usize = 8;
 
 /// Which facts a view shows. `None` means no bound, not even one that all facts pass.
 #[derive(Debug, Clone, Copy, Default)]
@@ -95,35 +91,28 @@ impl Sight {
 
 /// The fingerprint of the visible entities of an attribute within bounds. Sums over sets that are joined add up, and what a
 /// closing takes away is subtracted, so it is known wherever each source's part is. None: something would have to be read.
-pub fn fingerprint(
-    ty: ValueType,
-    groups: &[Group<'_>],
-    sight: &Sight,
-    range: &Range<i64>,
-) -> Option<u128> {
+pub fn fingerprint(groups: &[Group<'_>], sight: &Sight, range: &Range<i64>) -> Option<u128> {
     if sight.history || sight.since.is_some() {
         return None;
     }
-    let span = Span::Range(range.clone());
     let mut sum: u128 = 0;
     for group in groups {
-        for part in group.parts(ty, Kind::Current, &span).iter().filter(|p| !sight.hides(&p.t_from))
-        {
+        for part in group.known(Kind::Current, range).iter().filter(|p| !sight.hides(&p.t_from)) {
             if sight.checks_from(&part.t_from) {
                 return None;
             }
-            sum = sum.wrapping_add(part.entities_within(range)?);
+            sum = sum.wrapping_add(part.entities?);
         }
-        for part in group.parts(ty, Kind::Closings, &span) {
+        for part in group.known(Kind::Closings, range) {
             match sight.as_of {
                 Some(t) if *part.t_to.start() > t => {}
                 Some(t) if *part.t_to.end() > t => return None,
-                _ => sum = sum.wrapping_sub(part.entities_within(range)?),
+                _ => sum = sum.wrapping_sub(part.entities?),
             }
         }
         let Some(t) = sight.as_of else { continue };
-        let held = |p: &Part<'_>| *p.t_from.start() <= t && t < *p.t_to.end();
-        if group.parts(ty, Kind::History, &span).iter().any(held) {
+        let held = |p: &Known| *p.t_from.start() <= t && t < *p.t_to.end();
+        if group.known(Kind::History, range).iter().any(held) {
             return None;
         }
     }
@@ -155,12 +144,12 @@ impl Reading<'_> {
         &self,
         groups: &'g [Group<'b>],
     ) -> Result<Vec<(&'g Group<'b>, Part<'b>, Rows)>> {
-        let mut parts = Vec::new();
-        for group in groups {
-            let all = group.parts(self.ty, Kind::Current, &self.span).into_iter();
-            let seen = |p: &Part<'_>| self.sight.may_see(Kind::Current, &p.t_from, &p.t_to);
-            parts.extend(all.filter(seen).map(|part| (group, part)));
-        }
+        let seen = |from: &_, to: &_| self.sight.may_see(Kind::Current, from, to);
+        let of = |group: &'g Group<'b>| group.parts(self.ty, Kind::Current, &self.span, &seen);
+        let of_groups = at_once(groups.iter().map(of).collect()).await?;
+        let parts = groups.iter().zip(of_groups);
+        let parts: Vec<(&Group<'b>, Part<'b>)> =
+            parts.flat_map(|(group, parts)| parts.into_iter().map(move |p| (group, p))).collect();
         let load = |part| Part::load(part, self.ty, &self.span, self.want_current(part));
         let rows = at_once(parts.iter().map(|(_, part)| load(part)).collect()).await?;
         let all = parts.into_iter().zip(rows).map(|((group, part), rows)| (group, part, rows));
@@ -228,14 +217,12 @@ impl Reading<'_> {
 
     /// The closings within the span that are seen.
     async fn closings(&self, groups: &[Group<'_>], span: &Span<'_>) -> Result<Option<Closings>> {
-        let mut parts = Vec::new();
-        for group in groups {
-            if self.sight.as_of.is_none_or(|t| *group.ts.start() <= t) {
-                // What ends facts that are out of sight ends nothing here.
-                let all = group.parts(self.ty, Kind::Closings, span).into_iter();
-                parts.extend(all.filter(|p| !self.sight.hides(&p.t_from)));
-            }
-        }
+        // What ends facts that are out of sight ends nothing here.
+        let seen = |from: &_, _: &_| !self.sight.hides(from);
+        let groups = groups.iter().filter(|g| self.sight.as_of.is_none_or(|t| *g.ts.start() <= t));
+        let of_groups = groups.map(|group| group.parts(self.ty, Kind::Closings, span, &seen));
+        let parts: Vec<Part<'_>> =
+            at_once(of_groups.collect()).await?.into_iter().flatten().collect();
         let loads = parts.iter().map(|part| part.load(self.ty, span, Want::ALL)).collect();
         let mut all = Vec::new();
         for (part, mut rows) in parts.iter().zip(at_once(loads).await?) {
@@ -325,8 +312,8 @@ impl Reading<'_> {
     /// What is seen of the closed facts of one source.
     async fn history(&self, group: &Group<'_>) -> Result<Vec<Rows>> {
         let sight = &self.sight;
-        let mut parts = group.parts(self.ty, Kind::History, &self.span);
-        parts.retain(|part| sight.may_see(Kind::History, &part.t_from, &part.t_to));
+        let seen = |from: &_, to: &_| sight.may_see(Kind::History, from, to);
+        let parts = group.parts(self.ty, Kind::History, &self.span, &seen).await?;
         let want = Want {
             v: self.values,
             t_from: true,
@@ -363,11 +350,6 @@ impl Reading<'_> {
         rows.t_to = Some(clipped.collect::<Vec<_>>().into());
         Ok(rows)
     }
-}
-
-/// The results of several reads, in order.
-async fn at_once<T>(reads: Vec<impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
-    stream::iter(reads).buffered(LOADS).try_collect().await
 }
 
 fn mask(column: &Option<Int64Array>, keep: impl Fn(i64) -> bool) -> Result<BooleanArray> {

@@ -5,7 +5,7 @@ use super::span::{Picked, Span, pick};
 use crate::error::Result;
 use crate::index::block::{Block, Kind};
 use crate::index::order::{Order, Values};
-use crate::index::row_group::{Load, RowGroup};
+use crate::index::row_group::{Bounds, Load, RowGroup};
 use crate::index::rows::{Rows, Want};
 use crate::index::run::RunGroup;
 use crate::index::segment::fingerprint_within;
@@ -13,10 +13,19 @@ use crate::index::write::PAGE_ROWS;
 use crate::value::{Value, ValueColumn, ValueType};
 use datafusion::arrow::array::{Array, ArrayRef, UInt32Array};
 use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, stream};
+use std::future::Future;
 use std::ops::{Range, RangeInclusive};
 
 /// So few rows of a row group are read page by page.
 const FEW: usize = 64;
+/// What is read at the same time.
+const LOADS: usize = 8;
+
+/// The results of several reads, in order.
+pub async fn at_once<T>(reads: Vec<impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
+    stream::iter(reads).buffered(LOADS).try_collect().await
+}
 
 /// The facts of one attribute and type within one source.
 pub struct Group<'a> {
@@ -42,8 +51,19 @@ pub struct Part<'a> {
 
 enum PartOf<'a> {
     Tail(&'a Block, Kind),
-    Run(&'a RowGroup),
+    Run(RowGroup),
 }
+
+/// What is known of a part without reading anything.
+pub struct Known {
+    pub t_from: RangeInclusive<i64>,
+    pub t_to: RangeInclusive<i64>,
+    /// The fingerprint of its entities within bounds; None: something would have to be read.
+    pub entities: Option<u128>,
+}
+
+/// Whether facts that began, and ended, at these times are wanted.
+pub type Seen<'s> = &'s (dyn Fn(&RangeInclusive<i64>, &RangeInclusive<i64>) -> bool + Sync);
 
 impl<'a> Group<'a> {
     /// Nothing else in this process has it.
@@ -54,79 +74,120 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// The parts of a kind that may hold facts of the span, in order.
-    pub fn parts(&self, ty: ValueType, kind: Kind, span: &Span<'_>) -> Vec<Part<'a>> {
-        match self.of {
-            Of::Tail(block) if block.rows(kind).is_empty() => Vec::new(),
+    /// The times of assertion, and of retraction, of its facts of a kind, as far as the tail knows them.
+    fn times(&self, kind: Kind) -> (RangeInclusive<i64>, RangeInclusive<i64>) {
+        let before = i64::MIN..=*self.ts.start();
+        let t_from = if kind == Kind::Closings { before } else { self.ts.clone() };
+        (t_from, self.ts.clone())
+    }
+
+    /// The parts of a kind that may hold facts of the span that are seen, in order.
+    pub async fn parts(
+        &self,
+        ty: ValueType,
+        kind: Kind,
+        span: &Span<'_>,
+        seen: Seen<'_>,
+    ) -> Result<Vec<Part<'a>>> {
+        let group = match self.of {
             Of::Tail(block) => {
-                let t_from = match kind {
-                    Kind::Closings => i64::MIN..=*self.ts.start(),
-                    _ => self.ts.clone(),
-                };
-                let of = PartOf::Tail(block, kind);
-                vec![Part { of, t_from, t_to: self.ts.clone(), shared: Shared::default() }]
+                let (t_from, t_to) = self.times(kind);
+                if block.rows(kind).is_empty() || !seen(&t_from, &t_to) {
+                    return Ok(Vec::new());
+                }
+                let (of, shared) = (PartOf::Tail(block, kind), Shared::default());
+                return Ok(vec![Part { of, t_from, t_to, shared }]);
             }
-            Of::Run(group) => {
-                let order = match span {
-                    Span::Values(_) if group.by_value => Order::Avet,
-                    _ => Order::Aevt,
-                };
-                within(group.row_groups(order, kind), ty, order, span).map(part).collect()
+            Of::Run(group) => group,
+        };
+        let order = match span {
+            Span::Values(_) if group.by_value => Order::Avet,
+            _ => Order::Aevt,
+        };
+        let held = Held::of(ty, order, span);
+        let wanted = |b: &Bounds| seen(&b.t_from, &b.t_to) && held.may_be_in(b);
+        let stretches = group.stretches(order, kind).iter().filter(|s| wanted(&s.bounds));
+        let reads: Vec<_> = stretches.map(|s| s.row_groups(true, wanted)).collect();
+        Ok(at_once(reads).await?.into_iter().flatten().map(part).collect())
+    }
+
+    /// The parts of a kind that may hold facts about entities within bounds, as far as they are known without reading anything.
+    pub fn known(&self, kind: Kind, range: &Range<i64>) -> Vec<Known> {
+        let group = match self.of {
+            Of::Tail(block) => {
+                let (t_from, t_to) = self.times(kind);
+                let entities = fingerprint_within(block.rows(kind).e.values(), range);
+                let known = Known { t_from, t_to, entities: Some(entities) };
+                return if block.rows(kind).is_empty() { vec![] } else { vec![known] };
+            }
+            Of::Run(group) => group,
+        };
+        let known = |b: &Bounds, entities| Known {
+            t_from: b.t_from.clone(),
+            t_to: b.t_to.clone(),
+            entities,
+        };
+        let mut out = Vec::new();
+        let meets = |b: &Bounds| *b.e.start() < range.end && range.start <= *b.e.end();
+        for stretch in group.stretches(Order::Aevt, kind).iter().filter(|s| meets(&s.bounds)) {
+            match stretch.known(meets) {
+                Some(groups) => {
+                    out.extend(groups.iter().map(|g| known(&g.bounds, g.entities_within(range))));
+                }
+                None => {
+                    let all = stretch.bounds.lie_within(range);
+                    out.push(known(&stretch.bounds, all.then_some(stretch.bounds.entities)));
+                }
             }
         }
+        out
     }
 }
 
-fn part(row_group: &RowGroup) -> Part<'_> {
+fn part<'a>(row_group: RowGroup) -> Part<'a> {
+    let (first, last) = row_group.shared;
     Part {
+        t_from: row_group.bounds.t_from.clone(),
+        t_to: row_group.bounds.t_to.clone(),
+        shared: Shared { first, last, all: false },
         of: PartOf::Run(row_group),
-        t_from: row_group.t_from.clone(),
-        t_to: row_group.t_to.clone(),
-        shared: Shared { first: row_group.shared.0, last: row_group.shared.1, all: false },
     }
 }
 
-/// The row groups that may hold facts of a span.
-fn within<'a>(
-    row_groups: &'a [RowGroup],
-    ty: ValueType,
-    order: Order,
-    span: &Span<'_>,
-) -> Box<dyn Iterator<Item = &'a RowGroup> + 'a> {
-    match span {
-        Span::Range(range) => {
-            let range = range.clone();
-            let first = row_groups.partition_point(|g| *g.e.end() < range.start);
-            let rest = row_groups[first..].iter();
-            Box::new(rest.take_while(move |g| *g.e.start() < range.end))
+/// What a span holds, as bounds of facts are compared with it.
+enum Held<'a> {
+    Range(&'a Range<i64>),
+    Points(&'a [i64]),
+    Values(Vec<Value>),
+    /// Nothing is excluded.
+    Any,
+}
+
+impl<'a> Held<'a> {
+    fn of(ty: ValueType, order: Order, span: &'a Span<'_>) -> Held<'a> {
+        match span {
+            Span::Range(range) => Held::Range(range),
+            Span::Points(points) => Held::Points(points),
+            Span::Values(wanted) if order == Order::Avet => {
+                values_of(ty, wanted).map_or(Held::Any, Held::Values)
+            }
+            Span::Values(_) => Held::Any,
         }
-        Span::Points(points) => {
-            let (Some(low), Some(high)) = (points.first(), points.last()) else {
-                return Box::new(std::iter::empty());
-            };
-            let first = row_groups.partition_point(|g| g.e.end() < low);
-            let points = points.to_vec();
-            let high = *high;
-            let has = move |g: &&RowGroup| {
-                let at = points.partition_point(|p| p < g.e.start());
-                points.get(at).is_some_and(|p| p <= g.e.end())
-            };
-            Box::new(
-                row_groups[first..].iter().take_while(move |g| *g.e.start() <= high).filter(has),
-            )
+    }
+
+    fn may_be_in(&self, of: &Bounds) -> bool {
+        match self {
+            Held::Range(range) => *of.e.start() < range.end && range.start <= *of.e.end(),
+            Held::Points(points) => {
+                let at = points.partition_point(|p| p < of.e.start());
+                points.get(at).is_some_and(|p| p <= of.e.end())
+            }
+            Held::Values(values) => values.iter().any(|v| {
+                of.v.0.as_ref().is_none_or(|low| low <= v)
+                    && of.v.1.as_ref().is_none_or(|high| v <= high)
+            }),
+            Held::Any => true,
         }
-        Span::Values(wanted) if order == Order::Avet => {
-            let bounds = values_of(ty, wanted);
-            Box::new(row_groups.iter().filter(move |g| {
-                bounds.as_ref().is_none_or(|wanted| {
-                    wanted.iter().any(|v| {
-                        g.v.0.as_ref().is_none_or(|low| low <= v)
-                            && g.v.1.as_ref().is_none_or(|high| v <= high)
-                    })
-                })
-            }))
-        }
-        Span::Values(_) => Box::new(row_groups.iter()),
     }
 }
 
@@ -137,16 +198,6 @@ fn values_of(ty: ValueType, wanted: &ArrayRef) -> Option<Vec<Value>> {
 }
 
 impl Part<'_> {
-    /// The fingerprint of its entities within bounds; None: a column would have to be read.
-    pub fn entities_within(&self, range: &Range<i64>) -> Option<u128> {
-        match &self.of {
-            PartOf::Tail(block, kind) => {
-                Some(fingerprint_within(block.rows(*kind).e.values(), range))
-            }
-            PartOf::Run(row_group) => row_group.entities_within(range),
-        }
-    }
-
     pub async fn load(&self, ty: ValueType, span: &Span<'_>, want: Want) -> Result<Rows> {
         match (&self.of, span) {
             (PartOf::Tail(block, kind), Span::Values(values)) => {
@@ -164,17 +215,21 @@ impl Part<'_> {
                 by_entity(row_group, ty, points, want).await
             }
             (PartOf::Run(row_group), Span::Range(range)) => {
-                let covers = range.start <= *row_group.e.start() && *row_group.e.end() < range.end;
                 let rows = row_group.load(ty, want, &Load::All).await?;
-                if covers { Ok(rows) } else { pick(span, rows.e.values()).of(&rows) }
+                if row_group.bounds.lie_within(range) {
+                    Ok(rows)
+                } else {
+                    pick(span, rows.e.values()).of(&rows)
+                }
             }
         }
     }
 }
 
 async fn by_entity(row_group: &RowGroup, ty: ValueType, es: &[i64], want: Want) -> Result<Rows> {
-    let low = es.partition_point(|e| e < row_group.e.start());
-    let high = es.partition_point(|e| e <= row_group.e.end());
+    let within = &row_group.bounds.e;
+    let low = es.partition_point(|e| e < within.start());
+    let high = es.partition_point(|e| e <= within.end());
     let es = &es[low..high];
     let span = Span::Points(es);
     let pages = if es.len() <= FEW { row_group.pages_of(es).await? } else { None };
@@ -218,7 +273,7 @@ async fn picked_rows(
 
 fn page_at(row_group: &RowGroup, row: usize) -> Range<usize> {
     let start = row / PAGE_ROWS * PAGE_ROWS;
-    start..(start + PAGE_ROWS).min(row_group.rows)
+    start..(start + PAGE_ROWS).min(row_group.bounds.rows)
 }
 
 /// The rows with one of these values (ascending, distinct), sorted by (e, v, t_from).

@@ -21,7 +21,7 @@ use crate::index::build::Merging;
 use crate::index::cache::Cache;
 use crate::index::order::Order;
 use crate::index::root;
-use crate::index::row_group::Load;
+use crate::index::row_group::{Bounds, Load};
 use crate::index::rows::Rows;
 use crate::index::run::Run;
 use crate::index::segment::Files;
@@ -200,18 +200,18 @@ impl Both<'_> {
     ) -> Result<()> {
         for group in self.runs.iter().filter_map(|run| run.groups.get(key)) {
             for kind in Kind::ALL {
-                let near = |e: &std::ops::RangeInclusive<i64>| {
-                    *e.start() < range.end && range.start <= *e.end()
-                };
-                let row_groups = group.row_groups(Order::Aevt, kind).iter();
-                for row_group in row_groups.filter(|g| near(&g.e)) {
-                    let want = crate::index::build::want(kind);
-                    let rows = row_group.load(key.1, want, &Load::Once).await?;
-                    Facts::of(key.1, &rows)?.events(kind, |event| {
-                        if range.contains(&event.e) {
-                            each(event);
-                        }
-                    })?;
+                let near = |b: &Bounds| *b.e.start() < range.end && range.start <= *b.e.end();
+                let stretches = group.stretches(Order::Aevt, kind).iter();
+                for stretch in stretches.filter(|s| near(&s.bounds)) {
+                    for row_group in stretch.row_groups(false, near).await? {
+                        let want = crate::index::build::want(kind);
+                        let rows = row_group.load(key.1, want, &Load::Once).await?;
+                        Facts::of(key.1, &rows)?.events(kind, |event| {
+                            if range.contains(&event.e) {
+                                each(event);
+                            }
+                        })?;
+                    }
                 }
             }
         }

@@ -17,6 +17,7 @@ use futures::{StreamExt, stream};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Segments that are read and decoded at once; each is in memory as a whole.
@@ -251,7 +252,7 @@ async fn segments(
 async fn read(
     of: &Stream<'_>,
     run: &RunEntry,
-    entry: &SegmentEntry,
+    entry: &Arc<SegmentEntry>,
     events: bool,
 ) -> (Path, Result<Vec<Checked>, String>) {
     let path = of.prefix.clone().join("segments").join(format!("{}.parquet", entry.name));
@@ -259,7 +260,7 @@ async fn read(
         return (path, Err("the segment is missing".to_owned()));
     }
     let stream = of.name;
-    let asked = Asked { stream, path: path.clone(), prefix: of.prefix.clone(), entry, run, events };
+    let asked = Asked { stream, path: path.clone(), entry, run, events };
     let read = async { segment::check(&asked, of.store.read(&path).await?).await };
     let read = read.await.map_err(|e| e.message);
     (path, read)

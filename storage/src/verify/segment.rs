@@ -3,19 +3,17 @@
 use super::sums::{EventSums, Facts, Sum, fact_sum};
 use crate::datom::Attr;
 use crate::index::block::Kind;
-use crate::index::cache::Cache;
 use crate::index::order::{Keys, Order};
-use crate::index::row_group::RowGroup;
+use crate::index::row_group::Bounds;
 use crate::index::rows::{Rows, Want, arrow_error};
 use crate::index::run::RunEntry;
 use crate::index::segment::{
-    Files, META_BASIS, META_KIND, META_ORDER, META_STREAM, Segment, SegmentEntry, fingerprint,
-    footer, parse_hex, value_column,
+    Footer, META_BASIS, META_KIND, META_ORDER, META_STREAM, SegmentEntry, fingerprint, footer,
+    value_column,
 };
 use crate::index::stat::Stat;
-use crate::index::verified::{BLOCK, checksum};
-use crate::index::write::bound;
-use crate::store::Store;
+use crate::index::stretch::bound;
+use crate::index::verified::{self, BLOCK};
 use crate::value::{Value, ValueType};
 use crate::{Error, Result};
 use bytes::Bytes;
@@ -68,9 +66,7 @@ pub struct Checked {
 pub struct Asked<'a> {
     pub stream: &'a str,
     pub path: Path,
-    /// The stream's folder.
-    pub prefix: Path,
-    pub entry: &'a SegmentEntry,
+    pub entry: &'a Arc<SegmentEntry>,
     pub run: &'a RunEntry,
     /// Whether sums of events are wanted.
     pub events: bool,
@@ -79,55 +75,63 @@ pub struct Asked<'a> {
 /// The bytes of a segment, all of them, against what its run and the file itself say. The whole file is in memory: one is
 /// written from memory, too.
 pub async fn check(asked: &Asked<'_>, bytes: Bytes) -> Result<Vec<Checked>> {
-    blocks(&asked.path, asked.entry, &bytes)?;
-    // Opened from memory, so that it is read once.
-    let store = Store::memory();
-    store.replace(&asked.path, bytes.clone()).await?;
-    let files = Arc::new(Files::new(store, asked.prefix.clone(), Cache::new(0)));
-    let groups = Segment::new(&files, asked.entry.clone())?.row_groups()?;
     let work = Work {
         path: asked.path.clone(),
         stream: asked.stream.to_owned(),
-        entry: asked.entry.clone(),
+        entry: Arc::clone(asked.entry),
         ts: asked.run.first_t..=asked.run.last_t,
         events: asked.events,
         bytes,
     };
-    let done = tokio::task::spawn_blocking(move || work.groups(&groups)).await;
+    let done = tokio::task::spawn_blocking(move || {
+        work.groups(&blocks(&work.path, &work.entry, &work.bytes)?)
+    });
     // Bytes that were written so can make the decoder panic.
-    done.unwrap_or_else(|_| Err(Error::data(&asked.path, "the decoder gave up on these bytes")))
+    let gave_up = |_| Err(Error::data(&asked.path, "the decoder gave up on these bytes"));
+    done.await.unwrap_or_else(gave_up)
 }
 
-/// Size and checksums alone.
-pub fn blocks(path: &Path, entry: &SegmentEntry, bytes: &Bytes) -> Result<()> {
+/// Size and checksums alone; the footer, which has most of them.
+pub fn blocks(path: &Path, entry: &SegmentEntry, bytes: &Bytes) -> Result<Footer> {
+    let bad = |what: String| Error::data(path, what);
     if bytes.len() as u64 != entry.bytes {
-        let what = format!("it has {} bytes instead of {}", bytes.len(), entry.bytes);
-        return Err(Error::data(path, what));
+        return Err(bad(format!("it has {} bytes instead of {}", bytes.len(), entry.bytes)));
     }
-    let sums = parse_hex(&entry.checksums).unwrap_or_default();
-    let (sums, rest) = sums.as_chunks::<8>();
-    if !rest.is_empty() || sums.len() as u64 != entry.bytes.div_ceil(BLOCK) {
-        return Err(Error::data(path, "its run's checksums of it do not fit its size"));
+    if !verified::fits(entry) {
+        return Err(bad("its run's checksums of it do not fit its size".to_owned()));
     }
-    for (n, (block, sum)) in bytes.chunks(BLOCK as usize).zip(sums).enumerate() {
-        if checksum(block) != u64::from_be_bytes(*sum) {
-            let at = n as u64 * BLOCK;
-            let what = format!("the bytes from {at} on are not those that were written");
-            return Err(Error::data(path, what));
-        }
+    let first = verified::first_of_footer(entry) * BLOCK;
+    let (before, after) = bytes.split_at(first as usize);
+    let other = |block: usize, from: u64| {
+        let at = from + block as u64 * BLOCK;
+        bad(format!("the bytes from {at} on are not those that were written"))
+    };
+    if let Some(block) = entry.checksums.differ(after) {
+        return Err(other(block, first));
     }
-    Ok(())
+    let footer = footer(bytes, entry).map_err(bad)?;
+    match footer.checksums.differ(before) {
+        Some(block) => Err(other(block, 0)),
+        None => Ok(footer),
+    }
 }
 
 /// What a thread of its own decodes.
 struct Work {
     path: Path,
     stream: String,
-    entry: SegmentEntry,
+    entry: Arc<SegmentEntry>,
     /// The transactions of the run.
     ts: RangeInclusive<i64>,
     events: bool,
     bytes: Bytes,
+}
+
+/// A row group as the footer describes it.
+#[derive(Clone, Copy)]
+struct Group<'a> {
+    index: usize,
+    of: &'a Bounds,
 }
 
 impl Work {
@@ -135,26 +139,27 @@ impl Work {
         Error::data(&self.path, what)
     }
 
-    fn groups(&self, groups: &[(Attr, ValueType, RowGroup)]) -> Result<Vec<Checked>> {
-        let metadata = footer(&self.bytes, &self.entry).map_err(|what| self.bad(what))?;
-        self.metadata(&metadata)?;
+    fn groups(&self, footer: &Footer) -> Result<Vec<Checked>> {
+        let (metadata, groups) = (&footer.parquet, &footer.row_groups);
+        self.metadata(metadata)?;
         let rows: u64 = groups.iter().map(|g| g.2.rows as u64).sum();
         if rows != self.entry.rows {
             let told = self.entry.rows;
             return Err(self.bad(format!("it has {rows} rows, and its run tells of {told}")));
         }
-        let ascend = |w: &[(Attr, ValueType, RowGroup)]| (&w[0].0, w[0].1) <= (&w[1].0, w[1].1);
+        let ascend = |w: &[(Attr, ValueType, Bounds)]| (&w[0].0, w[0].1) <= (&w[1].0, w[1].1);
         if !groups.windows(2).all(ascend) {
             return Err(self.bad("its attributes are not in order"));
         }
         let mut checked = Vec::with_capacity(groups.len());
-        for (a, ty, group) in groups {
+        for (index, (a, ty, of)) in groups.iter().enumerate() {
+            let group = Group { index, of };
             let place = |e: Error| {
                 let what = e.message.trim_start_matches(self.path.as_ref());
                 let what = what.trim_start_matches([':', ' ']);
-                self.bad(format!("row group {}, {a} {}: {what}", group.index, ty.name()))
+                self.bad(format!("row group {index}, {a} {}: {what}", ty.name()))
             };
-            checked.push(self.group(&metadata, a, *ty, group).map_err(place)?);
+            checked.push(self.group(metadata, a, *ty, group).map_err(place)?);
         }
         Ok(checked)
     }
@@ -183,16 +188,16 @@ impl Work {
         metadata: &ArrowReaderMetadata,
         a: &Attr,
         ty: ValueType,
-        group: &RowGroup,
+        group: Group<'_>,
     ) -> Result<Checked> {
         let batch = self.batch(metadata, group)?;
         constant(&batch, "a", a.as_str())?;
         constant(&batch, "value_type", ty.name())?;
         let rows = self.rows(&batch, ty)?;
         let facts = Facts::of(ty, &rows)?;
-        self.bounds(group, &facts)?;
-        self.values(group, &facts)?;
-        self.times(group, &facts)?;
+        self.bounds(group.of, &facts)?;
+        self.values(group.of, &facts)?;
+        self.times(group.of, &facts)?;
         self.pages(metadata, group, &rows)?;
         let keys = Keys::new(self.entry.order, ty, &rows)?;
         if let Some(row) = (1..rows.len()).find(|i| !keys.cmp(i - 1, &keys, *i).is_lt()) {
@@ -214,20 +219,20 @@ impl Work {
     }
 
     /// All columns of a row group.
-    fn batch(&self, metadata: &ArrowReaderMetadata, group: &RowGroup) -> Result<RecordBatch> {
+    fn batch(&self, metadata: &ArrowReaderMetadata, group: Group<'_>) -> Result<RecordBatch> {
         let bytes = self.bytes.clone();
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata.clone())
             .with_row_groups(vec![group.index])
-            .with_batch_size(group.rows.max(1))
+            .with_batch_size(group.of.rows.max(1))
             .build()
             .map_err(|e| self.bad(e))?;
         let schema = Arc::clone(metadata.schema());
         let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|e| self.bad(e))?;
         let batch = concat_batches(&schema, &batches).map_err(arrow_error)?;
-        match batch.num_rows() == group.rows && group.rows > 0 {
+        match batch.num_rows() == group.of.rows && group.of.rows > 0 {
             true => Ok(batch),
             false => {
-                Err(self.bad(format!("{} of {} rows are there", batch.num_rows(), group.rows)))
+                Err(self.bad(format!("{} of {} rows are there", batch.num_rows(), group.of.rows)))
             }
         }
     }
@@ -276,7 +281,7 @@ impl Work {
         })
     }
 
-    fn bounds(&self, group: &RowGroup, facts: &Facts<'_>) -> Result<()> {
+    fn bounds(&self, group: &Bounds, facts: &Facts<'_>) -> Result<()> {
         let agree = |what: &str, told: &RangeInclusive<i64>, column: &[i64]| {
             let found = column.iter().min().zip(column.iter().max());
             match found == Some((told.start(), told.end())) {
@@ -295,7 +300,7 @@ impl Work {
         }
     }
 
-    fn values(&self, group: &RowGroup, facts: &Facts<'_>) -> Result<()> {
+    fn values(&self, group: &Bounds, facts: &Facts<'_>) -> Result<()> {
         for row in 0..facts.e.len() {
             facts.value(row)?;
         }
@@ -310,7 +315,7 @@ impl Work {
     }
 
     /// Facts of a run began in it, or ended in it, or both.
-    fn times(&self, group: &RowGroup, facts: &Facts<'_>) -> Result<()> {
+    fn times(&self, group: &Bounds, facts: &Facts<'_>) -> Result<()> {
         let (first, last) = (self.ts.start(), self.ts.end());
         let within = |ts: &RangeInclusive<i64>| first <= ts.start() && ts.end() <= last;
         let began = match self.entry.kind {
@@ -330,7 +335,7 @@ impl Work {
     }
 
     /// The pages that a look at one entity goes by; without an index of them all are read.
-    fn pages(&self, metadata: &ArrowReaderMetadata, group: &RowGroup, rows: &Rows) -> Result<()> {
+    fn pages(&self, metadata: &ArrowReaderMetadata, group: Group<'_>, rows: &Rows) -> Result<()> {
         let bad = || self.bad("its index of pages is not that of its rows");
         let column = metadata.schema().index_of("e").map_err(|_| bad())?;
         let file = metadata.metadata();

@@ -137,7 +137,7 @@ impl TableProvider for EventTable {
             .collect();
         let scan = EventScan {
             kind: self.kind,
-            chunks: chunks(self.kind, &self.snapshot, &filters).into(),
+            chunks: chunks(self.kind, &self.snapshot, &filters).await?.into(),
             plain: self.plain.clone(),
             snapshot: self.snapshot.clone(),
             attributes: self.database.schema(&self.snapshot).await?,
@@ -152,7 +152,11 @@ impl TableProvider for EventTable {
 }
 
 /// What may hold rows that pass the filters: a few attributes, a few entities.
-fn chunks(kind: Kind, snapshot: &Snapshot, filters: &[Arc<Filter>]) -> Vec<(Attr, Chunk)> {
+async fn chunks(
+    kind: Kind,
+    snapshot: &Snapshot,
+    filters: &[Arc<Filter>],
+) -> Result<Vec<(Attr, Chunk)>> {
     let within = bounds(filters, ENTITY);
     let named = integer_points(filters, ENTITY);
     let wanted = points(filters, ATTRIBUTE);
@@ -164,18 +168,20 @@ fn chunks(kind: Kind, snapshot: &Snapshot, filters: &[Arc<Filter>]) -> Vec<(Attr
     let attributes: BTreeSet<Attr> = snapshot.attributes().into_iter().map(|s| s.a).collect();
     let shown =
         attributes.into_iter().filter(|a| kind == Kind::Datoms || !hidden(a)).filter(is_wanted);
-    shown
-        .flat_map(|a| match &named {
-            Some(es) => vec![(a, Chunk::Entities(es.clone().into()))],
-            None => {
-                let ranges = snapshot.ranges(std::slice::from_ref(&a), CHUNK_ROWS);
-                let clipped = ranges
-                    .into_iter()
-                    .map(|r| r.start.max(within.low)..r.end.min(within.high.saturating_add(1)));
-                clipped.filter(|r| !r.is_empty()).map(|r| (a.clone(), Chunk::Range(r))).collect()
-            }
-        })
-        .collect()
+    let mut chunks = Vec::new();
+    for a in shown {
+        if let Some(es) = &named {
+            chunks.push((a, Chunk::Entities(es.clone().into())));
+            continue;
+        }
+        let ranges = snapshot.ranges(std::slice::from_ref(&a), CHUNK_ROWS).await?;
+        let clipped = ranges
+            .into_iter()
+            .map(|r| r.start.max(within.low)..r.end.min(within.high.saturating_add(1)));
+        let clipped = clipped.filter(|r| !r.is_empty());
+        chunks.extend(clipped.map(|r| (a.clone(), Chunk::Range(r))));
+    }
+    Ok(chunks)
 }
 
 #[derive(Clone)]
@@ -243,7 +249,7 @@ impl Source for EventScan {
         Statistics::new_unknown(&self.schema)
     }
 
-    async fn read(&self, chunk: usize) -> Result<RecordBatch> {
+    async fn read(&self, chunk: usize, _: Option<&[i64]>) -> Result<RecordBatch> {
         let Some((a, chunk)) = self.chunks.get(chunk) else {
             return Err(DataFusionError::Internal(format!("no chunk {chunk}")));
         };
