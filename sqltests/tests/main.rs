@@ -14,6 +14,7 @@ mod fuzz;
 mod git_oracle;
 mod http;
 mod oracle;
+mod probes;
 mod psql;
 mod python;
 mod readers;

@@ -28,6 +28,7 @@ mod physical;
 mod pieces;
 mod plan;
 mod prepared;
+mod probes;
 mod quantified;
 mod references;
 mod relations;

@@ -1,6 +1,7 @@
 //! The engine's rules for physical plans, kept from where they go wrong, and ours after them.
 
 use super::pauses::PausingJoins;
+use super::probes::Probes;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
@@ -18,6 +19,7 @@ pub fn physical_rules() -> Vec<Rule> {
         false => rule,
     };
     let mut rules: Vec<Rule> = PhysicalOptimizer::new().rules.into_iter().map(kept).collect();
+    rules.push(Arc::new(Probes));
     rules.push(Arc::new(PausingJoins));
     rules
 }

@@ -2,10 +2,7 @@
 
 use bigdecimal::{BigDecimal, ToPrimitive};
 use daodb_storage::{Value, ValueType};
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BinaryViewBuilder, BooleanBuilder, Decimal128Array, Float64Builder,
-    Int64Builder, StringViewBuilder, TimestampMicrosecondBuilder,
-};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, StringViewBuilder};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{
     DataType, Field, Float64Type, Int64Type, TimestampMicrosecondType,
@@ -158,53 +155,6 @@ pub fn value_text(v: &Value) -> String {
     }
 }
 
-/// Values of one type as its stored column ([`ValueType::arrow`]).
-pub fn stored_column<'a>(ty: ValueType, values: impl Iterator<Item = &'a Value>) -> ArrayRef {
-    match ty {
-        ValueType::Boolean => {
-            let mut out = BooleanBuilder::new();
-            values.for_each(|v| out.append_value(matches!(v, Value::Boolean(true))));
-            Arc::new(out.finish())
-        }
-        ValueType::Long | ValueType::Ref => {
-            let mut out = Int64Builder::new();
-            values.for_each(|v| out.append_option(v.as_i64()));
-            Arc::new(out.finish())
-        }
-        ValueType::Instant => {
-            let mut out = TimestampMicrosecondBuilder::new();
-            values.for_each(|v| out.append_option(v.as_i64()));
-            Arc::new(out.finish().with_timezone("UTC"))
-        }
-        ValueType::Double => {
-            let mut out = Float64Builder::new();
-            values.for_each(|v| match v {
-                Value::Double(d) => out.append_value(*d),
-                _ => out.append_null(),
-            });
-            Arc::new(out.finish())
-        }
-        ValueType::Bytes | ValueType::Tuple => {
-            let mut out = BinaryViewBuilder::new();
-            let mut canonical = Vec::new();
-            values.for_each(|v| match v {
-                Value::Bytes(b) => out.append_value(b),
-                v => {
-                    canonical.clear();
-                    v.write_canonical(&mut canonical);
-                    out.append_value(&canonical);
-                }
-            });
-            Arc::new(out.finish())
-        }
-        _ => {
-            let mut out = StringViewBuilder::new();
-            values.for_each(|v| out.append_value(value_text(v)));
-            Arc::new(out.finish())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -238,10 +188,8 @@ mod tests {
 
     #[test]
     fn a_value_too_large_names_its_entity() {
-        let v = stored_column(
-            ValueType::Bigdec,
-            [Value::Bigdec(Arc::new("1e-11".parse().unwrap()))].iter(),
-        );
+        let v = Value::Bigdec(Arc::new("1e-11".parse().unwrap()));
+        let v = ValueType::Bigdec.array(std::iter::once(Some(&v)));
         let e = convert(ValueType::Bigdec, &v, ValueType::Bigdec, &[77]).unwrap_err();
         assert!(e.to_string().contains("entity 77"), "{e}");
     }
@@ -257,7 +205,7 @@ mod tests {
         ];
         let expect = ["1", "0.5", "1970-01-01T00:00:00Z", "\\x01ff", ":a"];
         for (v, expect) in values.iter().zip(expect) {
-            let column = stored_column(v.value_type(), [v].into_iter());
+            let column = v.value_type().array(std::iter::once(Some(v)));
             let shown = convert(v.value_type(), &column, ValueType::String, &[1]).unwrap();
             assert_eq!(shown.as_string_view().value(0), expect);
             assert_eq!(value_text(v), expect);

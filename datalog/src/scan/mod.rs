@@ -136,7 +136,7 @@ impl TableProvider for DatomTable {
             table.read.entities = bounds::integer_points(&filters, E).map(Arc::from);
         }
         let scan = DatomScan {
-            parts: table.parts(bounds::bounds(&filters, E)).into(),
+            parts: table.parts(bounds::bounds(&filters, E)).await?.into(),
             touched: within(bounds::bounds(&filters, T)),
             projected: Arc::new(self.read.schema.project(&projection)?),
             table,
@@ -156,7 +156,7 @@ enum Part {
 }
 
 impl DatomTable {
-    fn parts(&self, within: bounds::Bounds) -> Vec<Part> {
+    async fn parts(&self, within: bounds::Bounds) -> Result<Vec<Part>> {
         let mut out = Vec::new();
         for (i, (a, types)) in self.read.attributes.iter().enumerate() {
             match (&self.read.entities, &self.read.value) {
@@ -166,7 +166,7 @@ impl DatomTable {
                     out.extend(types.iter().map(|ty| Part::Value(i, as_type(v, *ty))))
                 }
                 (None, None) => {
-                    let ranges = self.reading().ranges(std::slice::from_ref(a), CHUNK_ROWS);
+                    let ranges = self.reading().ranges(std::slice::from_ref(a), CHUNK_ROWS).await?;
                     let within = within.low..within.high.saturating_add(1);
                     let ranges = ranges
                         .into_iter()
@@ -176,7 +176,7 @@ impl DatomTable {
                 }
             }
         }
-        out
+        Ok(out)
     }
 }
 
@@ -223,6 +223,9 @@ impl Source for DatomScan {
     fn full_schema(&self) -> SchemaRef {
         Arc::clone(&self.table.read.schema)
     }
+    fn entities(&self) -> Option<&'static str> {
+        Some(COLUMNS[E])
+    }
     fn chunks(&self) -> usize {
         self.parts.len()
     }
@@ -242,13 +245,17 @@ impl Source for DatomScan {
         statistics
     }
 
-    async fn read(&self, chunk: usize) -> Result<RecordBatch> {
+    async fn read(&self, chunk: usize, among: Option<&[i64]>) -> Result<RecordBatch> {
         let snapshot = &self.table.reading();
         let wants = |c: usize| self.wants(c);
         let history = snapshot.view().history;
         let times = history || wants(T) || wants(T + 1);
         let (attribute, facts) = match &self.parts[chunk] {
             Part::Chunk(i, chunk) => {
+                let rows = self.table.rows() / self.parts.len();
+                let Some(chunk) = &chunk.among(among, rows) else {
+                    return Ok(RecordBatch::new_empty(Arc::clone(&self.projected)));
+                };
                 let values = wants(V) || self.table.read.attributes[*i].1.len() > 1;
                 let a = &self.table.read.attributes[*i].0;
                 let facts = match (chunk, self.touched) {

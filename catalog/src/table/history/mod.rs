@@ -93,7 +93,9 @@ impl TableProvider for HistoryTable {
         let projection: Vec<usize> =
             projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
         let scan = HistoryScan {
-            chunks: chunks_of_history(&self.def, &self.snapshot, &filters, CHUNK_ROWS).into(),
+            chunks: chunks_of_history(&self.def, &self.snapshot, &filters, CHUNK_ROWS)
+                .await?
+                .into(),
             schema: Arc::new(self.schema.project(&projection)?),
             full: Arc::clone(&self.schema),
             range: self.range.narrowed(&filters, self.def.columns.len() + 1),
@@ -169,6 +171,9 @@ impl Source for HistoryScan {
     fn full_schema(&self) -> SchemaRef {
         Arc::clone(&self.full)
     }
+    fn entities(&self) -> Option<&'static str> {
+        Some("_id")
+    }
     fn chunks(&self) -> usize {
         self.chunks.len()
     }
@@ -191,11 +196,16 @@ impl Source for HistoryScan {
         statistics
     }
 
-    async fn read(&self, chunk: usize) -> Result<RecordBatch> {
+    async fn read(&self, chunk: usize, among: Option<&[i64]>) -> Result<RecordBatch> {
         let Some(chunk) = self.chunks.get(chunk) else {
             return Err(DataFusionError::Internal(format!("no chunk {chunk}")));
         };
-        let Some(chunk) = self.touched(chunk).await? else {
+        let rows = usize::try_from(self.def.rows).unwrap_or(usize::MAX) / self.chunks.len().max(1);
+        let touched = match chunk.among(among, rows) {
+            Some(part) => self.touched(&part).await?,
+            None => None,
+        };
+        let Some(chunk) = touched else {
             return Ok(RecordBatch::new_empty(Arc::clone(&self.schema)));
         };
         let columns = self.columns(&chunk).await?;

@@ -1,6 +1,7 @@
 //! The plan node over any source: deals chunks to partitions, cuts batches, takes filters that appear while a query runs.
 
 use super::filter::Filter;
+use super::keys::Keys;
 use async_trait::async_trait;
 use daodb_storage::ReadStats;
 use datafusion::arrow::array::RecordBatch;
@@ -49,19 +50,26 @@ pub trait Source: fmt::Debug + Send + Sync {
     fn sorted_by(&self) -> Option<&'static str> {
         None
     }
+    /// The column (of the rows it gives) of the entities by which a chunk can be read in part.
+    fn entities(&self) -> Option<&'static str> {
+        None
+    }
     fn chunks(&self) -> usize;
     fn filters(&self) -> &[Arc<Filter>];
     /// The same source with further filters.
     fn with_filters(&self, filters: Vec<Arc<Filter>>) -> Arc<dyn Source>;
     /// How many rows it gives, as far as is known.
     fn statistics(&self) -> Statistics;
-    async fn read(&self, chunk: usize) -> Result<RecordBatch>;
+    /// `among`: rows of other entities are not wanted (ascending, distinct), and may be left out.
+    async fn read(&self, chunk: usize, among: Option<&[i64]>) -> Result<RecordBatch>;
 }
 
 #[derive(Debug)]
 pub struct ScanExec {
     source: Arc<dyn Source>,
     limit: Option<usize>,
+    /// Of the join that asks it.
+    keys: Option<Arc<Keys>>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -80,8 +88,25 @@ impl ScanExec {
         Arc::new(ScanExec {
             source,
             limit,
+            keys: None,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
+        })
+    }
+
+    /// The same, which reads no more than the entities that a join has noted; None: this output column is not that of its
+    /// entities, or a limit counts all rows.
+    pub fn among(&self, column: usize, keys: &Arc<Keys>) -> Option<Arc<ScanExec>> {
+        let name = self.source.entities()?;
+        let is_that = self.source.schema().index_of(name).is_ok_and(|i| i == column);
+        (is_that && self.limit.is_none()).then(|| {
+            Arc::new(ScanExec {
+                source: Arc::clone(&self.source),
+                limit: None,
+                keys: Some(Arc::clone(keys)),
+                properties: Arc::clone(&self.properties),
+                metrics: ExecutionPlanMetricsSet::new(),
+            })
         })
     }
 
@@ -130,6 +155,9 @@ impl DisplayAs for ScanExec {
         }
         if let Some(limit) = self.limit {
             write!(f, ", limit={limit}")?;
+        }
+        if self.keys.is_some() {
+            f.write_str(", among the keys of the join")?;
         }
         write!(f, ", chunks={}", self.source.chunks())
     }
@@ -219,11 +247,12 @@ impl ExecutionPlan for ScanExec {
         let reads = Reads::new(&self.metrics, partition);
         let rows = context.session_config().batch_size();
         let chunks = (partition..self.source.chunks()).step_by(self.partitions());
-        let source = Arc::clone(&self.source);
+        let (source, keys) = (Arc::clone(&self.source), self.keys.clone());
         let batches = stream::iter(chunks)
             .then(move |chunk| {
                 let (source, reads) = (Arc::clone(&source), reads.clone());
-                async move { reads.count(source.read(chunk)).await }
+                let among = keys.as_ref().and_then(|keys| keys.get());
+                async move { reads.count(source.read(chunk, among.as_deref())).await }
             })
             .map_ok(move |batch| stream::iter(cut(batch, rows).map(Ok::<_, DataFusionError>)))
             .try_flatten()

@@ -3,5 +3,7 @@
 pub mod bounds;
 mod exec;
 pub mod filter;
+mod keys;
 
 pub use exec::{ScanExec, Source};
+pub use keys::{Keys, NotedExec};

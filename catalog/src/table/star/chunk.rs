@@ -1,11 +1,9 @@
 //! Reading attributes within one chunk of entities.
 
-use super::super::{ColumnDef, types};
+use super::super::ColumnDef;
 use super::series::{Normal, Series};
-use daodb_storage::{Attr, Fact, FactColumns, Slice, Snapshot, Times, ValueType};
-use datafusion::arrow::array::{ArrayRef, Int64Array};
+use daodb_storage::{Attr, FactColumns, Slice, Snapshot};
 use datafusion::error::{DataFusionError, Result};
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -27,6 +25,33 @@ impl Chunk {
         }
     }
 
+    /// The part of it about some of these entities (ascending, distinct), where they are few beside its `rows`; else all of it. None:
+    /// it is about none of them.
+    pub fn among(&self, es: Option<&[i64]>, rows: usize) -> Option<Chunk> {
+        /// So many rows are read in one go in the time that it takes to find one.
+        const AT_ONCE: usize = 16;
+        /// Of fewer rows it is all one.
+        const SMALL: usize = 256;
+        let Some(es) = es else { return Some(self.clone()) };
+        let mine: Vec<i64> = match self {
+            Chunk::Range(range) => {
+                let first = es.partition_point(|e| *e < range.start);
+                let end = es.partition_point(|e| *e < range.end);
+                es.get(first..end).unwrap_or_default().to_vec()
+            }
+            Chunk::Entities(mine) => {
+                mine.iter().copied().filter(|e| es.binary_search(e).is_ok()).collect()
+            }
+        };
+        match self {
+            _ if mine.is_empty() => None,
+            Chunk::Range(_) if rows.max(SMALL) < mine.len().saturating_mul(AT_ONCE) => {
+                Some(self.clone())
+            }
+            _ => Some(Chunk::Entities(mine.into())),
+        }
+    }
+
     /// The facts of one attribute.
     pub async fn facts(
         &self,
@@ -40,7 +65,7 @@ impl Chunk {
                 let slice = Slice { a: a.clone(), e: e.clone(), values, times, touched: None };
                 Ok(snapshot.slice(&slice).await?)
             }
-            Chunk::Entities(es) => Ok(columns(&snapshot.facts(a, es).await?)),
+            Chunk::Entities(es) => Ok(snapshot.pick(a, es, values, times).await?),
         }
     }
 
@@ -63,29 +88,4 @@ impl Chunk {
             }
         }
     }
-}
-
-/// Facts sorted by (e, v, t_from) as columns, apart by type.
-fn columns(facts: &[Fact]) -> Vec<FactColumns> {
-    let mut by_type: BTreeMap<ValueType, Vec<&Fact>> = BTreeMap::new();
-    for fact in facts {
-        by_type.entry(fact.v.value_type()).or_default().push(fact);
-    }
-    let column = |facts: &[&Fact], part: fn(&Fact) -> i64| -> ArrayRef {
-        Arc::new(facts.iter().map(|f| part(f)).collect::<Int64Array>())
-    };
-    by_type
-        .into_iter()
-        .map(|(value_type, facts)| FactColumns {
-            value_type,
-            e: column(&facts, |f| f.e),
-            v: Some(types::stored_column(value_type, facts.iter().map(|f| &f.v))),
-            times: Some(Times {
-                t_from: column(&facts, |f| f.t_from),
-                m_from: column(&facts, |f| f.m_from),
-                t_to: column(&facts, |f| f.t_to),
-                m_to: column(&facts, |f| f.m_to),
-            }),
-        })
-        .collect()
 }

@@ -135,6 +135,9 @@ impl Source for StarScan {
     fn sorted_by(&self) -> Option<&'static str> {
         Some("_id")
     }
+    fn entities(&self) -> Option<&'static str> {
+        Some("_id")
+    }
     fn chunks(&self) -> usize {
         self.chunks.len()
     }
@@ -160,9 +163,13 @@ impl Source for StarScan {
         statistics
     }
 
-    async fn read(&self, chunk: usize) -> Result<RecordBatch> {
+    async fn read(&self, chunk: usize, among: Option<&[i64]>) -> Result<RecordBatch> {
         let Some(chunk) = self.chunks.get(chunk) else {
             return Err(DataFusionError::Internal(format!("no chunk {chunk}")));
+        };
+        let rows = usize::try_from(self.def.rows).unwrap_or(usize::MAX) / self.chunks.len().max(1);
+        let Some(chunk) = &chunk.among(among, rows) else {
+            return Ok(RecordBatch::new_empty(Arc::clone(&self.schema)));
         };
         let mut columns = self.first_columns(chunk).await?;
         let rows = self.rows(chunk, &columns);

@@ -22,20 +22,20 @@ pub async fn chunks(
 ) -> Result<Vec<Chunk>> {
     match named_entities(def, snapshot, filters).await? {
         Some(es) => Ok(named(es, bounds(filters, 0))),
-        None => Ok(ranges(def, snapshot, filters, CHUNK_ROWS)),
+        None => ranges(def, snapshot, filters, CHUNK_ROWS).await,
     }
 }
 
 /// The same for versions: a value of one version does not name the entity's other versions, but `_id` does.
-pub fn chunks_of_history(
+pub async fn chunks_of_history(
     def: &TableDef,
     snapshot: &Snapshot,
     filters: &[Arc<Filter>],
     rows: usize,
-) -> Vec<Chunk> {
+) -> Result<Vec<Chunk>> {
     match integer_points(filters, 0) {
-        Some(es) => named(es, bounds(filters, 0)),
-        None => ranges(def, snapshot, filters, rows),
+        Some(es) => Ok(named(es, bounds(filters, 0))),
+        None => ranges(def, snapshot, filters, rows).await,
     }
 }
 
@@ -44,11 +44,16 @@ fn named(es: Vec<i64>, within: Bounds) -> Vec<Chunk> {
     if es.is_empty() { vec![] } else { vec![Chunk::Entities(es.into())] }
 }
 
-fn ranges(def: &TableDef, snapshot: &Snapshot, filters: &[Arc<Filter>], rows: usize) -> Vec<Chunk> {
+async fn ranges(
+    def: &TableDef,
+    snapshot: &Snapshot,
+    filters: &[Arc<Filter>],
+    rows: usize,
+) -> Result<Vec<Chunk>> {
     let within = bounds(filters, 0);
     let attributes: Vec<Attr> = def.columns.iter().map(|c| c.a.clone()).collect();
-    let ranges = snapshot.ranges(&attributes, rows);
-    ranges.into_iter().filter_map(|r| clip(r, within)).map(Chunk::Range).collect()
+    let ranges = snapshot.ranges(&attributes, rows).await?;
+    Ok(ranges.into_iter().filter_map(|r| clip(r, within)).map(Chunk::Range).collect())
 }
 
 fn clip(range: Range<i64>, within: Bounds) -> Option<Range<i64>> {

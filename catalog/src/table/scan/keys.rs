@@ -1,0 +1,180 @@
+//! The entities that a join asks for, so that the scan on its other side reads those alone.
+//!
+//! A hash join has read all of one side before it asks the other for its first row. [`NotedExec`] notes what it has read, and the scan
+//! looks there when it is asked for a chunk: it waits for nobody.
+
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::datatypes::Int64Type;
+use datafusion::common::Statistics;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
+use datafusion::physical_plan::statistics::StatisticsArgs;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
+};
+use futures::TryStreamExt;
+use parking_lot::Mutex;
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// More are not noted: then the other side is read whole.
+const MOST: usize = 4096;
+
+/// What the first side of a join has for the key of the other.
+#[derive(Debug, Default)]
+pub struct Keys {
+    /// Ascending, distinct; None: not known yet, or too many.
+    noted: Mutex<Option<Arc<[i64]>>>,
+}
+
+impl Keys {
+    pub fn get(&self) -> Option<Arc<[i64]>> {
+        self.noted.lock().clone()
+    }
+
+    fn set(&self, keys: Option<HashSet<i64>>) {
+        let keys = keys.map(|keys| {
+            let mut keys: Vec<i64> = keys.into_iter().collect();
+            keys.sort_unstable();
+            keys.into()
+        });
+        *self.noted.lock() = keys;
+    }
+}
+
+/// Notes the values of an expression of type Int64 over all rows that pass, of its one partition.
+#[derive(Debug)]
+pub struct NotedExec {
+    input: Arc<dyn ExecutionPlan>,
+    key: Arc<dyn PhysicalExpr>,
+    keys: Arc<Keys>,
+}
+
+impl NotedExec {
+    pub fn new(
+        input: Arc<dyn ExecutionPlan>,
+        key: Arc<dyn PhysicalExpr>,
+        keys: Arc<Keys>,
+    ) -> NotedExec {
+        NotedExec { input, key, keys }
+    }
+}
+
+impl DisplayAs for NotedExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NotedExec: key={}", self.key)?;
+        match self.keys.get() {
+            Some(keys) => write!(f, ", noted={}", keys.len()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ExecutionPlan for NotedExec {
+    fn name(&self) -> &str {
+        "NotedExec"
+    }
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.input.properties()
+    }
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+    fn replace_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(input) = children.pop() else {
+            return Err(DataFusionError::Internal("NotedExec has one input".to_owned()));
+        };
+        let (key, keys) = (Arc::clone(&self.key), Arc::clone(&self.keys));
+        Ok(Arc::new(NotedExec { input, key, keys }))
+    }
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+        self.replace_children(children, options)
+    }
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        f(&self.key)
+    }
+    fn statistics_from_inputs(
+        &self,
+        inputs: &[Arc<Statistics>],
+        _: &StatisticsArgs,
+    ) -> Result<Arc<Statistics>> {
+        Ok(match inputs {
+            [input] => Arc::clone(input),
+            _ => Arc::new(Statistics::new_unknown(&self.schema())),
+        })
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        // What an earlier run noted is not what this one finds.
+        self.keys.set(None);
+        let input = self.input.execute(partition, context)?;
+        let noting = Noting { key: Arc::clone(&self.key), found: Some(HashSet::new()) };
+        let keys = Arc::clone(&self.keys);
+        let noted = futures::stream::try_unfold((input, noting), move |(mut input, mut noting)| {
+            let keys = Arc::clone(&keys);
+            async move {
+                match input.try_next().await? {
+                    Some(batch) => {
+                        noting.add(&batch)?;
+                        Ok(Some((batch, (input, noting))))
+                    }
+                    None => {
+                        keys.set(noting.found);
+                        Ok(None)
+                    }
+                }
+            }
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), noted)))
+    }
+}
+
+struct Noting {
+    key: Arc<dyn PhysicalExpr>,
+    /// None: there are too many.
+    found: Option<HashSet<i64>>,
+}
+
+impl Noting {
+    fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+        let Some(found) = &mut self.found else { return Ok(()) };
+        let values = self.key.evaluate(batch)?.into_array(batch.num_rows())?;
+        let Some(values) = values.as_primitive_opt::<Int64Type>() else {
+            self.found = None;
+            return Ok(());
+        };
+        // Nothing equals null.
+        for value in values.iter().flatten() {
+            if found.insert(value) && found.len() > MOST {
+                self.found = None;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
