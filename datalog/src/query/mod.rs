@@ -6,6 +6,7 @@
 mod binding;
 pub mod check;
 mod clause;
+mod logs;
 pub mod parse;
 mod print;
 pub mod rules;

@@ -4,6 +4,7 @@ use super::binding::{binding, var};
 use super::clause::{clauses, term, unquoted};
 use super::{
     Call, Element, Fault, Input, KeyKind, Keys, Name, OrderBy, PullPattern, Query, Result, Shape,
+    logs,
 };
 use crate::edn::{Form, Node, Span, read};
 use daodb_catalog::nearest::nearest;
@@ -54,7 +55,7 @@ pub fn query(node: &Node) -> Result<Query> {
     let number =
         |name| sections.get(name).map(|(span, nodes)| count(name, *span, nodes)).transpose();
     let timeout = number(":timeout")?.map(|ms| Duration::from_millis(ms as u64));
-    Ok(Query {
+    let mut query = Query {
         keys: keys(&sections, &find, shape)?,
         shape,
         with: with(&sections)?,
@@ -68,7 +69,9 @@ pub fn query(node: &Node) -> Result<Query> {
         order,
         timeout,
         find,
-    })
+    };
+    logs::as_sources(&mut query);
+    Ok(query)
 }
 
 fn no_query(node: &Node) -> Fault {

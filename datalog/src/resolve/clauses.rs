@@ -389,7 +389,8 @@ impl Resolver<'_> {
             let [a, v] = ["?a", "?v"].map(|name| Slot::Var(self.fresh(&Var(name.into()))));
             let whole = log::apply("tuple", vec![a.clone(), v.clone()])?;
             let out = self.out(binding, env);
-            return Ok(log::all(vec![first(Out::Slot(a), Out::Slot(v)), Goal::Bind(whole, out)]));
+            let first = first(Out::Slot(a.clone()), Out::Slot(v.clone()));
+            return Ok(log::all(vec![first, Goal::Bind(whole, out)], &[&a, &v]));
         };
         let mut outs = parts.iter().map(|p| self.out(p, env));
         let which = outs.next().unwrap_or(Out::Slot(Slot::Blank));

@@ -18,9 +18,12 @@ pub fn apply(name: &str, args: Vec<Slot>) -> Result<Apply> {
     })
 }
 
-/// All of these hold.
-pub fn all(goals: Vec<Goal>) -> Goal {
-    let vars: BTreeSet<Var> = goals.iter().flat_map(Goal::mentions).cloned().collect();
+/// All of these hold. `own` are variables that nobody else knows.
+pub fn all(goals: Vec<Goal>, own: &[&Slot]) -> Goal {
+    let mut vars: BTreeSet<Var> = goals.iter().flat_map(Goal::mentions).cloned().collect();
+    own.iter().filter_map(|slot| slot.var()).for_each(|own| {
+        vars.remove(own);
+    });
     Goal::Or { vars, required: BTreeSet::new(), branches: vec![goals] }
 }
 
@@ -53,8 +56,8 @@ impl Resolver<'_> {
             goals.push(Goal::Test(apply(operator, vec![of, bound])?));
         }
         let out = self.out(item, env);
-        goals.push(Goal::Bind(apply("identity", vec![tx])?, out));
-        Ok(all(goals))
+        goals.push(Goal::Bind(apply("identity", vec![tx.clone()])?, out));
+        Ok(all(goals, &[&tx, &at]))
     }
 
     /// `[(tx-data $ ?tx) [[?e ?a ?v ?tx ?added]]]`: all datoms of a transaction.
@@ -82,7 +85,7 @@ impl Resolver<'_> {
         if !tx.is_blank() {
             goals.push(Goal::Bind(apply("identity", vec![t])?, Out::Slot(tx)));
         }
-        Ok(all(goals))
+        Ok(all(goals, &[]))
     }
 
     /// `[(fulltext $ :a "words") [[?e ?v ?tx ?score]]]`: values with any of the words; the score is the share of those found.
@@ -118,12 +121,12 @@ impl Resolver<'_> {
             Goal::Bind(apply("text-score", vec![text.clone(), words])?, Out::Slot(found.clone())),
             Goal::Test(apply(">", vec![found.clone(), zero])?),
         ];
-        for (from, to) in [(text, v), (found, score)] {
+        for (from, to) in [(&text, v), (&found, score)] {
             if !to.is_blank() {
-                goals.push(Goal::Bind(apply("identity", vec![from])?, Out::Slot(to)));
+                goals.push(Goal::Bind(apply("identity", vec![from.clone()])?, Out::Slot(to)));
             }
         }
-        Ok(all(goals))
+        Ok(all(goals, &[&text, &found]))
     }
 
     /// The places of `[[?x ?y ...]]`, up to five.
