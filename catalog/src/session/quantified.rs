@@ -42,7 +42,11 @@ impl Spelled {
                 self.by_itself(right)
             }
             Expr::Nested(e) => self.by_itself(e),
-            Expr::InSubquery { expr, negated: true, .. } if has_column(expr) => Ok(()),
+            Expr::InSubquery { expr, negated: true, .. }
+                if has_column(expr) && parts(expr).is_none() =>
+            {
+                Ok(())
+            }
             e => self.anywhere(e),
         }
     }
@@ -76,13 +80,17 @@ impl Spelled {
         let compared = |x: &Expr, op: &BinaryOperator, right: &Expr, all: bool| {
             let Expr::Subquery(subquery) = right else { return Ok(None) };
             match comparison(op, all, not) {
-                Some(text) => spelled_out(&text, x, subquery).map(Some),
+                Some(text) => spelled_out(&text, std::slice::from_ref(x), subquery).map(Some),
                 None => Ok(None),
             }
         };
         let spelled = match e {
+            Expr::InSubquery { expr, subquery, negated } if parts(expr).is_some() => {
+                let xs = parts(expr).unwrap_or_default();
+                spelled_out(&among(xs.len(), *negated != not), xs, subquery).map(Some)
+            }
             Expr::InSubquery { expr: x, subquery, negated } if *negated != not => {
-                spelled_out(NOT_IN, x, subquery).map(Some)
+                spelled_out(NOT_IN, std::slice::from_ref(x), subquery).map(Some)
             }
             Expr::AnyOp { left, compare_op, right, .. } => compared(left, compare_op, right, false),
             Expr::AllOp { left, compare_op, right } => compared(left, compare_op, right, true),
@@ -175,7 +183,40 @@ pub fn names_outside(subquery: &Query) -> bool {
     visit_expressions(subquery, outside).is_break()
 }
 
-fn spelled_out(text: &str, x: &Expr, subquery: &Query) -> Result<Expr> {
+/// The expressions of a row `(x, y)`.
+fn parts(e: &Expr) -> Option<&[Expr]> {
+    match e {
+        Expr::Nested(e) => parts(e),
+        Expr::Tuple(parts) => Some(parts),
+        _ => None,
+    }
+}
+
+/// Whether a row of so many expressions is among those of the subquery, or surely is not: a null may be any value.
+fn among(n: usize, not: bool) -> String {
+    let columns: Vec<String> = (0..n).map(|i| format!("dao_value{i}")).collect();
+    let same = |i: usize| {
+        let (x, value) = (place(i), format!("dao_in.dao_value{i}"));
+        match not {
+            false => format!("{value} = {x}"),
+            true => format!("({value} = {x} OR {value} IS NULL OR {x} IS NULL)"),
+        }
+    };
+    let same: Vec<String> = (0..n).map(same).collect();
+    format!(
+        "({} EXISTS (SELECT 1 FROM (SELECT 1) AS dao_in ({}) WHERE {}))",
+        if not { "NOT" } else { "" },
+        columns.join(", "),
+        same.join(" AND ")
+    )
+}
+
+/// What stands for one of the expressions that are looked for.
+fn place(i: usize) -> String {
+    if i == 0 { "dao_x".to_owned() } else { format!("dao_x{i}") }
+}
+
+fn spelled_out(text: &str, xs: &[Expr], subquery: &Query) -> Result<Expr> {
     if names_outside(subquery) {
         let wrong = "NOT IN, ANY and ALL of a subquery that names what is outside of it are not supported here";
         return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, wrong)
@@ -183,8 +224,13 @@ fn spelled_out(text: &str, x: &Expr, subquery: &Query) -> Result<Expr> {
     }
     let mut e = expression(text)?;
     // Before the subquery is in its place: that may say `dao_x` itself.
+    let of = |name: &str| xs.iter().enumerate().find(|(i, _)| place(*i) == name).map(|(_, x)| x);
     let _ = visit_expressions_mut(&mut e, |e| {
-        if matches!(e, Expr::Identifier(name) if name.value == "dao_x") {
+        let x = match e {
+            Expr::Identifier(name) => of(&name.value),
+            _ => None,
+        };
+        if let Some(x) = x {
             *e = Expr::Nested(Box::new(x.clone()));
         }
         ControlFlow::<()>::Continue(())
