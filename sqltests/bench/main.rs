@@ -58,6 +58,13 @@ impl Arguments {
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    if let Some(flag) = words.iter().find(|w| w.starts_with("--") && !USAGE.contains(w.as_str())) {
+        return fail(&format!("{flag} is not known\n{USAGE}"));
+    }
     let arguments = Arguments { words };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -156,13 +156,16 @@ impl Peer {
             let why = run.answers(&rest, patience, &mut answers);
             run.end();
             let Some(why) = why else { break };
-            // One that never came to its first data set will not come to the others.
             let (kind, name) =
                 run.asked.take().unwrap_or_else(|| ("start".to_owned(), String::new()));
             eprintln!("{}: {kind} {name}: {why}", self.name);
-            // What was not loaded is asked no more.
-            let failed =
-                |q: &&Question| if kind == "load" { q.data == name } else { q.name == name };
+            let failed = |q: &&Question| match kind.as_str() {
+                // One that never came to its first data set will not come to the others.
+                "start" => true,
+                // What was not loaded is asked no more.
+                "load" => q.data == name,
+                _ => q.name == name,
+            };
             for question in rest.iter().filter(|q| failed(q)) {
                 answers.insert(question.name.clone(), Told::Failed(why.clone()));
             }
