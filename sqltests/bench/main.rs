@@ -28,7 +28,8 @@ bench scale [--datoms 10000000]              loading, memory, the time to open a
 bench datalog [--n 20000] [--only q1] [--alone] [--patience 30]
                                              Datalog in process, over HTTP, beside Datomic, Datalevin, DataScript and DuckDB
 bench transact [--seconds 3]                 entities a second in batches of 1, 10 and 1,000, in process, over HTTP, beside Datomic
-bench writers PLACE [--go-on]                concurrent writers that say what was acknowledged, until they are killed
+bench writers PLACE [--go-on] [--endpoint URL] [--region NAME]
+                                             concurrent writers that say what was acknowledged, until they are killed
 Options: --data DIR   keep the database there (default: a temporary folder)";
 
 /// What the command line says.

@@ -36,7 +36,8 @@ pub fn datoms(snapshot: &Snapshot) -> BoxStream<'static, Result<Vec<Datom>>> {
     let slices = move |a: Attr| {
         let snapshot = of_ranges.clone();
         async move {
-            let ranges = snapshot.ranges(std::slice::from_ref(&a), ROWS).await?;
+            let ranges =
+                snapshot.ranges(std::slice::from_ref(&a), i64::MIN..i64::MAX, ROWS).await?;
             let slices = ranges.into_iter().map(move |e| Ok((a.clone(), e)));
             Ok::<_, Error>(stream::iter(slices))
         }

@@ -60,7 +60,7 @@ impl Checks {
 }
 
 async fn ranges(snapshot: &Snapshot, a: &Attr) -> Result<Vec<Range<i64>>> {
-    Ok(snapshot.ranges(std::slice::from_ref(a), ROWS_A_RANGE).await?)
+    Ok(snapshot.ranges(std::slice::from_ref(a), i64::MIN..i64::MAX, ROWS_A_RANGE).await?)
 }
 
 async fn read(

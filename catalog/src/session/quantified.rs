@@ -84,10 +84,13 @@ impl Spelled {
                 None => Ok(None),
             }
         };
+        let row = match e {
+            Expr::InSubquery { expr, .. } => parts(expr),
+            _ => None,
+        };
         let spelled = match e {
-            Expr::InSubquery { expr, subquery, negated } if parts(expr).is_some() => {
-                let xs = parts(expr).unwrap_or_default();
-                spelled_out(&among(xs.len(), *negated != not), xs, subquery).map(Some)
+            Expr::InSubquery { subquery, negated, .. } if let Some(row) = row => {
+                spelled_out(&among(row.len(), *negated != not), row, subquery).map(Some)
             }
             Expr::InSubquery { expr: x, subquery, negated } if *negated != not => {
                 spelled_out(NOT_IN, std::slice::from_ref(x), subquery).map(Some)
@@ -218,9 +221,10 @@ fn place(i: usize) -> String {
 
 fn spelled_out(text: &str, xs: &[Expr], subquery: &Query) -> Result<Expr> {
     if names_outside(subquery) {
-        let wrong = "NOT IN, ANY and ALL of a subquery that names what is outside of it are not supported here";
-        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, wrong)
-            .hint("write NOT EXISTS (SELECT ... WHERE x = y), and what a null is to mean"));
+        let wrong = "NOT IN, ANY, ALL and IN of rows of a subquery that names what is outside of it are not supported here";
+        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, wrong).hint(
+            "write EXISTS or NOT EXISTS (SELECT ... WHERE x = y), and what a null is to mean",
+        ));
     }
     let mut e = expression(text)?;
     // Before the subquery is in its place: that may say `dao_x` itself.

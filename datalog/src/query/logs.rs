@@ -1,6 +1,6 @@
 //! `:in ?log`, as Datomic has the log of a database: what `tx-ids` and `tx-data` ask is a source, whatever its name is.
 
-use super::{Binding, Call, Clause, Input, Name, Query, TermKind};
+use super::{Binding, Call, Clause, Heads, Input, Name, Query, TermKind};
 
 const ASKED: [&str; 2] = ["tx-ids", "tx-data"];
 
@@ -23,10 +23,22 @@ fn in_clauses(clauses: &mut [Clause], name: &Name) -> bool {
 fn in_clause(clause: &mut Clause, name: &Name) -> bool {
     match clause {
         Clause::Function(call, _) => in_call(call, name),
-        Clause::Not { clauses, .. } => in_clauses(clauses, name),
-        Clause::Or { branches, .. } => {
+        // A source is no variable that is joined.
+        Clause::Not { vars, clauses, .. } => {
+            let found = in_clauses(clauses, name);
+            if let Some(vars) = vars.as_mut().filter(|_| found) {
+                vars.retain(|v| v.0 != *name);
+            }
+            found
+        }
+        Clause::Or { vars, branches, .. } => {
             let found: Vec<bool> = branches.iter_mut().map(|b| in_clauses(b, name)).collect();
-            found.contains(&true)
+            let found = found.contains(&true);
+            if let Some(Heads { required, free }) = vars.as_mut().filter(|_| found) {
+                required.retain(|v| v.0 != *name);
+                free.retain(|v| v.0 != *name);
+            }
+            found
         }
         Clause::Pattern { .. } | Clause::Predicate(_) | Clause::Rule { .. } => false,
     }

@@ -139,6 +139,7 @@ impl TableProvider for DatomTable {
             parts: table.parts(bounds::bounds(&filters, E)).await?.into(),
             touched: within(bounds::bounds(&filters, T)),
             projected: Arc::new(self.read.schema.project(&projection)?),
+            rows: table.rows(),
             table,
             projection,
             filters,
@@ -166,13 +167,9 @@ impl DatomTable {
                     out.extend(types.iter().map(|ty| Part::Value(i, as_type(v, *ty))))
                 }
                 (None, None) => {
-                    let ranges = self.reading().ranges(std::slice::from_ref(a), CHUNK_ROWS).await?;
-                    let within = within.low..within.high.saturating_add(1);
-                    let ranges = ranges
-                        .into_iter()
-                        .map(|r| r.start.max(within.start)..r.end.min(within.end));
-                    let ranges = ranges.filter(|r| r.start < r.end);
-                    out.extend(ranges.map(|r| Part::Chunk(i, Chunk::Range(r))));
+                    let (reading, a) = (self.reading(), std::slice::from_ref(a));
+                    let ranges = reading.ranges(a, within.range(), CHUNK_ROWS).await?;
+                    out.extend(ranges.into_iter().map(|r| Part::Chunk(i, Chunk::Range(r))));
                 }
             }
         }
@@ -195,6 +192,8 @@ struct DatomScan {
     projected: SchemaRef,
     filters: Vec<Arc<Filter>>,
     parts: Arc<[Part]>,
+    /// About.
+    rows: usize,
     /// The only transactions that matter, both inclusive; None: all.
     touched: Option<(i64, i64)>,
 }
@@ -239,7 +238,7 @@ impl Source for DatomScan {
     }
     fn statistics(&self) -> Statistics {
         let mut statistics = Statistics::new_unknown(&self.projected);
-        let rows = self.filters.iter().fold(self.table.rows(), |n, _| n / 5).max(1);
+        let rows = self.filters.iter().fold(self.rows, |n, _| n / 5).max(1);
         statistics.num_rows = Precision::Inexact(rows);
         statistics.total_byte_size = Precision::Inexact(rows * self.projection.len().max(1) * 16);
         statistics
@@ -252,7 +251,7 @@ impl Source for DatomScan {
         let times = history || wants(T) || wants(T + 1);
         let (attribute, facts) = match &self.parts[chunk] {
             Part::Chunk(i, chunk) => {
-                let rows = self.table.rows() / self.parts.len();
+                let rows = self.rows / self.parts.len();
                 let Some(chunk) = &chunk.among(among, rows) else {
                     return Ok(RecordBatch::new_empty(Arc::clone(&self.projected)));
                 };

@@ -17,6 +17,7 @@ use futures::future::BoxFuture;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BackupOptions {
@@ -243,7 +244,7 @@ impl Save<'_> {
         &mut self,
         prefix: &Path,
         objects: &StreamObjects,
-        entry: &SegmentEntry,
+        entry: &Arc<SegmentEntry>,
     ) -> Result<()> {
         let Some(meta) = objects.segments.get(&entry.name) else {
             let path = prefix.clone().join("segments").join(format!("{}.parquet", entry.name));
@@ -256,7 +257,7 @@ impl Save<'_> {
             return Ok(());
         }
         let bytes = self.from.read(&meta.location).await?;
-        segment::blocks(&meta.location, entry, &bytes).map_err(damaged_index)?;
+        segment::is_whole(&meta.location, entry, &bytes).await.map_err(damaged_index)?;
         self.copy(part(&name, &bytes, None), bytes).await
     }
 }

@@ -56,7 +56,8 @@ impl Kept for ArrayRef {
 
 impl Kept for Arc<Footer> {
     fn bytes(&self) -> usize {
-        self.parquet.metadata().memory_size() + size_of_val(self.row_groups.as_slice())
+        let checksums = self.checksums.blocks() as usize * size_of::<u64>();
+        self.parquet.metadata().memory_size() + size_of_val(self.row_groups.as_slice()) + checksums
     }
 }
 

@@ -72,6 +72,10 @@ pub enum Load {
 }
 
 impl Bounds {
+    pub fn meet(&self, range: &Range<i64>) -> bool {
+        *self.e.start() < range.end && range.start <= *self.e.end()
+    }
+
     pub fn lie_within(&self, range: &Range<i64>) -> bool {
         range.start <= *self.e.start() && *self.e.end() < range.end
     }

@@ -175,7 +175,7 @@ impl Segment {
         self.files.footers.get(&self.entry.name)
     }
 
-    /// Reads the footer, unless that is in memory. `keep`: it stays there.
+    /// Reads the footer, unless that is in memory, where it stays for a while. `keep`: in the cache on disk too.
     pub(super) async fn footer(&self, keep: bool) -> Result<Arc<Footer>> {
         if let Some(footer) = self.known_footer() {
             return Ok(footer);
@@ -190,9 +190,7 @@ impl Segment {
         let footer = footer(&Sparse { len: self.entry.bytes, parts }, &self.entry)
             .map_err(|what| damaged(&self.path, what))?;
         let footer = Arc::new(footer);
-        if keep {
-            self.files.footers.put(self.entry.name, &footer);
-        }
+        self.files.footers.put(self.entry.name, &footer);
         Ok(footer)
     }
 

@@ -133,7 +133,7 @@ impl Stretch {
         segment.entry.stretches.iter().map(stretch).collect()
     }
 
-    /// The row groups that are wanted. `keep`: what has to be read stays in memory.
+    /// The row groups that are wanted. `keep`: what has to be read stays in the cache on disk, where there is one.
     pub async fn row_groups(
         &self,
         keep: bool,

@@ -74,10 +74,13 @@ pub fn first_of_footer(entry: &SegmentEntry) -> u64 {
     entry.data_bytes / BLOCK
 }
 
-/// Whether the list has as many checksums as the file has blocks from the footer on.
+/// Whether the list has as many checksums as the file has blocks from the footer on, and may be of a file at all.
 pub fn fits(entry: &SegmentEntry) -> bool {
+    /// Files are of some 64 MiB; what claims more is no file of ours.
+    const MOST: u64 = 1 << 36;
     let blocks = entry.bytes.div_ceil(BLOCK).checked_sub(first_of_footer(entry));
-    blocks == Some(entry.checksums.blocks()) && entry.data_bytes < entry.bytes
+    let sized = entry.data_bytes < entry.bytes && entry.bytes <= MOST;
+    sized && blocks == Some(entry.checksums.blocks())
 }
 
 pub struct Verified {
@@ -230,7 +233,7 @@ impl Verified {
     }
 }
 
-/// The blocks that hold a range. The run's size of a file has been compared with its checksums, so their number fits.
+/// The blocks that hold a range. The size of a file has been looked at ([`fits`]), so their number is one.
 fn blocks(range: &Range<u64>) -> Range<u32> {
     (range.start / BLOCK) as u32..range.end.div_ceil(BLOCK) as u32
 }

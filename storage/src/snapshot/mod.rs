@@ -280,19 +280,20 @@ impl Snapshot {
         }
     }
 
-    /// Adjoining ranges of e that together hold all visible facts of these attributes, each with about `rows` of the largest one;
-    /// they follow the row groups of the largest attribute, so that a range reads few of them. Empty where there are no facts. What
-    /// is read is the footers of files whose row groups they follow.
+    /// Adjoining ranges of e that together hold all visible facts of these attributes within bounds, each with about `rows` of the
+    /// largest one; they follow the row groups of the largest attribute, so that a range reads few of them. Empty where there are no
+    /// facts. What is read is the footers of a few files at most.
     pub fn ranges<'a>(
         &'a self,
         attributes: &'a [Attr],
+        within: Range<i64>,
         rows: usize,
     ) -> BoxFuture<'a, Result<Vec<Range<i64>>>> {
         Box::pin(async move {
             let wanted: BTreeSet<&Attr> = attributes.iter().collect();
             let groups: Vec<Vec<Group<'_>>> =
                 wanted.iter().flat_map(|a| self.state.groups(a).into_values()).collect();
-            ranges::of(&groups, &self.sight(), rows).await
+            ranges::of(&groups, &self.sight(), &within, rows).await
         })
     }
     /// The facts of a slice, one [`FactColumns`] for each value type that has any. Without a history view: those that

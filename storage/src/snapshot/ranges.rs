@@ -5,18 +5,24 @@ use super::source::{Group, Of, at_once};
 use crate::error::Result;
 use crate::index::block::Kind;
 use crate::index::order::Order;
+use crate::index::row_group::Bounds;
 use crate::index::stretch::Stretch;
 use std::ops::Range;
 
-/// Adjoining ranges over all facts of the groups that are in sight, with about `rows` rows of the largest attribute and type
-/// each.
+/// So many footers are read to know of row groups. Of more, stretches are cut as if their rows lay even: whoever asks may want a
+/// few rows alone.
+const FOOTERS: usize = 16;
+
+/// Adjoining ranges over all facts of the groups that are in sight and within bounds, with about `rows` rows of the largest attribute
+/// and type each.
 pub async fn of(
     attributes: &[Vec<Group<'_>>],
     sight: &Sight,
+    within: &Range<i64>,
     rows: usize,
 ) -> Result<Vec<Range<i64>>> {
     let all: Vec<Stretches<'_>> =
-        attributes.iter().map(|groups| Stretches::of(groups, sight)).collect();
+        attributes.iter().map(|groups| Stretches::of(groups, sight, within)).collect();
     let bounds = all.iter().map(Stretches::bounds);
     let (first, last) = bounds.fold((i64::MAX, i64::MIN), |b, x| (b.0.min(x.0), b.1.max(x.1)));
     let Some(largest) = all.into_iter().max_by_key(|s| s.rows).filter(|s| s.rows > 0) else {
@@ -24,7 +30,9 @@ pub async fn of(
     };
     let starts = largest.of_row_groups(sight).await?.cut(first, rows.max(1));
     let ends = starts.iter().skip(1).copied().chain([last.saturating_add(1)]);
-    Ok(starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect())
+    let ranges = starts.iter().copied().zip(ends);
+    let within = ranges.map(|(start, end)| start.max(within.start)..end.min(within.end));
+    Ok(within.filter(|range| range.start < range.end).collect())
 }
 
 /// Where the facts of an attribute lie: how many between two entities.
@@ -38,7 +46,7 @@ struct Stretches<'a> {
 }
 
 impl<'a> Stretches<'a> {
-    fn of(groups: &[Group<'a>], sight: &Sight) -> Stretches<'a> {
+    fn of(groups: &[Group<'a>], sight: &Sight, within: &Range<i64>) -> Stretches<'a> {
         /// Of the tail a stretch is so many rows.
         const TAIL_ROWS: usize = 8192;
         let (mut stretches, mut large) = (Vec::new(), Vec::new());
@@ -47,8 +55,10 @@ impl<'a> Stretches<'a> {
                 Of::Run(run) => {
                     for kind in Kind::ALL {
                         let all = run.stretches(Order::Aevt, kind).iter();
-                        let seen =
-                            |s: &&Stretch| sight.may_see(kind, &s.bounds.t_from, &s.bounds.t_to);
+                        let seen = |s: &&Stretch| {
+                            let of = &s.bounds;
+                            of.meet(within) && sight.may_see(kind, &of.t_from, &of.t_to)
+                        };
                         for stretch in all.filter(seen) {
                             let of = &stretch.bounds;
                             match stretch.row_groups {
@@ -74,13 +84,20 @@ impl<'a> Stretches<'a> {
         Stretches { stretches, large, rows }
     }
 
-    /// The large ones by the row groups of which they are.
+    /// The large ones by the row groups of which they are, where these are known or few footers tell of them.
     async fn of_row_groups(mut self, sight: &Sight) -> Result<Stretches<'a>> {
-        let reads = std::mem::take(&mut self.large).into_iter().map(|(kind, stretch)| async move {
-            stretch.row_groups(true, |b| sight.may_see(kind, &b.t_from, &b.t_to)).await
+        let large = std::mem::take(&mut self.large);
+        let few = large.len() <= FOOTERS;
+        let reads = large.into_iter().map(|(kind, stretch)| async move {
+            let seen = |b: &Bounds| sight.may_see(kind, &b.t_from, &b.t_to);
+            let groups = match stretch.known(seen) {
+                None if few => stretch.row_groups(true, seen).await?,
+                None => return Ok(vec![stretch.bounds.clone()]),
+                Some(known) => known,
+            };
+            Ok(groups.into_iter().map(|group| group.bounds).collect())
         });
-        for group in at_once(reads.collect()).await?.into_iter().flatten() {
-            let of = &group.bounds;
+        for of in at_once(reads.collect()).await?.into_iter().flatten() {
             self.stretches.push((*of.e.start(), *of.e.end(), of.rows));
         }
         self.stretches.sort_unstable();

@@ -12,7 +12,7 @@
 
 use super::closings::{Closings, Ended, Shared};
 use super::merged::Merged;
-use super::source::{Group, Known, Part, at_once};
+use super::source::{Group, Known, Part, at_once, parts};
 use super::span::Span;
 use crate::error::{Error, Result};
 use crate::fact::OPEN;
@@ -145,11 +145,7 @@ impl Reading<'_> {
         groups: &'g [Group<'b>],
     ) -> Result<Vec<(&'g Group<'b>, Part<'b>, Rows)>> {
         let seen = |from: &_, to: &_| self.sight.may_see(Kind::Current, from, to);
-        let of = |group: &'g Group<'b>| group.parts(self.ty, Kind::Current, &self.span, &seen);
-        let of_groups = at_once(groups.iter().map(of).collect()).await?;
-        let parts = groups.iter().zip(of_groups);
-        let parts: Vec<(&Group<'b>, Part<'b>)> =
-            parts.flat_map(|(group, parts)| parts.into_iter().map(move |p| (group, p))).collect();
+        let parts = parts(groups.iter(), self.ty, Kind::Current, &self.span, &seen).await?;
         let load = |part| Part::load(part, self.ty, &self.span, self.want_current(part));
         let rows = at_once(parts.iter().map(|(_, part)| load(part)).collect()).await?;
         let all = parts.into_iter().zip(rows).map(|((group, part), rows)| (group, part, rows));
@@ -220,12 +216,10 @@ impl Reading<'_> {
         // What ends facts that are out of sight ends nothing here.
         let seen = |from: &_, _: &_| !self.sight.hides(from);
         let groups = groups.iter().filter(|g| self.sight.as_of.is_none_or(|t| *g.ts.start() <= t));
-        let of_groups = groups.map(|group| group.parts(self.ty, Kind::Closings, span, &seen));
-        let parts: Vec<Part<'_>> =
-            at_once(of_groups.collect()).await?.into_iter().flatten().collect();
-        let loads = parts.iter().map(|part| part.load(self.ty, span, Want::ALL)).collect();
+        let parts = parts(groups, self.ty, Kind::Closings, span, &seen).await?;
+        let loads = parts.iter().map(|(_, part)| part.load(self.ty, span, Want::ALL)).collect();
         let mut all = Vec::new();
-        for (part, mut rows) in parts.iter().zip(at_once(loads).await?) {
+        for ((_, part), mut rows) in parts.iter().zip(at_once(loads).await?) {
             if self.sight.as_of.is_some_and(|t| *part.t_to.end() > t) {
                 rows = rows.filter(&mask(&rows.t_to, |t| self.sight.sees_end(t))?)?;
             }
@@ -313,7 +307,8 @@ impl Reading<'_> {
     async fn history(&self, group: &Group<'_>) -> Result<Vec<Rows>> {
         let sight = &self.sight;
         let seen = |from: &_, to: &_| sight.may_see(Kind::History, from, to);
-        let parts = group.parts(self.ty, Kind::History, &self.span, &seen).await?;
+        let one = std::iter::once(group);
+        let parts = parts(one, self.ty, Kind::History, &self.span, &seen).await?;
         let want = Want {
             v: self.values,
             t_from: true,
@@ -321,9 +316,9 @@ impl Reading<'_> {
             t_to: true,
             m_to: self.times && sight.history,
         };
-        let loads = parts.iter().map(|part| part.load(self.ty, &self.span, want)).collect();
+        let loads = parts.iter().map(|(_, part)| part.load(self.ty, &self.span, want)).collect();
         let mut out = Vec::new();
-        for (part, mut rows) in parts.iter().zip(at_once(loads).await?) {
+        for ((_, part), mut rows) in parts.iter().zip(at_once(loads).await?) {
             if !sight.history {
                 rows = rows.filter(&mask(&rows.t_to, |t| !sight.sees_end(t))?)?;
                 rows.t_to = None;

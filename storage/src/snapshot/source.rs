@@ -9,6 +9,7 @@ use crate::index::row_group::{Bounds, Load, RowGroup};
 use crate::index::rows::{Rows, Want};
 use crate::index::run::RunGroup;
 use crate::index::segment::fingerprint_within;
+use crate::index::stretch::Stretch;
 use crate::index::write::PAGE_ROWS;
 use crate::value::{Value, ValueColumn, ValueType};
 use datafusion::arrow::array::{Array, ArrayRef, UInt32Array};
@@ -16,6 +17,7 @@ use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::future::Future;
 use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
 
 /// So few rows of a row group are read page by page.
 const FEW: usize = 64;
@@ -81,34 +83,28 @@ impl<'a> Group<'a> {
         (t_from, self.ts.clone())
     }
 
-    /// The parts of a kind that may hold facts of the span that are seen, in order.
-    pub async fn parts(
-        &self,
-        ty: ValueType,
-        kind: Kind,
-        span: &Span<'_>,
-        seen: Seen<'_>,
-    ) -> Result<Vec<Part<'a>>> {
-        let group = match self.of {
+    /// Where facts of a kind are that may be in the span and are seen, in order.
+    fn pieces(&self, kind: Kind, order: Order, wanted: &Wanted<'_>) -> Vec<Piece<'a>> {
+        match self.of {
             Of::Tail(block) => {
                 let (t_from, t_to) = self.times(kind);
-                if block.rows(kind).is_empty() || !seen(&t_from, &t_to) {
-                    return Ok(Vec::new());
+                if block.rows(kind).is_empty() || !(wanted.seen)(&t_from, &t_to) {
+                    return Vec::new();
                 }
-                let (of, shared) = (PartOf::Tail(block, kind), Shared::default());
-                return Ok(vec![Part { of, t_from, t_to, shared }]);
+                vec![Piece::Tail(block, t_from, t_to)]
             }
-            Of::Run(group) => group,
-        };
-        let order = match span {
-            Span::Values(_) if group.by_value => Order::Avet,
+            Of::Run(group) => {
+                let all = group.stretches(order, kind).iter();
+                all.filter(|s| wanted.is(&s.bounds)).map(Piece::Stretch).collect()
+            }
+        }
+    }
+
+    fn order(&self, span: &Span<'_>) -> Order {
+        match (self.of, span) {
+            (Of::Run(group), Span::Values(_)) if group.by_value => Order::Avet,
             _ => Order::Aevt,
-        };
-        let held = Held::of(ty, order, span);
-        let wanted = |b: &Bounds| seen(&b.t_from, &b.t_to) && held.may_be_in(b);
-        let stretches = group.stretches(order, kind).iter().filter(|s| wanted(&s.bounds));
-        let reads: Vec<_> = stretches.map(|s| s.row_groups(true, wanted)).collect();
-        Ok(at_once(reads).await?.into_iter().flatten().map(part).collect())
+        }
     }
 
     /// The parts of a kind that may hold facts about entities within bounds, as far as they are known without reading anything.
@@ -128,7 +124,7 @@ impl<'a> Group<'a> {
             entities,
         };
         let mut out = Vec::new();
-        let meets = |b: &Bounds| *b.e.start() < range.end && range.start <= *b.e.end();
+        let meets = |b: &Bounds| b.meet(range);
         for stretch in group.stretches(Order::Aevt, kind).iter().filter(|s| meets(&s.bounds)) {
             match stretch.known(meets) {
                 Some(groups) => {
@@ -144,6 +140,65 @@ impl<'a> Group<'a> {
     }
 }
 
+/// The parts of a kind, in all these groups, that may hold facts of the span that are seen, in order.
+pub async fn parts<'g, 'a>(
+    groups: impl Iterator<Item = &'g Group<'a>>,
+    ty: ValueType,
+    kind: Kind,
+    span: &Span<'_>,
+    seen: Seen<'_>,
+) -> Result<Vec<(&'g Group<'a>, Part<'a>)>>
+where
+    'a: 'g,
+{
+    let mut reads = Vec::new();
+    for group in groups {
+        let order = group.order(span);
+        let wanted = Wanted { held: Held::of(ty, order, span), seen };
+        for piece in group.pieces(kind, order, &wanted) {
+            let wanted = wanted.clone();
+            reads.push(async move { Ok((group, piece.parts(kind, &wanted).await?)) });
+        }
+    }
+    let read = at_once(reads).await?.into_iter();
+    Ok(read.flat_map(|(group, parts)| parts.into_iter().map(move |part| (group, part))).collect())
+}
+
+/// Some of a group's facts.
+enum Piece<'a> {
+    /// With the times of its facts.
+    Tail(&'a Block, RangeInclusive<i64>, RangeInclusive<i64>),
+    Stretch(&'a Stretch),
+}
+
+impl<'a> Piece<'a> {
+    async fn parts(self, kind: Kind, wanted: &Wanted<'_>) -> Result<Vec<Part<'a>>> {
+        match self {
+            Piece::Tail(block, t_from, t_to) => {
+                let (of, shared) = (PartOf::Tail(block, kind), Shared::default());
+                Ok(vec![Part { of, t_from, t_to, shared }])
+            }
+            Piece::Stretch(stretch) => {
+                let groups = stretch.row_groups(true, |b| wanted.is(b)).await?;
+                Ok(groups.into_iter().map(part).collect())
+            }
+        }
+    }
+}
+
+/// Which parts are wanted, by their bounds.
+#[derive(Clone)]
+struct Wanted<'s> {
+    held: Held<'s>,
+    seen: Seen<'s>,
+}
+
+impl Wanted<'_> {
+    fn is(&self, bounds: &Bounds) -> bool {
+        (self.seen)(&bounds.t_from, &bounds.t_to) && self.held.may_be_in(bounds)
+    }
+}
+
 fn part<'a>(row_group: RowGroup) -> Part<'a> {
     let (first, last) = row_group.shared;
     Part {
@@ -155,10 +210,11 @@ fn part<'a>(row_group: RowGroup) -> Part<'a> {
 }
 
 /// What a span holds, as bounds of facts are compared with it.
+#[derive(Clone)]
 enum Held<'a> {
     Range(&'a Range<i64>),
     Points(&'a [i64]),
-    Values(Vec<Value>),
+    Values(Arc<[Value]>),
     /// Nothing is excluded.
     Any,
 }
@@ -169,7 +225,7 @@ impl<'a> Held<'a> {
             Span::Range(range) => Held::Range(range),
             Span::Points(points) => Held::Points(points),
             Span::Values(wanted) if order == Order::Avet => {
-                values_of(ty, wanted).map_or(Held::Any, Held::Values)
+                values_of(ty, wanted).map_or(Held::Any, |all| Held::Values(all.into()))
             }
             Span::Values(_) => Held::Any,
         }
@@ -177,7 +233,7 @@ impl<'a> Held<'a> {
 
     fn may_be_in(&self, of: &Bounds) -> bool {
         match self {
-            Held::Range(range) => *of.e.start() < range.end && range.start <= *of.e.end(),
+            Held::Range(range) => of.meet(range),
             Held::Points(points) => {
                 let at = points.partition_point(|p| p < of.e.start());
                 points.get(at).is_some_and(|p| p <= of.e.end())

@@ -201,7 +201,7 @@ async fn compare(rng: &mut SmallRng, snapshot: &Snapshot, oracle: &Oracle, entit
 
 /// Attributes said to be about the same entities are.
 async fn same_entities(snapshot: &Snapshot, a: &Attr, range: &Range<i64>) {
-    let ranges = snapshot.ranges(std::slice::from_ref(a), 64).await.unwrap();
+    let ranges = snapshot.ranges(std::slice::from_ref(a), i64::MIN..i64::MAX, 64).await.unwrap();
     for range in ranges.iter().chain([range]) {
         let Some(same) = snapshot.same_entities(a, range) else { continue };
         for b in ATTRIBUTES.iter().map(|b| Attr::new(*b)) {
@@ -229,7 +229,7 @@ async fn same_entities(snapshot: &Snapshot, a: &Attr, range: &Range<i64>) {
 }
 
 async fn ranges(snapshot: &Snapshot, a: &Attr, rows: usize) {
-    let ranges = snapshot.ranges(std::slice::from_ref(a), rows).await.unwrap();
+    let ranges = snapshot.ranges(std::slice::from_ref(a), i64::MIN..i64::MAX, rows).await.unwrap();
     assert!(ranges.windows(2).all(|w| w[0].end == w[1].start), "{ranges:?}");
     let facts = snapshot.all(a).await.unwrap();
     let within = |f: &Fact| ranges.iter().filter(|r| r.contains(&f.e)).count() == 1;
@@ -327,7 +327,12 @@ async fn ranges_follow_what_is_in_sight() {
         let datoms: Vec<Datom> = (0..300).flat_map(about).collect();
         stream.append(vec![NewTransaction { instant: t, datoms }]).await.unwrap();
         stream.index_now().await.unwrap();
-        let n = stream.snapshot().ranges(std::slice::from_ref(&a), 64).await.unwrap().len();
+        let n = stream
+            .snapshot()
+            .ranges(std::slice::from_ref(&a), i64::MIN..i64::MAX, 64)
+            .await
+            .unwrap()
+            .len();
         if t == 1000 {
             first = n;
         }
@@ -335,8 +340,18 @@ async fn ranges_follow_what_is_in_sight() {
         assert!(n <= first * 2, "{n} ranges at {t}, {first} in the beginning");
     }
     let snapshot = stream.snapshot();
-    let all = snapshot.history().ranges(std::slice::from_ref(&a), 64).await.unwrap().len();
-    let then = snapshot.as_of(1050).ranges(std::slice::from_ref(&a), 64).await.unwrap().len();
+    let all = snapshot
+        .history()
+        .ranges(std::slice::from_ref(&a), i64::MIN..i64::MAX, 64)
+        .await
+        .unwrap()
+        .len();
+    let then = snapshot
+        .as_of(1050)
+        .ranges(std::slice::from_ref(&a), i64::MIN..i64::MAX, 64)
+        .await
+        .unwrap()
+        .len();
     assert!(
         first * 20 < all && then <= all,
         "{first} at first, {then} in the middle, {all} in all"

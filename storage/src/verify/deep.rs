@@ -200,7 +200,7 @@ impl Both<'_> {
     ) -> Result<()> {
         for group in self.runs.iter().filter_map(|run| run.groups.get(key)) {
             for kind in Kind::ALL {
-                let near = |b: &Bounds| *b.e.start() < range.end && range.start <= *b.e.end();
+                let near = |b: &Bounds| b.meet(range);
                 let stretches = group.stretches(Order::Aevt, kind).iter();
                 for stretch in stretches.filter(|s| near(&s.bounds)) {
                     for row_group in stretch.row_groups(false, near).await? {

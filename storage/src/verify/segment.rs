@@ -83,16 +83,26 @@ pub async fn check(asked: &Asked<'_>, bytes: Bytes) -> Result<Vec<Checked>> {
         events: asked.events,
         bytes,
     };
-    let done = tokio::task::spawn_blocking(move || {
-        work.groups(&blocks(&work.path, &work.entry, &work.bytes)?)
-    });
-    // Bytes that were written so can make the decoder panic.
-    let gave_up = |_| Err(Error::data(&asked.path, "the decoder gave up on these bytes"));
-    done.await.unwrap_or_else(gave_up)
+    decoding(&asked.path, move || work.groups(&blocks(&work.path, &work.entry, &work.bytes)?)).await
 }
 
-/// Size and checksums alone; the footer, which has most of them.
-pub fn blocks(path: &Path, entry: &SegmentEntry, bytes: &Bytes) -> Result<Footer> {
+/// Size and checksums alone.
+pub async fn is_whole(path: &Path, entry: &Arc<SegmentEntry>, bytes: &Bytes) -> Result<()> {
+    let (of, entry, bytes) = (path.clone(), Arc::clone(entry), bytes.clone());
+    decoding(path, move || blocks(&of, &entry, &bytes).map(|_| ())).await
+}
+
+/// On a thread of its own. Bytes that were written so can make the decoder panic.
+async fn decoding<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let gave_up = |_| Err(Error::data(path, "the decoder gave up on these bytes"));
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(gave_up)
+}
+
+/// The footer, which has most checksums, once all are compared.
+fn blocks(path: &Path, entry: &SegmentEntry, bytes: &Bytes) -> Result<Footer> {
     let bad = |what: String| Error::data(path, what);
     if bytes.len() as u64 != entry.bytes {
         return Err(bad(format!("it has {} bytes instead of {}", bytes.len(), entry.bytes)));

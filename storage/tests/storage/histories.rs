@@ -301,7 +301,7 @@ async fn check_lookup(rng: &mut SmallRng, seen: &Snapshot, a: &Attr, facts: &[Fa
 async fn check_slices(rng: &mut SmallRng, seen: &Snapshot, facts: &[(Attr, Fact)]) {
     let names: Vec<Attr> =
         ATTRIBUTES.iter().filter(|_| rng.random()).map(|(a, _)| Attr::new(a)).collect();
-    let ranges = seen.ranges(&names, rng.random_range(1..20)).await.unwrap();
+    let ranges = seen.ranges(&names, i64::MIN..i64::MAX, rng.random_range(1..20)).await.unwrap();
     assert!(ranges.windows(2).all(|w| w[0].end == w[1].start), "{ranges:?}");
     let touched = rng.random_bool(0.5).then(|| {
         let from = rng.random_range(999..1020);

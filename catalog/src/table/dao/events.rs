@@ -174,12 +174,8 @@ async fn chunks(
             chunks.push((a, Chunk::Entities(es.clone().into())));
             continue;
         }
-        let ranges = snapshot.ranges(std::slice::from_ref(&a), CHUNK_ROWS).await?;
-        let clipped = ranges
-            .into_iter()
-            .map(|r| r.start.max(within.low)..r.end.min(within.high.saturating_add(1)));
-        let clipped = clipped.filter(|r| !r.is_empty());
-        chunks.extend(clipped.map(|r| (a.clone(), Chunk::Range(r))));
+        let ranges = snapshot.ranges(std::slice::from_ref(&a), within.range(), CHUNK_ROWS).await?;
+        chunks.extend(ranges.into_iter().map(|r| (a.clone(), Chunk::Range(r))));
     }
     Ok(chunks)
 }

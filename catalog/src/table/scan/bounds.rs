@@ -5,6 +5,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{BinaryExpr, CastExpr, Column, InListExpr, Literal};
 use datafusion::physical_plan::PhysicalExpr;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Values beyond this are not looked up one by one.
@@ -28,6 +29,11 @@ impl Bounds {
     }
     pub fn is_empty(self) -> bool {
         self.low > self.high
+    }
+
+    /// The same without its end, as ranges of entities are.
+    pub fn range(self) -> Range<i64> {
+        self.low..self.high.saturating_add(1)
     }
 }
 

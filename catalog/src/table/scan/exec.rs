@@ -247,11 +247,13 @@ impl ExecutionPlan for ScanExec {
         let reads = Reads::new(&self.metrics, partition);
         let rows = context.session_config().batch_size();
         let chunks = (partition..self.source.chunks()).step_by(self.partitions());
-        let (source, keys) = (Arc::clone(&self.source), self.keys.clone());
+        // A join begins with its first side.
+        let keys = self.keys.as_ref().map(|keys| (Arc::clone(keys), keys.run()));
+        let source = Arc::clone(&self.source);
         let batches = stream::iter(chunks)
             .then(move |chunk| {
                 let (source, reads) = (Arc::clone(&source), reads.clone());
-                let among = keys.as_ref().and_then(|keys| keys.get());
+                let among = keys.as_ref().and_then(|(keys, run)| keys.of(*run));
                 async move { reads.count(source.read(chunk, among.as_deref())).await }
             })
             .map_ok(move |batch| stream::iter(cut(batch, rows).map(Ok::<_, DataFusionError>)))

@@ -26,23 +26,41 @@ const MOST: usize = 4096;
 
 /// What the first side of a join has for the key of the other.
 #[derive(Debug, Default)]
-pub struct Keys {
+pub struct Keys(Mutex<Noted>);
+
+/// Of the last run of the first side: a plan may run again, as those of recursive queries do.
+#[derive(Debug, Default)]
+struct Noted {
+    run: u64,
     /// Ascending, distinct; None: not known yet, or too many.
-    noted: Mutex<Option<Arc<[i64]>>>,
+    keys: Option<Arc<[i64]>>,
 }
 
 impl Keys {
-    pub fn get(&self) -> Option<Arc<[i64]>> {
-        self.noted.lock().clone()
+    /// The run that has begun last.
+    pub fn run(&self) -> u64 {
+        self.0.lock().run
     }
 
-    fn set(&self, keys: Option<HashSet<i64>>) {
-        let keys = keys.map(|keys| {
-            let mut keys: Vec<i64> = keys.into_iter().collect();
-            keys.sort_unstable();
-            keys.into()
-        });
-        *self.noted.lock() = keys;
+    /// What was noted in a run; None: it is not known yet, or too much, or that run is over.
+    pub fn of(&self, run: u64) -> Option<Arc<[i64]>> {
+        let noted = self.0.lock();
+        noted.keys.clone().filter(|_| noted.run == run)
+    }
+
+    fn begin(&self) -> u64 {
+        let mut noted = self.0.lock();
+        *noted = Noted { run: noted.run + 1, keys: None };
+        noted.run
+    }
+
+    fn set(&self, run: u64, keys: HashSet<i64>) {
+        let mut keys: Vec<i64> = keys.into_iter().collect();
+        keys.sort_unstable();
+        let mut noted = self.0.lock();
+        if noted.run == run {
+            noted.keys = Some(keys.into());
+        }
     }
 }
 
@@ -67,7 +85,7 @@ impl NotedExec {
 impl DisplayAs for NotedExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "NotedExec: key={}", self.key)?;
-        match self.keys.get() {
+        match self.keys.of(self.keys.run()) {
             Some(keys) => write!(f, ", noted={}", keys.len()),
             None => Ok(()),
         }
@@ -130,8 +148,7 @@ impl ExecutionPlan for NotedExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        // What an earlier run noted is not what this one finds.
-        self.keys.set(None);
+        let run = self.keys.begin();
         let input = self.input.execute(partition, context)?;
         let noting = Noting { key: Arc::clone(&self.key), found: Some(HashSet::new()) };
         let keys = Arc::clone(&self.keys);
@@ -144,7 +161,9 @@ impl ExecutionPlan for NotedExec {
                         Ok(Some((batch, (input, noting))))
                     }
                     None => {
-                        keys.set(noting.found);
+                        if let Some(found) = noting.found {
+                            keys.set(run, found);
+                        }
                         Ok(None)
                     }
                 }
@@ -168,9 +187,10 @@ impl Noting {
             self.found = None;
             return Ok(());
         };
+        let mut before = None;
         // Nothing equals null.
         for value in values.iter().flatten() {
-            if found.insert(value) && found.len() > MOST {
+            if before.replace(value) != Some(value) && found.insert(value) && found.len() > MOST {
                 self.found = None;
                 return Ok(());
             }

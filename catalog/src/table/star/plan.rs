@@ -8,7 +8,6 @@ use daodb_storage::{Attr, Snapshot, Value, ValueType};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows of a chunk: enough to make the work per chunk small beside its rows, few enough to keep it in the cache of a core.
@@ -52,14 +51,8 @@ async fn ranges(
 ) -> Result<Vec<Chunk>> {
     let within = bounds(filters, 0);
     let attributes: Vec<Attr> = def.columns.iter().map(|c| c.a.clone()).collect();
-    let ranges = snapshot.ranges(&attributes, rows).await?;
-    Ok(ranges.into_iter().filter_map(|r| clip(r, within)).map(Chunk::Range).collect())
-}
-
-fn clip(range: Range<i64>, within: Bounds) -> Option<Range<i64>> {
-    let start = range.start.max(within.low);
-    let end = range.end.min(within.high.saturating_add(1));
-    (!within.is_empty() && start < end).then_some(start..end)
+    let ranges = snapshot.ranges(&attributes, within.range(), rows).await?;
+    Ok(ranges.into_iter().map(Chunk::Range).collect())
 }
 
 /// The few entities that a row can be about, ascending; None: not known.
