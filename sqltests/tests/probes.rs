@@ -2,7 +2,7 @@
 //! names, the answer is that of reading all.
 
 use daodb_catalog::{Catalog, Database, EntityRef, Op, Session, TxValue};
-use daodb_datalog::{QueryRequest, explain, query};
+use daodb_datalog::{QueryRequest, analyze, explain, query};
 use daodb_sqltests::engine;
 use daodb_storage::{Attr, FIRST_ENTITY, Value};
 use std::sync::Arc;
@@ -108,6 +108,10 @@ async fn what_a_join_asks_for_is_all_that_is_needed() {
         assert_eq!(answer.split_whitespace().collect::<Vec<_>>().join(" "), expected, "{q}");
         let plan = explain(&catalog, request()).await.unwrap();
         assert!(plan.contains("among the keys of the join"), "{plan}");
+        // What is noted is estimated as what it is.
+        let ran = analyze(&catalog, request()).await.unwrap();
+        let mut joins = ran.lines().filter(|line| line.contains("HashJoinExec")).peekable();
+        assert!(joins.peek().is_some() && joins.all(|line| line.contains("-> about")), "{ran}");
     }
     // Every round notes what it asks for anew.
     let walk = "WITH RECURSIVE r(id, d) AS (SELECT n._id, 0 FROM n WHERE n.k = 3 \

@@ -8,6 +8,7 @@
 //! A nested loop reads the side that it wants in memory once more where it does not fit there. Nodes that give each of their
 //! partitions only once are made anew for that.
 
+use crate::table::scan::passed_on;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Statistics;
@@ -100,10 +101,7 @@ impl ExecutionPlan for PiecesExec {
         inputs: &[Arc<Statistics>],
         _: &StatisticsArgs,
     ) -> Result<Arc<Statistics>> {
-        Ok(match inputs {
-            [input] => Arc::clone(input),
-            _ => Arc::new(Statistics::new_unknown(&self.schema())),
-        })
+        Ok(passed_on(inputs, &self.schema()))
     }
     fn execute(
         &self,

@@ -3,7 +3,7 @@
 //! Its list is an object of its own that never changes, so that a root need only name it: however much there is, a new root
 //! is small, and opening reads the lists and no segment. A list tells of a segment what every reader asks, in about a kilobyte; the
 //! segment's own footer has the rest. The text of a small list stands in the root, too, so that opening what is no larger
-//! than a hundred million facts or so reads the root alone.
+//! than tens of millions of facts reads the root alone.
 
 use super::block::Kind;
 use super::cache::unique;

@@ -4,16 +4,16 @@
 //! looks there when it is asked for a chunk: it waits for nobody.
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
-use datafusion::arrow::datatypes::Int64Type;
+use datafusion::arrow::datatypes::{Int64Type, Schema};
 use datafusion::common::Statistics;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
-use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
+    ChildStats, DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
+    StatisticsArgs,
 };
 use futures::TryStreamExt;
 use parking_lot::Mutex;
@@ -61,6 +61,14 @@ impl Keys {
         if noted.run == run {
             noted.keys = Some(keys.into());
         }
+    }
+}
+
+/// The statistics of a node that gives its one input's rows as they are.
+pub fn passed_on(inputs: &[Arc<Statistics>], schema: &Schema) -> Arc<Statistics> {
+    match inputs {
+        [input] => Arc::clone(input),
+        _ => Arc::new(Statistics::new_unknown(schema)),
     }
 }
 
@@ -132,15 +140,15 @@ impl ExecutionPlan for NotedExec {
     ) -> Result<TreeNodeRecursion> {
         f(&self.key)
     }
+    fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
+        vec![ChildStats::At(partition)]
+    }
     fn statistics_from_inputs(
         &self,
         inputs: &[Arc<Statistics>],
         _: &StatisticsArgs,
     ) -> Result<Arc<Statistics>> {
-        Ok(match inputs {
-            [input] => Arc::clone(input),
-            _ => Arc::new(Statistics::new_unknown(&self.schema())),
-        })
+        Ok(passed_on(inputs, &self.schema()))
     }
 
     fn execute(

@@ -6,4 +6,4 @@ pub mod filter;
 mod keys;
 
 pub use exec::{ScanExec, Source};
-pub use keys::{Keys, NotedExec};
+pub use keys::{Keys, NotedExec, passed_on};
