@@ -18,7 +18,7 @@
 //! [`bind`]: crate::lower::leaves::bind
 
 use crate::algebra;
-use crate::engine;
+use crate::engine::{self, Work};
 use crate::find;
 use crate::query::Query;
 use crate::resolve::inputs::Arg as Input;
@@ -125,6 +125,7 @@ pub struct Cache {
     kept: Mutex<Kept>,
     hits: AtomicU64,
     misses: AtomicU64,
+    plain: OnceLock<Arc<SessionState>>,
     one_thread: OnceLock<Arc<SessionState>>,
     many_threads: OnceLock<Arc<SessionState>>,
 }
@@ -183,9 +184,13 @@ impl Cache {
 
     /// The engine's state for a plan; made once, since its rules are many.
     pub fn state(&self, catalog: &Catalog, rows: &algebra::Plan) -> Arc<SessionState> {
-        let small = engine::is_small(rows);
-        let state = if small { &self.one_thread } else { &self.many_threads };
-        Arc::clone(state.get_or_init(|| Arc::new(engine::state(catalog.runtime(), small))))
+        let work = Work::of(rows);
+        let state = match work {
+            Work::Plain => &self.plain,
+            Work::OneThread => &self.one_thread,
+            Work::ManyThreads => &self.many_threads,
+        };
+        Arc::clone(state.get_or_init(|| Arc::new(engine::state(catalog.runtime(), work))))
     }
 
     pub fn figures(&self) -> CacheFigures {

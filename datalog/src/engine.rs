@@ -1,35 +1,78 @@
 //! The query engine's own state.
 
-use crate::algebra::Plan;
+use crate::algebra::{Node, Plan};
 use daodb_catalog::session::physical_rules;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::optimizer::Optimizer;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::prelude::SessionConfig;
 use std::sync::Arc;
 
 /// A plan that reads fewer rows runs on one thread: dividing the work costs more than it saves.
 const SMALL: f64 = 100_000.0;
 
-pub fn is_small(plan: &Plan) -> bool {
-    plan.reads() < SMALL
+/// What a plan asks of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Few rows of one relation, on one thread: what the engine's physical rules look at (joins, how rows are divided and
+    /// ordered) is not there, and asking them takes longer than the rows do.
+    Plain,
+    OneThread,
+    ManyThreads,
 }
 
-/// A state that plans for a catalog's pool, for small plans or for others.
-pub fn state(runtime: Arc<RuntimeEnv>, small: bool) -> SessionState {
-    let config = match small {
-        true => config().with_target_partitions(1),
+impl Work {
+    pub fn of(plan: &Plan) -> Work {
+        match plan.reads() < SMALL {
+            true if is_plain(plan) => Work::Plain,
+            true => Work::OneThread,
+            false => Work::ManyThreads,
+        }
+    }
+}
+
+/// One relation, and what is done with its rows in turn.
+fn is_plain(plan: &Plan) -> bool {
+    match &plan.node {
+        Node::Unit | Node::Empty { .. } | Node::Values { .. } | Node::Star(_) | Node::Datoms(_) => {
+            true
+        }
+        Node::Filter { input, .. } | Node::Extend { input, .. } | Node::Distinct { input } => {
+            is_plain(input)
+        }
+        Node::Join { .. }
+        | Node::Anti { .. }
+        | Node::Each { .. }
+        | Node::Union { .. }
+        | Node::Nested { .. }
+        | Node::Table(_)
+        | Node::Rule { .. } => false,
+    }
+}
+
+/// A state that plans for a catalog's pool.
+pub fn state(runtime: Arc<RuntimeEnv>, work: Work) -> SessionState {
+    let config = match work {
+        Work::Plain | Work::OneThread => config().with_target_partitions(1),
         // A join's filter for its other side waits until all its partitions are asked. A join above that has nothing on its
         // own side of one partition does not ask that one, and both would wait for ever.
-        false => {
+        Work::ManyThreads => {
             let mut config = config();
             config.options_mut().optimizer.enable_join_dynamic_filter_pushdown = false;
             config
         }
     };
-    made(config, runtime)
+    let mut rules = physical_rules();
+    if work == Work::Plain {
+        rules.retain(|rule| rule.name() == ONE_AGGREGATE);
+    }
+    made(config, runtime, rules)
 }
+
+/// The rule that makes one of the two steps in which the engine counts what is divided.
+const ONE_AGGREGATE: &str = "CombinePartialFinalAggregate";
 
 fn config() -> SessionConfig {
     let mut config = SessionConfig::new()
@@ -55,7 +98,11 @@ const NEEDLESS: [&str; 8] = [
     "single_distinct_aggregation_to_group_by",
 ];
 
-fn made(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
+fn made(
+    config: SessionConfig,
+    runtime: Arc<RuntimeEnv>,
+    physical: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>,
+) -> SessionState {
     let rules = Optimizer::new().rules;
     let needed = rules.into_iter().filter(|rule| !NEEDLESS.contains(&rule.name()));
     // Not the engine's functions by name: our plans have those that they call, and each query would copy the names of all.
@@ -65,6 +112,6 @@ fn made(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
         .with_runtime_env(runtime)
         .with_optimizer_rules(needed.collect())
         .with_aggregate_functions(vec![first_value_udaf()])
-        .with_physical_optimizer_rules(physical_rules())
+        .with_physical_optimizer_rules(physical)
         .build()
 }

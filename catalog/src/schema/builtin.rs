@@ -123,7 +123,7 @@ const ATTRIBUTES: [BuiltIn; 23] = [
 
 /// Type idents have this number plus that of the type.
 const FIRST_TYPE: i64 = 100;
-/// `:db.type/float`: kept as doubles that a float holds.
+/// `:db.type/float`: kept as doubles that have the texts of floats.
 const FLOAT: i64 = 115;
 const ONE: i64 = 130;
 const MANY: i64 = 131;

@@ -63,18 +63,24 @@ fn referred(v: &Value, attribute: &Attribute, schema: &Schema, names: &mut Names
     names.entity(&entity, schema).map(Value::Ref)
 }
 
-/// As a float holds it, where that is declared.
+/// As a float holds it, where that is declared: the double of the float's own text, so that 0.1 is 0.1 wherever it is read,
+/// compared or asked for. Floats keep their order so, and no two become one.
 pub fn rounded(v: &Value, attribute: &Attribute) -> Result<Value> {
     match v {
         Value::Double(d) if attribute.float && !d.is_nan() => {
             let float = *d as f32;
             match float.is_infinite() && d.is_finite() {
                 true => Err(mismatch(attribute, ValueType::Double, "beyond what a float holds")),
-                false => Ok(Value::Double(f64::from(float))),
+                false => Ok(Value::Double(shortest(float))),
             }
         }
         v => plain(v),
     }
+}
+
+/// Of the doubles that round to a float the one with the shortest text.
+fn shortest(float: f32) -> f64 {
+    format!("{float:e}").parse().unwrap_or(f64::from(float))
 }
 
 /// What is added must pass what is declared.
@@ -256,6 +262,21 @@ mod tests {
         check(Value::string(":a/b"), ValueType::Keyword, Some(Value::keyword("a/b")));
         check(Value::string(":k"), ValueType::String, Some(Value::string(":k")));
         check(Value::Double(-f64::NAN), ValueType::Double, Some(Value::Double(f64::NAN)));
+    }
+
+    #[test]
+    fn a_float_is_its_text() {
+        assert_eq!(shortest(0.1), 0.1);
+        assert_eq!(shortest(f32::MAX), 3.4028235e38);
+        assert_eq!((shortest(f32::INFINITY), shortest(-0.0).to_bits()), (f64::INFINITY, (-0.0_f64).to_bits()));
+        // Over all exponents, and floats that lie side by side: none changes, none becomes another's, and they keep their order.
+        for bits in (0..f32::INFINITY.to_bits() - 1).step_by(40_009) {
+            let (float, next) = (f32::from_bits(bits), f32::from_bits(bits + 1));
+            assert_eq!(shortest(float) as f32, float);
+            assert_eq!(shortest(-float), -shortest(float));
+            assert!(shortest(float) < shortest(next), "{float}");
+            assert_eq!(shortest(float).to_string(), float.to_string());
+        }
     }
 
     #[test]

@@ -234,8 +234,7 @@ fn argument(node: &Node, depth: usize) -> Result<Term> {
 
 /// Whether a form is no value yet: a call, or a collection that holds one or a variable.
 pub fn is_made(node: &Node) -> bool {
-    let open =
-        |n: &Node| n.symbol().is_some_and(|s| s.len() > 1 && s.starts_with('?')) || is_made(n);
+    let open = |n: &Node| n.symbol().is_some_and(is_variable) || is_made(n);
     match &node.form {
         Form::List(_) => true,
         Form::Vector(items) | Form::Set(items) => items.iter().any(open),
@@ -244,10 +243,31 @@ pub fn is_made(node: &Node) -> bool {
     }
 }
 
+/// Whether it is a variable, or has one within it.
+pub fn is_open(node: &Node) -> bool {
+    match &node.form {
+        Form::List(items) | Form::Vector(items) | Form::Set(items) => items.iter().any(is_open),
+        Form::Map(pairs) => pairs.iter().any(|(k, v)| is_open(k) || is_open(v)),
+        Form::Tagged(_, inner) => is_open(inner),
+        _ => node.symbol().is_some_and(is_variable),
+    }
+}
+
+fn is_variable(symbol: &str) -> bool {
+    symbol.len() > 1 && symbol.starts_with('?')
+}
+
 fn pattern(node: &Node, parts: &[Node]) -> Result<Clause> {
     let (source, parts) = source_first(parts);
     if parts.is_empty() {
         return Err(Fault::new(node.span, "an empty pattern").hint("[?e :attribute ?v]"));
+    }
+    // It would be a value that has a symbol in it, which nobody means.
+    let open = |part: &&Node| part.symbol().is_none() && unquoted(part) == *part && is_open(part);
+    if let Some(part) = parts.iter().find(open) {
+        let text = format!("no variable stands within {} in a pattern", part.kind());
+        return Err(Fault::new(part.span, text)
+            .hint("bind it by a clause of its own: [(vector ?a ?b) ?x], or [?e :unique ?v] for a lookup ref"));
     }
     Ok(Clause::Pattern { source, terms: parts.iter().map(term).collect(), span: node.span })
 }
@@ -266,7 +286,7 @@ pub fn term(node: &Node) -> Term {
     let kind = match node.symbol() {
         Some("_") => TermKind::Blank,
         Some(s) if s.starts_with('$') => TermKind::Source(s.into()),
-        Some(s) if s.len() > 1 && s.starts_with('?') => TermKind::Var(Var(s.into())),
+        Some(s) if is_variable(s) => TermKind::Var(Var(s.into())),
         Some(s) => TermKind::Symbol(s.into()),
         None => TermKind::Const(unquoted(node).clone()),
     };

@@ -1,6 +1,6 @@
 //! Queries as text again, one clause a line.
 
-use super::clause::is_made;
+use super::clause::{is_made, is_open};
 use super::{
     Binding, Call, Clause, Element, Heads, Input, Name, PullPattern, Query, Shape, Term, TermKind,
     Var,
@@ -42,6 +42,23 @@ impl Display for Term {
             }
             TermKind::Const(node) => write!(f, "{node}"),
             TermKind::Call(call) => write!(f, "{call}"),
+        }
+    }
+}
+
+/// A term of a pattern, which makes no calls.
+struct Place<'a>(&'a Term);
+
+impl Display for Place<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.0.kind {
+            TermKind::Const(node) if !matches!(node.form, Form::List(_)) && !is_open(node) => {
+                match node.symbol() {
+                    Some(_) => write!(f, "(quote {node})"),
+                    None => write!(f, "{node}"),
+                }
+            }
+            _ => write!(f, "{}", self.0),
         }
     }
 }
@@ -96,7 +113,7 @@ impl Display for Clause {
             Clause::Pattern { source, terms, .. } => {
                 f.write_char('[')?;
                 source.iter().try_for_each(|s| write!(f, "{} ", symbol(s)))?;
-                spaced(f, terms)?;
+                spaced(f, terms.iter().map(Place))?;
                 f.write_char(']')
             }
             Clause::Predicate(call) => write!(f, "[{call}]"),

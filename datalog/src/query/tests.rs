@@ -39,6 +39,18 @@ fn what_is_read_is_printed() {
 }
 
 #[test]
+fn constants_of_a_pattern_are_values_wherever_they_stand() {
+    check_print(
+        "[:find ?v :where [[:a (1)] :b ?v] [?v :c [\"x\" foo]] [?v :d foo] [?v :e (1 2)]]",
+        "[:find ?v :in $ :where [[:a (1)] :b ?v] [?v :c [\"x\" foo]] [?v :d foo] [?v :e (quote (1 2))]]",
+    );
+    check_print(
+        "[:find ?v :where [?v :c (quote [?x])] [?v :d (quote foo)]]",
+        "[:find ?v :in $ :where [?v :c (quote [?x])] [?v :d (quote foo)]]",
+    );
+}
+
+#[test]
 fn what_is_refused_is_told_where_and_why() {
     let check = |text: &str, at: &str, says: &str| {
         let fault = parsed(text).unwrap_err();
@@ -47,6 +59,8 @@ fn what_is_refused_is_told_where_and_why() {
         assert_eq!(span, at, "{text}");
     };
     check("[:find ?x :where [?e :a 1]]", "?x", "which nothing binds");
+    check("[:find ?x :where [[:a ?v] :b ?x]]", "[:a ?v]", "no variable stands within a vector");
+    check("[:find ?x :where [?x :b (f ?x)]]", "(f ?x)", "no variable stands within a list");
     check("[:where [?e :a 1]]", "[:where [?e :a 1]]", "no :find");
     check("[:find ?e :wehre [?e :a 1]]", ":wehre", "cannot be found");
     check("{:find [?e] :wehre [[?e :a]]}", ":wehre", "no :wehre");

@@ -43,7 +43,7 @@
   (cond ref? (if-let [ident (and (< v 72) (d/ident db v))] ident (->Tagged 'dao/ref v))
         (instance? java.net.URI v) (->Tagged 'dao/uri (str v))
         (bytes? v) (->Tagged 'dao/bytes (.encodeToString (Base64/getEncoder) v))
-        (instance? Float v) (double v)
+        (instance? Float v) (Double/parseDouble (str v))
         (instance? java.math.BigInteger v) (bigint v)
         (vector? v) (mapv #(written db false %) v)
         :else v))
