@@ -268,7 +268,10 @@ mod tests {
     fn a_float_is_its_text() {
         assert_eq!(shortest(0.1), 0.1);
         assert_eq!(shortest(f32::MAX), 3.4028235e38);
-        assert_eq!((shortest(f32::INFINITY), shortest(-0.0).to_bits()), (f64::INFINITY, (-0.0_f64).to_bits()));
+        assert_eq!(
+            (shortest(f32::INFINITY), shortest(-0.0).to_bits()),
+            (f64::INFINITY, (-0.0_f64).to_bits())
+        );
         // Over all exponents, and floats that lie side by side: none changes, none becomes another's, and they keep their order.
         for bits in (0..f32::INFINITY.to_bits() - 1).step_by(40_009) {
             let (float, next) = (f32::from_bits(bits), f32::from_bits(bits + 1));
