@@ -67,6 +67,12 @@ impl Filter {
         }))
     }
 
+    /// The column that must be present, where it asks nothing else.
+    pub fn presence(&self) -> Option<usize> {
+        let arg = self.expr.downcast_ref::<IsNotNullExpr>()?.arg();
+        arg.downcast_ref::<Column>().map(Column::index)
+    }
+
     /// Which rows pass; None: all of them. `column` gives a column of the full schema, of `rows` rows.
     pub fn mask(
         &self,
@@ -162,8 +168,8 @@ impl Short {
 }
 
 /// Which rows pass all of them; None: all rows do.
-pub fn mask_all(
-    filters: &[Arc<Filter>],
+pub fn mask_all<'a>(
+    filters: impl IntoIterator<Item = &'a Arc<Filter>>,
     rows: usize,
     column: &dyn Fn(usize) -> Result<ArrayRef>,
 ) -> Result<Option<BooleanArray>> {

@@ -6,6 +6,7 @@
 //!     rows = the entities of a column without which no row passes, else of any attribute of the table
 //!     keep = rows that pass every filter; none: next chunk
 //!     read the remaining columns; where its e is the chunk's e, a column is used as it is, else aligned with nulls
+//!     those that need only be there are looked at last: most rows are gone by then
 //! ```
 
 pub mod chunk;
@@ -21,7 +22,9 @@ use daodb_storage::Snapshot;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions,
 };
-use datafusion::arrow::compute::{FilterBuilder, FilterPredicate};
+use datafusion::arrow::compute::{
+    FilterBuilder, FilterPredicate, filter_record_batch, is_not_null,
+};
 use datafusion::arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Statistics;
@@ -171,9 +174,10 @@ impl Source for StarScan {
         let Some(chunk) = &chunk.among(among, rows) else {
             return Ok(RecordBatch::new_empty(Arc::clone(&self.schema)));
         };
-        let mut columns = self.first_columns(chunk).await?;
-        let rows = self.rows(chunk, &columns);
-        let mask = self.mask(&rows, &columns)?;
+        let stages = self.stages();
+        let mut columns = self.first_columns(chunk, &stages).await?;
+        let rows = self.rows(chunk, &stages, &columns);
+        let mask = self.mask(&rows, &stages, &columns)?;
         let kept = match &mask {
             Some(mask) if mask.true_count() == 0 => {
                 return Ok(RecordBatch::new_empty(Arc::clone(&self.schema)));
@@ -182,9 +186,20 @@ impl Source for StarScan {
             None => None,
         };
         let entities = kept.as_ref().map_or(&rows, |k| &k.entities);
-        columns.extend(self.remaining_columns(chunk, entities, &columns).await?);
-        self.batch(&rows, kept.as_ref(), &columns)
+        columns.extend(self.remaining_columns(chunk, &rows, entities, &columns).await?);
+        let batch = self.batch(&rows, kept.as_ref(), &columns)?;
+        stages.late.iter().try_fold(batch, |batch, place| match batch.column(*place) {
+            column if column.null_count() == 0 => Ok(batch),
+            column => Ok(filter_record_batch(&batch, &is_not_null(column)?)?),
+        })
     }
+}
+
+/// Filters in the order in which they are asked.
+struct Stages<'a> {
+    early: Vec<&'a Arc<Filter>>,
+    /// Places in the projection of columns that must be there, which nothing earlier reads.
+    late: Vec<usize>,
 }
 
 fn with_rows(mut s: Statistics, rows: Precision<usize>, width: usize) -> Statistics {
@@ -212,14 +227,35 @@ type Columns = BTreeMap<usize, Series>;
 
 impl StarScan {
     /// The column without which no row passes that has the fewest types to read; 0 where only `_id` is required or none.
-    fn driver(&self) -> Option<usize> {
-        self.filters.iter().flat_map(|f| f.required.iter().copied()).find(|c| *c > 0)
+    fn driver(&self, stages: &Stages<'_>) -> Option<usize> {
+        stages.early.iter().flat_map(|f| f.required.iter().copied()).find(|c| *c > 0)
+    }
+
+    /// What must only be there waits, where another filter takes rows away and is asked first.
+    fn stages(&self) -> Stages<'_> {
+        let late = |f: &Arc<Filter>| {
+            let column = f.presence().filter(|c| *c > 0)?;
+            let named = self.filters.iter().filter(|f| f.columns.contains(&column)).count();
+            let place = self.projection.iter().position(|c| *c == column)?;
+            (named == 1).then_some(place)
+        };
+        let selective =
+            |f: &Arc<Filter>| f.presence().is_none() && f.required.iter().any(|c| *c > 0);
+        let mut stages = Stages { early: vec![], late: vec![] };
+        let waits = self.filters.iter().any(selective);
+        for filter in &self.filters {
+            match late(filter).filter(|_| waits) {
+                Some(place) => stages.late.push(place),
+                None => stages.early.push(filter),
+            }
+        }
+        stages
     }
 
     /// Columns that filters name, with values; those that decide which rows exist, without.
-    async fn first_columns(&self, chunk: &Chunk) -> Result<Columns> {
-        let mut wanted: BTreeMap<usize, bool> = self
-            .filters
+    async fn first_columns(&self, chunk: &Chunk, stages: &Stages<'_>) -> Result<Columns> {
+        let mut wanted: BTreeMap<usize, bool> = stages
+            .early
             .iter()
             .flat_map(|f| f.columns.iter().copied())
             .filter(|c| *c > 0)
@@ -228,7 +264,7 @@ impl StarScan {
         if self.filters.is_empty() {
             wanted.extend(self.projection.iter().filter(|c| **c > 0).map(|c| (*c, true)));
         }
-        if self.driver().is_none() {
+        if self.driver(stages).is_none() {
             self.add_existence(chunk, &mut wanted);
         }
         self.series(chunk, wanted).await
@@ -263,8 +299,8 @@ impl StarScan {
     }
 
     /// The entities that the chunk's rows are about, before filters.
-    fn rows(&self, chunk: &Chunk, columns: &Columns) -> Int64Array {
-        let driver = self.driver().and_then(|c| columns.get(&c));
+    fn rows(&self, chunk: &Chunk, stages: &Stages<'_>, columns: &Columns) -> Int64Array {
+        let driver = self.driver(stages).and_then(|c| columns.get(&c));
         let rows = match driver {
             Some(series) => series.e.clone(),
             None => union(&columns.values().map(|s| s.e.clone()).collect::<Vec<_>>()),
@@ -276,8 +312,13 @@ impl StarScan {
         rows
     }
 
-    fn mask(&self, rows: &Int64Array, columns: &Columns) -> Result<Option<BooleanArray>> {
-        mask_all(&self.filters, rows.len(), &|c| self.column(c, rows, columns))
+    fn mask(
+        &self,
+        rows: &Int64Array,
+        stages: &Stages<'_>,
+        columns: &Columns,
+    ) -> Result<Option<BooleanArray>> {
+        mask_all(stages.early.iter().copied(), rows.len(), &|c| self.column(c, rows, columns))
     }
 
     fn column(&self, c: usize, rows: &Int64Array, columns: &Columns) -> Result<ArrayRef> {
@@ -294,14 +335,19 @@ impl StarScan {
     async fn remaining_columns(
         &self,
         chunk: &Chunk,
+        rows: &Int64Array,
         entities: &Int64Array,
         read: &Columns,
     ) -> Result<Columns> {
+        /// A column of the same rows needs no alignment, which saves more than reading a somewhat smaller part of it.
+        const WORTH: usize = 4;
         let missing = |c: &usize| *c > 0 && read.get(c).is_none_or(|s| s.v.is_none());
         let wanted: BTreeMap<usize, bool> =
             self.projection.iter().copied().filter(missing).map(|c| (c, true)).collect();
         match (entities.values().first(), entities.values().last()) {
-            (Some(first), Some(last)) => self.series(&chunk.narrowed(*first, *last), wanted).await,
+            (Some(first), Some(last)) if within(rows, *first, *last) * WORTH < rows.len() => {
+                self.series(&chunk.narrowed(*first, *last), wanted).await
+            }
             _ => self.series(chunk, wanted).await,
         }
     }
@@ -327,6 +373,12 @@ impl StarScan {
         let options = RecordBatchOptions::new().with_row_count(Some(entities.len()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
     }
+}
+
+/// How many of these entities (ascending) lie between two of them.
+fn within(rows: &Int64Array, first: i64, last: i64) -> usize {
+    let rows = rows.values();
+    rows.partition_point(|e| *e <= last) - rows.partition_point(|e| *e < first)
 }
 
 /// Few strings must not hold the memory of all that were read with them.
