@@ -47,6 +47,7 @@ pub struct Compiled {
     /// Without its sources.
     pub resolved: Resolved,
     pub rows: algebra::Plan,
+    pub work: Work,
     pub columns: Vec<find::Column>,
     /// Optimized; its leaves are not bound.
     pub logical: LogicalPlan,
@@ -183,8 +184,7 @@ impl Cache {
     }
 
     /// The engine's state for a plan; made once, since its rules are many.
-    pub fn state(&self, catalog: &Catalog, rows: &algebra::Plan) -> Arc<SessionState> {
-        let work = Work::of(rows);
+    pub fn state(&self, catalog: &Catalog, work: Work) -> Arc<SessionState> {
         let state = match work {
             Work::Plain => &self.plain,
             Work::OneThread => &self.one_thread,

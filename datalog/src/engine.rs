@@ -1,7 +1,10 @@
 //! The query engine's own state.
 
-use crate::algebra::{Node, Plan};
+use crate::algebra::{Node, Place, Plan, Star};
+use crate::resolve::Slot;
+use crate::source::Source;
 use daodb_catalog::session::physical_rules;
+use daodb_storage::ValueType;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
@@ -24,13 +27,26 @@ pub enum Work {
 }
 
 impl Work {
-    pub fn of(plan: &Plan) -> Work {
-        match plan.reads() < SMALL {
+    pub fn of(plan: &Plan, sources: &[Source]) -> Work {
+        match plan.reads(&|star| scanned(star, sources)) < SMALL {
             true if is_plain(plan) => Work::Plain,
             true => Work::OneThread,
             false => Work::ManyThreads,
         }
     }
+}
+
+/// The facts that a star's filters go through: all of its largest attribute, but where a value or the entity finds the rows.
+fn scanned(star: &Star, sources: &[Source]) -> f64 {
+    let Some(Source::Database(db)) = sources.get(star.source) else { return 0.0 };
+    let is_found = |place: &Place| {
+        let is_indexed = place.ty == ValueType::Ref || db.is_indexed(&place.a);
+        is_indexed && matches!(place.v, Slot::Const(_))
+    };
+    if matches!(star.e, Slot::Const(_)) || star.places.iter().any(is_found) {
+        return 0.0;
+    }
+    star.places.iter().map(|place| db.facts(&place.a)).fold(0.0, f64::max)
 }
 
 /// One relation, and what is done with its rows in turn.

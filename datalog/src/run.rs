@@ -3,6 +3,7 @@
 use crate::answer::{Answer, of_engine};
 use crate::cache::{Cache, CacheFigures, Compiled, Of, key};
 use crate::edn::{Form, Node, read};
+use crate::engine::Work;
 use crate::lower::leaves::{self, bind, optimized};
 use crate::query::{Fault, Query, Shape, check, query as parse};
 use crate::resolve::inputs::Arg as Input;
@@ -170,7 +171,7 @@ pub(crate) async fn plan(catalog: &Catalog, request: &QueryRequest) -> Result<Pl
     Ok(Planned {
         sources: resolve::sources(&inputs, &compiled.resolved.histories),
         timeout: request.timeout.or(compiled.query.timeout),
-        state: cache.state(catalog, &compiled.rows),
+        state: cache.state(catalog, compiled.work),
         took: Took { kept, compiling: began.elapsed(), ..Took::default() },
         compiled,
     })
@@ -206,12 +207,13 @@ fn compile(
         .map_err(|stuck| stuck.into_fault().into_error(None))?;
     let columns = find::columns(&query, &resolved, inputs, &rows).map_err(placed(request))?;
     let logical = find::plan(&query, &resolved, &rows, &columns).map_err(of_engine)?;
-    let state = cache.state(catalog, &rows);
+    let work = Work::of(&rows, &resolved.sources);
+    let state = cache.state(catalog, work);
     let logical = optimized(&state, &logical).map_err(of_engine)?;
     let of = inputs.sources.iter().map(Of::source).collect();
     // Snapshots are those of each request.
     resolved.sources.clear();
-    Ok(Compiled { query, resolved, rows, columns, logical, found, of })
+    Ok(Compiled { query, resolved, rows, work, columns, logical, found, of })
 }
 
 async fn sources(request: &QueryRequest) -> Result<(Option<Arc<DbSource>>, Vec<Input>)> {

@@ -174,26 +174,25 @@ impl Plan {
         let columns = columns.into_iter().filter(|c| seen.insert(c.var.clone())).collect();
         Plan { node: Node::Empty { why: why.into() }, columns, rows: 0.0 }
     }
-    /// About how many rows are read and made for it in all.
-    pub fn reads(&self) -> f64 {
+    /// About how many rows are read and made for it in all; `scanned`: those that a star goes through for the rows that it gives.
+    pub fn reads(&self, scanned: &dyn Fn(&Star) -> f64) -> f64 {
+        let of = |plan: &Plan| plan.reads(scanned);
         let below: f64 = match &self.node {
-            Node::Join { left, right, .. } | Node::Anti { left, right } => {
-                left.reads() + right.reads()
-            }
+            Node::Join { left, right, .. } | Node::Anti { left, right } => of(left) + of(right),
             Node::Filter { input, .. }
             | Node::Extend { input, .. }
             | Node::Each { input, .. }
             | Node::Distinct { input }
-            | Node::Nested { input, .. } => input.reads(),
-            Node::Union { inputs } => inputs.iter().map(Plan::reads).sum(),
+            | Node::Nested { input, .. } => of(input),
+            Node::Union { inputs } => inputs.iter().map(of).sum(),
             Node::Rule { fixpoint, .. } => {
                 let branches = fixpoint.rules.iter().flat_map(|r| &r.branches);
-                branches.flat_map(|b| b.inputs.iter().chain(&b.nots)).map(Plan::reads).sum()
+                branches.flat_map(|b| b.inputs.iter().chain(&b.nots)).map(of).sum()
             }
+            Node::Star(star) => scanned(star),
             Node::Unit
             | Node::Empty { .. }
             | Node::Values { .. }
-            | Node::Star(_)
             | Node::Datoms(_)
             | Node::Table(_) => 0.0,
         };
