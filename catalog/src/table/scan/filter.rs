@@ -154,11 +154,8 @@ impl Short {
 
     /// Of a text that is null: false.
     fn mask(&self, texts: &StringViewArray) -> BooleanArray {
-        let word = |views: &[u128]| {
-            views.iter().rev().fold(0, |word, view| word << 1 | u64::from(*view == self.view))
-        };
-        let words: Vec<u64> = texts.views().chunks(64).map(word).collect();
-        let same = BooleanBuffer::new(words.into(), 0, texts.len());
+        let views = texts.views();
+        let same = BooleanBuffer::collect_bool(views.len(), |i| views[i] == self.view);
         let passing = if self.equal { same } else { !&same };
         BooleanArray::new(
             match texts.nulls() {
