@@ -13,7 +13,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::prelude::SessionConfig;
 use std::sync::Arc;
 
-/// A plan that reads fewer rows runs on one thread: dividing the work costs more than it saves.
+/// A plan of fewer rows, none of whose stars goes through more, runs on one thread: dividing the work costs more than it saves.
 const SMALL: f64 = 100_000.0;
 
 /// What a plan asks of the engine.
@@ -28,7 +28,8 @@ pub enum Work {
 
 impl Work {
     pub fn of(plan: &Plan, sources: &[Source]) -> Work {
-        match plan.reads(&|star| scanned(star, sources)) < SMALL {
+        let is_large = |star: &Star| scanned(star, sources) >= SMALL;
+        match plan.reads() < SMALL && !plan.any_star(&is_large) {
             true if is_plain(plan) => Work::Plain,
             true => Work::OneThread,
             false => Work::ManyThreads,

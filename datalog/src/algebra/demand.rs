@@ -145,7 +145,7 @@ impl Planner<'_> {
     /// About how many rows the rules of a cycle read.
     fn reads(&mut self, rule: usize) -> Result<f64> {
         let plan = self.rule_plan(rule)?;
-        Ok(plan.reads(&|_| 0.0) - plan.rows)
+        Ok(plan.reads() - plan.rows)
     }
 
     fn add(&mut self, name: &str, heads: Vec<Var>) -> usize {

@@ -174,29 +174,36 @@ impl Plan {
         let columns = columns.into_iter().filter(|c| seen.insert(c.var.clone())).collect();
         Plan { node: Node::Empty { why: why.into() }, columns, rows: 0.0 }
     }
-    /// About how many rows are read and made for it in all; `scanned`: those that a star goes through for the rows that it gives.
-    pub fn reads(&self, scanned: &dyn Fn(&Star) -> f64) -> f64 {
-        let of = |plan: &Plan| plan.reads(scanned);
-        let below: f64 = match &self.node {
-            Node::Join { left, right, .. } | Node::Anti { left, right } => of(left) + of(right),
+    /// The relations that it is made of.
+    fn inputs(&self) -> Vec<&Plan> {
+        match &self.node {
+            Node::Join { left, right, .. } | Node::Anti { left, right } => vec![left, right],
             Node::Filter { input, .. }
             | Node::Extend { input, .. }
             | Node::Each { input, .. }
             | Node::Distinct { input }
-            | Node::Nested { input, .. } => of(input),
-            Node::Union { inputs } => inputs.iter().map(of).sum(),
+            | Node::Nested { input, .. } => vec![input],
+            Node::Union { inputs } => inputs.iter().collect(),
             Node::Rule { fixpoint, .. } => {
                 let branches = fixpoint.rules.iter().flat_map(|r| &r.branches);
-                branches.flat_map(|b| b.inputs.iter().chain(&b.nots)).map(of).sum()
+                branches.flat_map(|b| b.inputs.iter().chain(&b.nots)).collect()
             }
-            Node::Star(star) => scanned(star),
             Node::Unit
             | Node::Empty { .. }
             | Node::Values { .. }
+            | Node::Star(_)
             | Node::Datoms(_)
-            | Node::Table(_) => 0.0,
-        };
-        self.rows + below
+            | Node::Table(_) => vec![],
+        }
+    }
+    /// About how many rows are read and made for it in all.
+    pub fn reads(&self) -> f64 {
+        self.rows + self.inputs().into_iter().map(Plan::reads).sum::<f64>()
+    }
+    /// Whether any of its stars is so.
+    pub fn any_star(&self, is: &dyn Fn(&Star) -> bool) -> bool {
+        matches!(&self.node, Node::Star(star) if is(star))
+            || self.inputs().into_iter().any(|input| input.any_star(is))
     }
     pub fn is_empty(&self) -> bool {
         matches!(self.node, Node::Empty { .. })
