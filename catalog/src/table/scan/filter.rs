@@ -278,6 +278,8 @@ fn strict(expr: &Arc<dyn PhysicalExpr>) -> BTreeSet<usize> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use datafusion::arrow::datatypes::{DataType, Field};
     use datafusion::physical_expr::expressions::lit;
