@@ -4,12 +4,12 @@ use crate::algebra::{Node, Place, Plan, Star};
 use crate::resolve::Slot;
 use crate::source::Source;
 use daodb_catalog::session::physical_rules;
-use daodb_storage::ValueType;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::optimizer::Optimizer;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::combine_partial_final_agg::CombinePartialFinalAggregate;
 use datafusion::prelude::SessionConfig;
 use std::sync::Arc;
 
@@ -40,10 +40,8 @@ impl Work {
 /// The facts that a star's filters go through: all of its largest attribute, but where a value or the entity finds the rows.
 fn scanned(star: &Star, sources: &[Source]) -> f64 {
     let Some(Source::Database(db)) = sources.get(star.source) else { return 0.0 };
-    let is_found = |place: &Place| {
-        let is_indexed = place.ty == ValueType::Ref || db.is_indexed(&place.a);
-        is_indexed && matches!(place.v, Slot::Const(_))
-    };
+    let is_found =
+        |place: &Place| matches!(place.v, Slot::Const(_)) && db.finds_by_value(&place.a, place.ty);
     if matches!(star.e, Slot::Const(_)) || star.places.iter().any(is_found) {
         return 0.0;
     }
@@ -81,15 +79,15 @@ pub fn state(runtime: Arc<RuntimeEnv>, work: Work) -> SessionState {
             config
         }
     };
-    let mut rules = physical_rules();
-    if work == Work::Plain {
-        rules.retain(|rule| rule.name() == ONE_AGGREGATE);
-    }
+    let rules: Vec<Rule> = match work {
+        // Makes one of the two steps in which the engine counts what is divided.
+        Work::Plain => vec![Arc::new(CombinePartialFinalAggregate::new())],
+        Work::OneThread | Work::ManyThreads => physical_rules(),
+    };
     made(config, runtime, rules)
 }
 
-/// The rule that makes one of the two steps in which the engine counts what is divided.
-const ONE_AGGREGATE: &str = "CombinePartialFinalAggregate";
+type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
 fn config() -> SessionConfig {
     let mut config = SessionConfig::new()
@@ -115,11 +113,7 @@ const NEEDLESS: [&str; 8] = [
     "single_distinct_aggregation_to_group_by",
 ];
 
-fn made(
-    config: SessionConfig,
-    runtime: Arc<RuntimeEnv>,
-    physical: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>,
-) -> SessionState {
+fn made(config: SessionConfig, runtime: Arc<RuntimeEnv>, physical: Vec<Rule>) -> SessionState {
     let rules = Optimizer::new().rules;
     let needed = rules.into_iter().filter(|rule| !NEEDLESS.contains(&rule.name()));
     // Not the engine's functions by name: our plans have those that they call, and each query would copy the names of all.

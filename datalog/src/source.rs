@@ -106,6 +106,11 @@ impl DbSource {
         self.attribute(a).is_some_and(|x| x.unique.is_some() || x.index)
     }
 
+    /// The same of values of a type: references are always found by what they refer to.
+    pub fn finds_by_value(&self, a: &Attr, ty: ValueType) -> bool {
+        ty == ValueType::Ref || self.is_indexed(a)
+    }
+
     /// What a variable in the place of the attribute takes: its entity, as in Datomic; its name where it has none.
     pub fn attribute_cell(&self, a: &Attr) -> Cell {
         match self.schema.entity_of(a) {

@@ -60,8 +60,7 @@ pub fn star(star: &Star, columns: &[Column], sources: &[Source]) -> Result<Logic
                 many: false,
                 unique: db.attribute(&p.a).is_some_and(|a| a.unique.is_some()),
                 identity: false,
-                // References are always found by what they refer to.
-                indexed: p.ty == ValueType::Ref || db.is_indexed(&p.a),
+                indexed: db.finds_by_value(&p.a, p.ty),
                 doc: None,
             })
             .collect(),

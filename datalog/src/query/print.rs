@@ -52,12 +52,10 @@ struct Place<'a>(&'a Term);
 impl Display for Place<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.0.kind {
-            TermKind::Const(node) if !matches!(node.form, Form::List(_)) && !is_open(node) => {
-                match node.symbol() {
-                    Some(_) => write!(f, "(quote {node})"),
-                    None => write!(f, "{node}"),
-                }
+            TermKind::Const(node) if matches!(node.form, Form::List(_)) || is_open(node) => {
+                write!(f, "(quote {node})")
             }
+            TermKind::Const(node) if node.symbol().is_none() => write!(f, "{node}"),
             _ => write!(f, "{}", self.0),
         }
     }
