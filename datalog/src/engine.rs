@@ -3,11 +3,10 @@
 use crate::algebra::{Node, Place, Plan, Star};
 use crate::resolve::Slot;
 use crate::source::Source;
-use daodb_catalog::session::physical_rules;
+use daodb_catalog::session::{logical_rules, physical_rules};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
-use datafusion::optimizer::Optimizer;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::combine_partial_final_agg::CombinePartialFinalAggregate;
 use datafusion::prelude::SessionConfig;
@@ -114,8 +113,7 @@ const NEEDLESS: [&str; 8] = [
 ];
 
 fn made(config: SessionConfig, runtime: Arc<RuntimeEnv>, physical: Vec<Rule>) -> SessionState {
-    let rules = Optimizer::new().rules;
-    let needed = rules.into_iter().filter(|rule| !NEEDLESS.contains(&rule.name()));
+    let needed = logical_rules().into_iter().filter(|rule| !NEEDLESS.contains(&rule.name()));
     // Not the engine's functions by name: our plans have those that they call, and each query would copy the names of all.
     // Only what a plan of one row a key becomes is looked up.
     SessionStateBuilder::new()

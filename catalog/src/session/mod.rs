@@ -12,6 +12,7 @@ mod checked;
 mod columns;
 mod copy;
 mod cursor;
+mod dependencies;
 mod errors;
 mod exists;
 mod explain;
@@ -52,6 +53,7 @@ mod zones;
 pub use as_table::RESULT_NAME;
 pub use calls::{Argument, TableCall};
 pub use cursor::CursorInfo;
+pub use dependencies::{LogicalRule, logical_rules};
 pub use physical::physical_rules;
 pub use views::schema as view_schema;
 

@@ -1,5 +1,6 @@
 //! A statement to a logical plan, with every relation resolved before at its moment.
 
+use super::dependencies::Undetermined;
 use super::references::{self, Numbered, References, Versioned};
 use super::relations::{self, At, Name};
 use super::{Extension, SessionInfo, calls, columns, errors, names, parse};
@@ -269,7 +270,8 @@ async fn sources<'a>(
         };
         tables.push((reference, shown(scope, table)?));
     }
-    let mut planners: Vec<Arc<dyn RelationPlanner>> = vec![Arc::new(VersionPlanner { tables })];
+    let mut planners: Vec<Arc<dyn RelationPlanner>> =
+        vec![Arc::new(Undetermined::default()), Arc::new(VersionPlanner { tables })];
     planners.extend(scope.state.relation_planners().iter().cloned());
     Ok(Provider { state: scope.state, plain, planners })
 }

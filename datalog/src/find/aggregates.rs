@@ -213,6 +213,10 @@ impl Accumulator for Collected {
         Ok(vec![ScalarValue::List(Arc::new(list))])
     }
     fn evaluate(&mut self) -> Result<ScalarValue> {
+        // The engine asks once where there are no rows and no groups. The row that it gets is none of the answer.
+        if self.values.is_empty() {
+            return ScalarValue::try_from(self.aggregate.gives.arrow());
+        }
         let broken = || DataFusionError::Internal("an aggregated value cannot be read".to_owned());
         let mut values = Vec::with_capacity(self.values.len());
         for bytes in &self.values {

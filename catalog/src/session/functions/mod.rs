@@ -66,6 +66,7 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
         .with_analyzer_rule(Arc::new(super::rounded::RoundedCasts::new()))
         .with_analyzer_rule(Arc::new(super::checked::CheckedArithmetic::new()))
         .with_analyzer_rule(Arc::new(super::zoned::ZonedCasts::new()))
+        .with_optimizer_rules(super::dependencies::logical_rules())
         .with_physical_optimizer_rules(super::physical::physical_rules())
         .build();
     let context = SessionContext::new_with_state(state);

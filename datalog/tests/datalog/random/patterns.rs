@@ -22,6 +22,8 @@ pub struct Maker<'a> {
     pub blank: bool,
     /// Variables of `:in`.
     pub given: Vec<String>,
+    /// Those of them whose entities an argument may name by ident or lookup ref.
+    pub named: Vec<String>,
     /// Whether a pattern may have a variable twice, where Datomic is asked: it then forgets what `false` stands in any other.
     pub twice: bool,
     /// Rules that may be called: name, types of the arguments, how many must be bound.
@@ -143,7 +145,15 @@ impl Maker<'_> {
             return format!("[{source}{e} {}]", a.name);
         }
         let mut v = self.place(a.ty);
-        if self.datomic() && (v == "?op" || (v == e && (!self.twice || self.given.contains(&e)))) {
+        let given = |v: &String| self.given.contains(v);
+        // Datomic finds no entity by its name where the pattern has another variable of :in, too.
+        let named = |e: &String, v: &String| self.named.contains(e) && given(v);
+        if self.datomic()
+            && (v == "?op"
+                || (v == e && (!self.twice || given(&e)))
+                || named(&e, &v)
+                || named(&v, &e))
+        {
             v = "_".to_owned();
         }
         let times = if self.history { 0.5 } else { 0.12 };

@@ -57,6 +57,7 @@ pub fn question(rng: &mut SmallRng, world: &RandomWorld) -> Question {
         history,
         blank: false,
         given: vec![],
+        named: vec![],
         twice: false,
         rules: vec![],
     };

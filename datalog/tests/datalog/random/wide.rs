@@ -8,7 +8,11 @@ use rand::seq::{IndexedRandom, SliceRandom};
 impl Maker<'_> {
     /// A pattern of any attribute, or of those that the arguments name.
     pub fn any_attribute(&mut self, source: &str) -> Option<String> {
-        let (e, v) = (self.known(Ty::Entity)?, self.place(Ty::Mixed));
+        let (e, mut v) = (self.known(Ty::Entity)?, self.place(Ty::Mixed));
+        // Datomic forgets what stands behind a variable that the pattern has twice.
+        if v == e {
+            v = "_".to_owned();
+        }
         if let Some(a) = self.known(Ty::Attribute) {
             // Datomic does not know an attribute's name where the pattern has other variables of :in, too.
             if self.given.contains(&e) || self.given.contains(&v) {
@@ -19,8 +23,9 @@ impl Maker<'_> {
         // Its number is the database's own: the name tells. The database's own attributes have none here.
         self.fresh += 1;
         let (a, name) = (format!("?a{}", self.fresh), self.new_var(Ty::Keyword));
+        let one = self.attribute(|_| true)?.name;
         Some(format!(
-            "[{source}{e} {a} {v}] [{source}{a} :db/ident {name}] [(!= {name} :db/ident)]"
+            "[{source}{e} {one}] [{source}{e} {a} {v}] [{source}{a} :db/ident {name}] [(!= {name} :db/ident)]"
         ))
     }
 
@@ -88,7 +93,6 @@ impl Maker<'_> {
                 let x = self.known(Ty::Long)?;
                 let name = *["inc", "dec", "(quot 2)", "(rem 2)", "(mod 3)", "max", "min"]
                     .choose(self.rng)?;
-                let out = self.new_var(Ty::Long);
                 let call = match name {
                     "inc" | "dec" => format!("{name} {x}"),
                     "max" | "min" => format!("{name} {x} {}", self.argument(Ty::Long)),
@@ -97,6 +101,8 @@ impl Maker<'_> {
                         format!("{name} {x} {by}")
                     }
                 };
+                // After the arguments: a new variable is none of them.
+                let out = self.new_var(Ty::Long);
                 Some(format!("[({call}) {out}]"))
             }
             9 => {
@@ -110,13 +116,13 @@ impl Maker<'_> {
             }
             _ => {
                 let s = self.known(Ty::String)?;
-                let out = self.new_var(Ty::String);
                 let call = match self.rng.random_range(0..4) {
                     0 => format!("str {s} \"-\" {}", self.argument(Ty::Long)),
                     1 => format!("subs {s} 0 1"),
                     2 => format!("clojure.string/upper-case {s}"),
                     _ => format!("str {s} {}", self.argument(Ty::String)),
                 };
+                let out = self.new_var(Ty::String);
                 Some(format!("[({call}) {out}]"))
             }
         }
@@ -184,6 +190,9 @@ impl Maker<'_> {
         args: &mut Vec<String>,
     ) {
         let value = self.argument_value(ty);
+        if ty == Ty::Entity {
+            self.named.push(v.clone());
+        }
         let (input, arg) = match self.rng.random_range(0..4) {
             0 => (v, value),
             1 => (format!("[{v} ...]"), format!("[{value} {}]", self.argument_value(ty))),

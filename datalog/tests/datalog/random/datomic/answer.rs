@@ -46,7 +46,8 @@ impl Answer {
             (Answer::One { found, of }, Answer::One { found: theirs, .. }) => {
                 let may = |found: &Option<String>| match found {
                     Some(row) => of.iter().any(|all| all == row || *all == format!("[{row}]")),
-                    None => of.is_empty(),
+                    // What is pulled of an entity may be nil, and then that is the row.
+                    None => of.is_empty() || of.iter().any(|row| row == "[nil]"),
                 };
                 may(found) && may(theirs)
             }
