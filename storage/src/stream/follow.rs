@@ -88,16 +88,20 @@ async fn look(inner: &Inner) -> Result<()> {
     }
 }
 
-/// Changes over to a newer root, if there is one.
-async fn renew(inner: &Inner) -> Result<()> {
+/// Changes over to a newer root, if there is one; whether it has the newest now. One that knows more of the log than was read
+/// so far is for the next look, which must come soon: the older root's segments do not lie there for ever.
+async fn renew(inner: &Inner) -> Result<bool> {
     let state = inner.state();
     let (root, _) = root::newest(&inner.files, &state.root.runs).await?;
-    if root.n == state.root.n || root.basis.t > state.basis.t {
-        return Ok(());
+    if root.n == state.root.n {
+        return Ok(true);
+    }
+    if root.basis.t > state.basis.t {
+        return Ok(false);
     }
     let renewed = Arc::new(State::at(Arc::clone(&state.files), Arc::new(root)));
     publish(inner, read_on(inner, renewed).await?);
-    Ok(())
+    Ok(true)
 }
 
 /// What its root names may be gone where it was away for long: then only a newer root helps.
@@ -137,10 +141,11 @@ pub fn start(inner: &Arc<Inner>) {
             let now = (inner.options.clock)();
             let old = now.saturating_sub(renewed) >= inner.grace() / 4;
             let done = match done {
-                Ok(()) if full || old => {
-                    renewed = now;
-                    renew(&inner).await
-                }
+                Ok(()) if full || old => renew(&inner).await.map(|is_newest| {
+                    if is_newest {
+                        renewed = now;
+                    }
+                }),
                 Err(e) if e.kind == ErrorKind::Data => recover(&inner, e).await,
                 done => done,
             };

@@ -223,7 +223,14 @@ impl Stream {
             {
                 tracing::warn!("the next opening replays what could not be indexed: {e}");
             }
-            self.inner.collect_retired().await
+            match self.inner.collect_retired().await {
+                // To remove takes a note in the journal.
+                Err(e) if e.kind == ErrorKind::Full => {
+                    tracing::warn!("the next opening removes what nothing needs any more: {e}");
+                    Ok(())
+                }
+                done => done,
+            }
         })
     }
 }
