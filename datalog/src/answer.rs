@@ -7,7 +7,7 @@ use crate::query::{KeyKind, Keys, Shape};
 use crate::source::{DbSource, Source};
 use crate::value::{Cell, cells, node, to_form};
 use daodb_catalog::{Error, Result, SqlState};
-use daodb_storage::Value;
+use daodb_storage::{Attr, Value};
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -132,8 +132,10 @@ async fn pulled(
     pattern: &crate::pull::Pattern,
     cells: &[Cell],
 ) -> Result<Vec<Form>> {
+    // An input that no clause has for an entity is still the ident that was given.
     let entity = |c: &Cell| match c {
         Some(Value::Long(e)) => Some(*e),
+        Some(Value::Keyword(name)) => db.schema.entity_of(&Attr::new(name)),
         _ => None,
     };
     let es: Vec<i64> = cells.iter().filter_map(entity).collect();

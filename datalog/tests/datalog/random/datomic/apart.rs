@@ -58,12 +58,13 @@ fn parts_of(
             } else {
                 *within |= parts_of(body, heads, scalars, within) > 1;
                 // What a negation shares by another one within it alone it does not share.
-                let shares = |clause: &Node| !negation(clause) && !variables(clause).is_empty();
+                let shares = |clause: &Node| {
+                    !negation(clause) && !predicate(clause) && !variables(clause).is_empty()
+                };
                 *within |= !body.iter().any(shares);
             }
         }
-        let predicate = parts.len() == 1 && matches!(clause.form, Form::Vector(_));
-        if (predicate || name.starts_with("not")) && !vars.is_empty() {
+        if (predicate(clause) || name.starts_with("not")) && !vars.is_empty() {
             continue;
         }
         let (meet, rest): (Vec<_>, Vec<_>) =
@@ -99,6 +100,11 @@ fn variables(node: &Node) -> BTreeSet<String> {
 
 fn variables_of(nodes: &[Node]) -> BTreeSet<String> {
     nodes.iter().flat_map(variables).collect()
+}
+
+fn predicate(clause: &Node) -> bool {
+    let one = clause.sequence().is_some_and(|parts| parts.len() == 1);
+    one && matches!(clause.form, Form::Vector(_))
 }
 
 fn negation(clause: &Node) -> bool {
