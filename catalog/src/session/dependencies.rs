@@ -5,6 +5,7 @@
 //! So the planner is not told what derived tables know ([`Undetermined`]), nor is a rule that asks, of a plan in which this went
 //! wrong ([`Told`]).
 
+use super::logical::LogicalRule;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DFSchemaRef, FunctionalDependencies};
 use datafusion::error::Result;
@@ -13,32 +14,23 @@ use datafusion::logical_expr::planner::{
 };
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
 use datafusion::optimizer::optimizer::ApplyOrder;
-use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 use datafusion::sql::sqlparser::ast::TableFactor;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub type LogicalRule = Arc<dyn OptimizerRule + Send + Sync>;
-
-/// Those that ask what decides what.
-const ASKING: [&str; 4] = [
-    "replace_distinct_aggregate",
-    "eliminate_join",
-    "eliminate_duplicated_expr",
-    "optimize_projections",
-];
-
-/// The engine's rules for logical plans.
-pub fn logical_rules() -> Vec<LogicalRule> {
-    let told = |rule: LogicalRule| match ASKING.contains(&rule.name()) {
-        true => Arc::new(Told(rule)) as LogicalRule,
-        false => rule,
-    };
-    Optimizer::new().rules.into_iter().map(told).collect()
-}
-
+/// A rule that asks what decides what.
 #[derive(Debug)]
-struct Told(LogicalRule);
+pub struct Told(pub LogicalRule);
+
+impl Told {
+    pub const ASKING: [&str; 4] = [
+        "replace_distinct_aggregate",
+        "eliminate_join",
+        "eliminate_duplicated_expr",
+        "optimize_projections",
+    ];
+}
 
 impl OptimizerRule for Told {
     fn name(&self) -> &str {

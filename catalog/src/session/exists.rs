@@ -1,6 +1,7 @@
 //! `EXISTS (SELECT ...)` among what a SELECT gives: DataFusion plans it in conditions alone. Here it is a count that is above 0.
 
 use super::syntax::{call, expression, fill, number, outermost, query};
+use super::ungrouped;
 use crate::error::Result;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, visit_expressions,
@@ -14,6 +15,7 @@ const COUNTED: &str =
 /// Those of a subquery come when it is walked itself.
 pub fn reread(select: &mut Select) -> Result<()> {
     outermost(&mut select.projection, |e| {
+        ungrouped::reread(e);
         if let Expr::Exists { subquery, negated } = e {
             let zero = || number("0");
             let count = Expr::Subquery(Box::new(counted(subquery)?));

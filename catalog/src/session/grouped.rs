@@ -29,11 +29,27 @@ pub fn reread_order(query: &mut Query) -> Result<()> {
             }
         }
     }
+    // A key that was said before orders nothing.
+    let mut said: Vec<Expr> = Vec::with_capacity(by.len());
+    by.retain(|by| {
+        let first = !said.contains(&by.expr);
+        said.push(by.expr.clone());
+        first
+    });
     let casts = casts(select);
     by.iter_mut().try_for_each(|by| outermost(&mut by.expr, |e| told_apart(e, &casts)))
 }
 
 pub fn reread(select: &mut Select) -> Result<()> {
+    if let Some(Distinct::On(by)) = &mut select.distinct {
+        let said = std::mem::take(by);
+        for e in said {
+            if !by.contains(&e) {
+                by.push(e);
+            }
+        }
+    }
+    placed(select);
     let casts = casts(select);
     outermost(&mut select.projection, |e| told_apart(e, &casts))?;
     outermost(&mut select.having, |e| told_apart(e, &casts))?;
@@ -41,6 +57,29 @@ pub fn reread(select: &mut Select) -> Result<()> {
         GroupByExpr::Expressions(by, _) => outermost(by, |e| told_apart(e, &casts)),
         GroupByExpr::All(_) => Ok(()),
     }
+}
+
+/// A place among what is selected, within ROLLUP, CUBE or GROUPING SETS.
+fn placed(select: &mut Select) {
+    let Select { group_by, projection, .. } = select;
+    let GroupByExpr::Expressions(by, _) = group_by else { return };
+    for e in by {
+        let (Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets)) = e else {
+            continue;
+        };
+        for e in sets.iter_mut().flatten() {
+            if let Some(meant) = at_place(e, projection) {
+                *e = meant.clone();
+            }
+        }
+    }
+}
+
+/// What a number means among what is selected.
+fn at_place<'a>(e: &Expr, projection: &'a [SelectItem]) -> Option<&'a Expr> {
+    let Expr::Value(place) = e else { return None };
+    let place: usize = place.value.to_string().parse().ok()?;
+    projection.get(place.checked_sub(1)?).and_then(selected)
 }
 
 fn selected(item: &SelectItem) -> Option<&Expr> {
@@ -55,10 +94,7 @@ fn casts(select: &Select) -> Vec<Expr> {
     let GroupByExpr::Expressions(by, _) = &select.group_by else { return vec![] };
     let meant = |e: &Expr| -> Option<Expr> {
         let found = match e {
-            Expr::Value(place) => {
-                let place: usize = place.value.to_string().parse().ok()?;
-                select.projection.get(place.checked_sub(1)?).and_then(selected)?
-            }
+            Expr::Value(_) => at_place(e, &select.projection)?,
             Expr::Identifier(name) => {
                 let named = select.projection.iter().find_map(|item| match item {
                     SelectItem::ExprWithAlias { expr, alias } if fold(alias) == fold(name) => {

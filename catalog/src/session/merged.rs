@@ -5,9 +5,81 @@ use super::names;
 use super::syntax::{expression, outermost, query};
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Select, SelectItem, SetExpr,
-    TableFactor, TableWithJoins,
+    Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, OrderByKind, Query, Select,
+    SelectItem, SetExpr, TableFactor, TableWithJoins,
 };
+
+/// Of the order of a query, before its SELECT is changed: what has no such name among what is selected.
+pub fn reread_order(query: &mut Query) -> Result<()> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return Ok(()) };
+    let Some(OrderByKind::Expressions(by)) = query.order_by.as_mut().map(|o| &mut o.kind) else {
+        return Ok(());
+    };
+    let merged = of_left(&select.from);
+    for by in by {
+        if let Expr::Identifier(name) = &by.expr
+            && let Some(left) = find(&merged, name)
+            && !select.projection.iter().any(|item| is_named(item, name))
+        {
+            by.expr = left.clone();
+        }
+    }
+    Ok(())
+}
+
+fn is_named(item: &SelectItem, name: &Ident) -> bool {
+    let named = |other: &Ident| names::fold(other) == names::fold(name);
+    match item {
+        SelectItem::UnnamedExpr(Expr::Identifier(c)) => named(c),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().is_some_and(named),
+        SelectItem::ExprWithAlias { alias, .. } => named(alias),
+        SelectItem::UnnamedExpr(_) => false,
+        _ => true,
+    }
+}
+
+/// Columns that the first relation of a FROM has in common with the second (`JOIN ... USING`), and the first one's. The planner
+/// finds them where it looks for columns of the whole SELECT alone, and takes one of the query around it in place of two.
+fn of_left(from: &[TableWithJoins]) -> Vec<(Ident, Expr)> {
+    let mut merged = Vec::new();
+    for TableWithJoins { relation, joins } in from {
+        let by = match joins.first().map(|join| &join.join_operator) {
+            Some(
+                JoinOperator::Join(by)
+                | JoinOperator::Inner(by)
+                | JoinOperator::Left(by)
+                | JoinOperator::LeftOuter(by),
+            ) => by,
+            _ => continue,
+        };
+        let (JoinConstraint::Using(columns), Some(left)) = (by, name(relation)) else { continue };
+        merged.extend(columns.iter().filter_map(last).map(|c| {
+            let of = Expr::CompoundIdentifier(vec![left.clone(), c.clone()]);
+            (c, of)
+        }));
+    }
+    merged
+}
+
+/// Puts what merged columns are in their place.
+fn told(select: &mut Select, merged: &[(Ident, Expr)]) -> Result<()> {
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(Expr::Identifier(c)) = item
+            && find(merged, c).is_some()
+        {
+            let (expr, alias) = (Expr::Identifier(c.clone()), c.clone());
+            *item = SelectItem::ExprWithAlias { expr, alias };
+        }
+    }
+    outermost(select, |e| {
+        if let Expr::Identifier(name) = e
+            && let Some(either) = find(merged, name)
+        {
+            *e = either.clone();
+        }
+        Ok(())
+    })
+}
 
 pub fn reread(select: &mut Select) -> Result<()> {
     let merges = |join: &Join| match &join.join_operator {
@@ -17,7 +89,8 @@ pub fn reread(select: &mut Select) -> Result<()> {
         _ => false,
     };
     if !select.from.iter().any(|from| from.joins.iter().any(merges)) {
-        return Ok(());
+        let merged = of_left(&select.from);
+        return if merged.is_empty() { Ok(()) } else { told(select, &merged) };
     }
     let [TableWithJoins { relation, joins }] = select.from.as_mut_slice() else {
         return Err(refused());
@@ -46,24 +119,11 @@ pub fn reread(select: &mut Select) -> Result<()> {
     for item in std::mem::take(&mut select.projection) {
         match item {
             SelectItem::Wildcard(_) => items.extend(all(&left, &right, &columns)?),
-            SelectItem::UnnamedExpr(Expr::Identifier(c)) if find(&merged, &c).is_some() => {
-                items.push(SelectItem::ExprWithAlias {
-                    expr: Expr::Identifier(c.clone()),
-                    alias: c,
-                });
-            }
             item => items.push(item),
         }
     }
     select.projection = items;
-    outermost(select, |e| {
-        if let Expr::Identifier(name) = e
-            && let Some(either) = find(&merged, name)
-        {
-            *e = either.clone();
-        }
-        Ok(())
-    })
+    told(select, &merged)
 }
 
 fn refused() -> Error {

@@ -6,11 +6,13 @@
 
 pub mod array_text;
 mod as_table;
+mod bare;
 pub mod bytea;
 mod calls;
 mod checked;
 mod columns;
 mod copy;
+mod correlated;
 mod cursor;
 mod dependencies;
 mod errors;
@@ -20,6 +22,7 @@ pub mod expressions;
 mod functions;
 mod grouped;
 pub mod literals;
+mod logical;
 mod merged;
 mod names;
 mod operators;
@@ -44,6 +47,7 @@ mod sum;
 mod synonyms;
 pub mod syntax;
 mod transaction;
+mod ungrouped;
 mod variables;
 mod views;
 mod windows;
@@ -53,7 +57,7 @@ mod zones;
 pub use as_table::RESULT_NAME;
 pub use calls::{Argument, TableCall};
 pub use cursor::CursorInfo;
-pub use dependencies::{LogicalRule, logical_rules};
+pub use logical::{LogicalRule, logical_rules};
 pub use physical::physical_rules;
 pub use views::schema as view_schema;
 

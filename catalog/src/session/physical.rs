@@ -1,5 +1,6 @@
 //! The engine's rules for physical plans, kept from where they go wrong, and ours after them.
 
+use super::bare::Bare;
 use super::pauses::PausingJoins;
 use super::probes::Probes;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -19,6 +20,9 @@ pub fn physical_rules() -> Vec<Rule> {
         false => rule,
     };
     let mut rules: Vec<Rule> = PhysicalOptimizer::new().rules.into_iter().map(kept).collect();
+    // Before sorts are chosen.
+    let sorts = rules.iter().position(|rule| rule.name() == "EnsureRequirements");
+    rules.insert(sorts.unwrap_or(0), Arc::new(Bare));
     rules.push(Arc::new(Probes));
     rules.push(Arc::new(PausingJoins));
     rules

@@ -7,10 +7,11 @@
 use super::errors::TOO_COMPLEX;
 use super::names;
 use super::references::in_subquery;
-use super::syntax::{expression, fill};
+use super::syntax::{expression, fill, outermost};
+use super::ungrouped;
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Cte, Expr, Query, Select, TableFactor, UnaryOperator, Visit, Visitor,
+    BinaryOperator, Cte, Expr, Query, Select, TableFactor, UnaryOperator, Visit, VisitMut, Visitor,
     visit_expressions, visit_expressions_mut,
 };
 use std::ops::ControlFlow;
@@ -19,6 +20,12 @@ use std::ops::ControlFlow;
 const NOT_IN: &str = "(NOT EXISTS (SELECT 1 FROM (SELECT 1) AS dao_in (dao_value) WHERE dao_in.dao_value = dao_x) \
      AND (SELECT count(*) FROM (SELECT 1) AS dao_in (dao_value) WHERE dao_in.dao_value IS NULL) = 0 \
      AND (dao_x IS NOT NULL OR (SELECT count(*) FROM (SELECT 1) AS dao_in (dao_value)) = 0))";
+
+/// True, false or null, where the value itself is wanted.
+const IN: &str = "(CASE WHEN EXISTS (SELECT 1 FROM (SELECT 1) AS dao_in (dao_value) WHERE dao_in.dao_value = dao_x) THEN true \
+     WHEN (SELECT count(*) FROM (SELECT 1) AS dao_in (dao_value)) = 0 THEN false \
+     WHEN dao_x IS NULL OR (SELECT count(*) FROM (SELECT 1) AS dao_in (dao_value) WHERE dao_in.dao_value IS NULL) > 0 THEN NULL \
+     ELSE false END)";
 
 /// NOT IN has its subquery three times, and one within it nine times: more of one statement are refused.
 const MAX_SPELLED_OUT: usize = 200;
@@ -29,23 +36,25 @@ pub struct Spelled(usize);
 
 impl Spelled {
     pub fn reread(&mut self, select: &mut Select) -> Result<()> {
-        let Select { selection, having, .. } = select;
+        let Select { projection, selection, having, .. } = select;
+        projection.iter_mut().try_for_each(|item| self.value(item))?;
         selection.iter_mut().chain(having).try_for_each(|e| self.by_itself(e))
     }
 
     /// One of the conditions that all must hold.
     fn by_itself(&mut self, e: &mut Expr) -> Result<()> {
         in_subquery(e);
+        ungrouped::reread(e);
         match e {
             Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
                 self.by_itself(left)?;
                 self.by_itself(right)
             }
             Expr::Nested(e) => self.by_itself(e),
-            Expr::InSubquery { expr, negated: true, .. }
-                if has_column(expr) && parts(expr).is_none() =>
+            Expr::InSubquery { expr, subquery, negated: true }
+                if is_of_columns(expr) && parts(expr).is_none() =>
             {
-                Ok(())
+                refuse_tied(subquery)
             }
             e => self.anywhere(e),
         }
@@ -53,6 +62,7 @@ impl Spelled {
 
     fn anywhere(&mut self, e: &mut Expr) -> Result<()> {
         in_subquery(e);
+        ungrouped::reread(e);
         match e {
             Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
                 self.anywhere(left)?;
@@ -62,17 +72,50 @@ impl Spelled {
             Expr::UnaryOp { op: UnaryOperator::Not, expr } => {
                 let inner = bare(expr);
                 in_subquery(inner);
-                if let Some(spelled) = self.spelled(inner, true)? {
-                    *e = spelled;
+                ungrouped::reread(inner);
+                match self.spelled(inner, true)? {
+                    Some(spelled) => *e = spelled,
+                    None => self.value(inner)?,
                 }
             }
-            e => {
-                if let Some(spelled) = self.spelled(e, false)? {
-                    *e = spelled;
-                }
-            }
+            e => match self.spelled(e, false)? {
+                Some(spelled) => *e = spelled,
+                None if matches!(e, Expr::InSubquery { .. }) => {}
+                None => self.value(e)?,
+            },
         }
         Ok(())
+    }
+
+    /// IN where more is made of it than whether it holds.
+    fn value(&mut self, part: &mut impl VisitMut) -> Result<()> {
+        outermost(part, |e| {
+            in_subquery(e);
+            ungrouped::reread(e);
+            if let Expr::InSubquery { expr, subquery, negated } = e
+                && parts(expr).is_none()
+            {
+                let value = spelled_out(IN, std::slice::from_ref(expr), subquery)?;
+                *e = match negated {
+                    true => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(value) },
+                    false => value,
+                };
+                self.count()?;
+            }
+            Ok(())
+        })
+    }
+
+    fn count(&mut self) -> Result<()> {
+        self.0 += 1;
+        match self.0 > MAX_SPELLED_OUT {
+            true => {
+                let text = "conditions over subqueries within one another are nested too deeply";
+                Err(Error::new(TOO_COMPLEX, text)
+                    .hint("write NOT EXISTS (SELECT ... WHERE x = y), and what a null is to mean"))
+            }
+            false => Ok(()),
+        }
     }
 
     /// A condition, or its opposite, that the planner reads right; None: that of others.
@@ -99,15 +142,10 @@ impl Spelled {
             Expr::AllOp { left, compare_op, right } => compared(left, compare_op, right, true),
             _ => return Ok(None),
         }?;
-        self.0 += usize::from(spelled.is_some());
-        match self.0 > MAX_SPELLED_OUT {
-            true => {
-                let text = "conditions over subqueries within one another are nested too deeply";
-                Err(Error::new(TOO_COMPLEX, text)
-                    .hint("write NOT EXISTS (SELECT ... WHERE x = y), and what a null is to mean"))
-            }
-            false => Ok(spelled),
+        if spelled.is_some() {
+            self.count()?;
         }
+        Ok(spelled)
     }
 }
 
@@ -162,12 +200,17 @@ fn bare(mut e: &mut Expr) -> &mut Expr {
     e
 }
 
-fn has_column(e: &Expr) -> bool {
-    let column = |e: &Expr| match e {
-        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
+/// Whether it differs from row to row, whatever the engine finds out of it.
+fn is_of_columns(e: &Expr) -> bool {
+    let has = |wanted: fn(&Expr) -> bool| {
+        visit_expressions(e, |e| match wanted(e) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        })
+        .is_break()
     };
-    visit_expressions(e, column).is_break()
+    has(|e| matches!(e, Expr::Identifier(_) | Expr::CompoundIdentifier(_)))
+        && !has(|e| matches!(e, Expr::Function(_) | Expr::Case { .. }))
 }
 
 /// Whether a query tells columns by relations that are not its own.
@@ -219,13 +262,17 @@ fn place(i: usize) -> String {
     if i == 0 { "dao_x".to_owned() } else { format!("dao_x{i}") }
 }
 
-fn spelled_out(text: &str, xs: &[Expr], subquery: &Query) -> Result<Expr> {
-    if names_outside(subquery) {
-        let wrong = "NOT IN, ANY, ALL and IN of rows of a subquery that names what is outside of it are not supported here";
-        return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, wrong).hint(
-            "write EXISTS or NOT EXISTS (SELECT ... WHERE x = y), and what a null is to mean",
-        ));
+fn refuse_tied(subquery: &Query) -> Result<()> {
+    if !names_outside(subquery) {
+        return Ok(());
     }
+    let wrong = "NOT IN, ANY, ALL and IN of rows of a subquery that names what is outside of it are not supported here";
+    Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, wrong)
+        .hint("write EXISTS or NOT EXISTS (SELECT ... WHERE x = y), and what a null is to mean"))
+}
+
+fn spelled_out(text: &str, xs: &[Expr], subquery: &Query) -> Result<Expr> {
+    refuse_tied(subquery)?;
     let mut e = expression(text)?;
     // Before the subquery is in its place: that may say `dao_x` itself.
     let of = |name: &str| xs.iter().enumerate().find(|(i, _)| place(*i) == name).map(|(_, x)| x);

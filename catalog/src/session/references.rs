@@ -5,7 +5,7 @@ use super::relations::Name;
 use super::syntax::continued;
 use super::{
     errors, exists, grouped, literals, merged, names, prepared, scalar, seconds, selects, synonyms,
-    windows, zones,
+    ungrouped, windows, zones,
 };
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
@@ -221,7 +221,7 @@ impl VisitorMut for Walk<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         selects::limited(query);
-        if let Err(e) = grouped::reread_order(query) {
+        if let Err(e) = grouped::reread_order(query).and_then(|()| merged::reread_order(query)) {
             return ControlFlow::Break(e);
         }
         self.found.casts.extend(counts(query).map(|n| (n, DataType::Int64)));
@@ -279,7 +279,9 @@ impl VisitorMut for Walk<'_> {
             self.found.casts.push((n, texts));
         }
         in_subquery(e);
-        let done = quantified::refuse(e).and_then(|()| scalar::reread(e));
+        ungrouped::reread(e);
+        let done = quantified::refuse(e).and_then(|()| selects::refuse_natural(e));
+        let done = done.and_then(|()| scalar::reread(e));
         let done = done.and_then(|()| synonyms::reread(e));
         continued(done.and_then(|()| literals::reread(e)))
     }
@@ -288,13 +290,14 @@ impl VisitorMut for Walk<'_> {
         let done = select.from.iter().try_for_each(selects::refuse_bare_joins);
         let done = done.and_then(|()| selects::refuse_windows(select));
         let done = done.and_then(|()| grouped::reread(select));
-        let done = done.and_then(|()| exists::reread(select));
         let done = done.and_then(|()| self.spelled.reread(select));
+        let done = done.and_then(|()| exists::reread(select));
         continued(done.and_then(|()| merged::reread(select)))
     }
 
     fn post_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<Error> {
         seconds::reread(e);
+        windows::counted(e);
         continued(zones::reread(e))
     }
 

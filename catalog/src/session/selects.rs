@@ -67,6 +67,27 @@ pub fn refuse_bare_joins(from: &TableWithJoins) -> Result<()> {
     Ok(())
 }
 
+/// A column that relations of a subquery have in common is one of theirs; the planner takes the outer query's of that name.
+pub fn refuse_natural(e: &Expr) -> Result<()> {
+    let query = match e {
+        Expr::Subquery(query) => query,
+        Expr::Exists { subquery, .. } | Expr::InSubquery { subquery, .. } => subquery,
+        _ => return Ok(()),
+    };
+    let SetExpr::Select(select) = query.body.as_ref() else { return Ok(()) };
+    for join in select.from.iter().flat_map(|from| &from.joins) {
+        use JoinOperator::{Inner, Join, Left, LeftOuter};
+        if let Join(by) | Inner(by) | Left(by) | LeftOuter(by) = &join.join_operator
+            && matches!(by, JoinConstraint::Natural)
+        {
+            let text = "NATURAL JOIN in a subquery is not supported";
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, text)
+                .hint("write JOIN ... USING (...), with the columns that both have"));
+        }
+    }
+    Ok(())
+}
+
 /// The engine does not count rows that are equal: what it would give is another answer.
 pub fn refuse_counted(body: &SetExpr) -> Result<()> {
     let SetExpr::SetOperation { op, set_quantifier, left, right } = body else { return Ok(()) };

@@ -45,7 +45,11 @@ impl AggregateUDFImpl for Sum {
         }])
     }
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.inner.return_type(types)
+        // Of sums of integers, into which the engine parts a sum beside what it counts distinct: the same type.
+        match types {
+            [DataType::Decimal128(29, 0)] => Ok(DataType::Decimal128(29, 0)),
+            types => self.inner.return_type(types),
+        }
     }
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         self.inner.accumulator(args)

@@ -2,13 +2,13 @@
 //! ... ESCAPE`, arrays as texts.
 
 use super::functions::{SUBSTRING, TIME_OF};
-use super::syntax::{call, expression, number};
+use super::syntax::{call, cast, expression, number};
 use super::{array_text, names};
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, CharacterLength, DataType, DuplicateTreatment, Expr, Function,
-    FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident, ObjectName,
-    OrderByExpr, OrderByOptions, TimezoneInfo, UnaryOperator, Value, visit_expressions,
+    BinaryOperator, CharacterLength, DataType, DuplicateTreatment, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident, ObjectName, OrderByExpr,
+    OrderByOptions, TimezoneInfo, UnaryOperator, Value, visit_expressions,
 };
 use std::ops::ControlFlow;
 
@@ -72,9 +72,7 @@ pub fn reread(e: &mut Expr) -> Result<()> {
         }
         Expr::Cast { expr, data_type, .. } => {
             if let Some(length) = length(data_type) {
-                let (kind, array, format) = (CastKind::DoubleColon, false, None);
-                let data_type = DataType::Text;
-                let whole = Expr::Cast { kind, expr: taken(expr), data_type, array, format };
+                let whole = cast(*taken(expr), DataType::Text);
                 *e = call("left", vec![whole, number(&length.to_string())]);
             }
         }
@@ -122,7 +120,14 @@ fn function(f: &mut Function) -> Result<Option<Expr>> {
     // Before the arguments are copied.
     if !matches!(
         name.as_str(),
-        "date_trunc" | "mod" | "timezone" | "to_timestamp" | "regexp_split_to_table" | "age"
+        "age"
+            | "date"
+            | "date_trunc"
+            | "div"
+            | "mod"
+            | "regexp_split_to_table"
+            | "timezone"
+            | "to_timestamp"
     ) {
         return Ok(None);
     }
@@ -133,19 +138,20 @@ fn function(f: &mut Function) -> Result<Option<Expr>> {
             let there = at_zone(x, zone.clone());
             Ok(Some(at_zone(call("date_trunc", vec![unit, there]), zone)))
         }
-        ("mod", Some([x, y])) => {
+        ("mod" | "div", Some([x, y])) => {
             let nested = |e: &Expr| Box::new(Expr::Nested(Box::new(e.clone())));
-            let (left, right) = (nested(x), nested(y));
-            let modulo = Expr::BinaryOp { left, op: BinaryOperator::Modulo, right };
-            Ok(Some(Expr::Nested(Box::new(modulo))))
+            let both = |op| Expr::BinaryOp { left: nested(x), op, right: nested(y) };
+            Ok(Some(match name.as_str() {
+                "mod" => Expr::Nested(Box::new(both(BinaryOperator::Modulo))),
+                _ => call("trunc", vec![both(BinaryOperator::Divide)]),
+            }))
         }
         ("timezone", Some([zone, x])) => Ok(Some(at_zone(x.clone(), zone.clone()))),
         ("to_timestamp", Some([text, template])) => {
-            let (kind, array, format) = (CastKind::DoubleColon, false, None);
-            let data_type = DataType::Timestamp(Some(6), TimezoneInfo::Tz);
-            let expr = Box::new(call(TIME_OF, vec![text.clone(), template.clone()]));
-            Ok(Some(Expr::Cast { kind, expr, data_type, array, format }))
+            let time = call(TIME_OF, vec![text.clone(), template.clone()]);
+            Ok(Some(cast(time, DataType::Timestamp(Some(6), TimezoneInfo::Tz))))
         }
+        ("date", Some([x])) => Ok(Some(cast(x.clone(), DataType::Date))),
         ("regexp_split_to_table", Some([text, pattern])) => {
             let split = call("regexp_split_to_array", vec![text.clone(), pattern.clone()]);
             Ok(Some(call("unnest", vec![split])))

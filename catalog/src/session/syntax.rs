@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, Query, TableFactor, Value, VisitMut, VisitorMut,
+    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, Query, TableFactor, Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -26,6 +26,12 @@ pub fn call(name: &str, args: Vec<Expr>) -> Expr {
         over: None,
         within_group: Vec::new(),
     })
+}
+
+/// `x::type`.
+pub fn cast(x: Expr, data_type: DataType) -> Expr {
+    let (kind, array, format) = (CastKind::DoubleColon, false, None);
+    Expr::Cast { kind, expr: Box::new(x), data_type, array, format }
 }
 
 /// A literal.

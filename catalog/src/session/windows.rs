@@ -1,11 +1,11 @@
 //! Windows that refine a named one (`OVER (w ORDER BY x)`) have what that one says, too: DataFusion forgets it.
 
 use super::names;
-use super::syntax::continued;
+use super::syntax::{cast, continued};
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
-    Expr, NamedWindowDefinition, NamedWindowExpr, Query, Select, SetExpr, VisitMut, WindowSpec,
-    WindowType, visit_expressions_mut,
+    DataType, Expr, NamedWindowDefinition, NamedWindowExpr, Query, Select, SetExpr, Value,
+    VisitMut, WindowSpec, WindowType, visit_expressions_mut,
 };
 use std::ops::ControlFlow;
 
@@ -18,6 +18,16 @@ pub fn refine(query: &mut Query) -> Result<()> {
         over(select.as_mut(), &known)?;
     }
     order_by.iter_mut().try_for_each(|order| over(order, &known))
+}
+
+/// What counts rows is a bigint, as Postgres has it, and no unsigned number.
+pub fn counted(e: &mut Expr) {
+    let Expr::Function(f) = e else { return };
+    let name = f.name.to_string().to_lowercase();
+    if f.over.is_some() && matches!(name.as_str(), "row_number" | "rank" | "dense_rank" | "ntile") {
+        let count = std::mem::replace(e, Expr::value(Value::Null));
+        *e = cast(count, DataType::BigInt(None));
+    }
 }
 
 type Known = Vec<(String, WindowSpec)>;

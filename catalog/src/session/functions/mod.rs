@@ -56,6 +56,8 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
     // A join's filter for its other side waits until all partitions of the join are asked. A join above that has nothing on
     // its own side of one partition does not ask that one, and both would wait for ever.
     options.optimizer.enable_join_dynamic_filter_pushdown = false;
+    // It takes the first groups of the groups of others, before these are whole.
+    options.optimizer.enable_topk_aggregation = false;
     // Casts that we replace take with them what their columns said of what was cast; a union above still says it.
     options.execution.skip_physical_aggregate_schema_check = true;
     let state = SessionStateBuilder::new()
@@ -66,7 +68,7 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
         .with_analyzer_rule(Arc::new(super::rounded::RoundedCasts::new()))
         .with_analyzer_rule(Arc::new(super::checked::CheckedArithmetic::new()))
         .with_analyzer_rule(Arc::new(super::zoned::ZonedCasts::new()))
-        .with_optimizer_rules(super::dependencies::logical_rules())
+        .with_optimizer_rules(super::logical::logical_rules())
         .with_physical_optimizer_rules(super::physical::physical_rules())
         .build();
     let context = SessionContext::new_with_state(state);

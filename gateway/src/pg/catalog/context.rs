@@ -5,6 +5,7 @@ use super::relation::SystemTable;
 use super::statement::Bound;
 use super::{builtin, function};
 use async_trait::async_trait;
+use daodb_catalog::session::{logical_rules, physical_rules};
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
@@ -18,11 +19,18 @@ const SCHEMAS: [&str; 2] = ["pg_catalog", "information_schema"];
 
 /// Made once: the engine's own functions are hundreds.
 static STATE: LazyLock<SessionState> = LazyLock::new(|| {
-    let config = SessionConfig::new()
+    let mut config = SessionConfig::new()
         .with_target_partitions(1)
         .with_default_catalog_and_schema(CATALOG, "pg_catalog")
         .with_create_default_catalog_and_schema(false);
-    SessionStateBuilder::new().with_config(config).with_default_features().build()
+    // As a session has it, and for its reason.
+    config.options_mut().optimizer.enable_topk_aggregation = false;
+    SessionStateBuilder::new()
+        .with_config(config)
+        .with_default_features()
+        .with_optimizer_rules(logical_rules())
+        .with_physical_optimizer_rules(physical_rules())
+        .build()
 });
 
 /// The engine with its functions, and none of ours.
