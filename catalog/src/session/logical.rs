@@ -28,6 +28,7 @@ pub fn logical_rules() -> Vec<LogicalRule> {
             "decorrelate_predicate_subquery" | "scalar_subquery_to_join" => {
                 Arc::new(First(rule, correlated::told_apart))
             }
+            "extract_equijoin_predicate" => equijoins(),
             "push_down_filter" => Arc::new(Above(rule)),
             name if Told::ASKING.contains(&name) => Arc::new(Told(rule)),
             _ => rule,
@@ -36,9 +37,35 @@ pub fn logical_rules() -> Vec<LogicalRule> {
     let mut rules: Vec<LogicalRule> = Optimizer::new().rules.into_iter().map(kept).collect();
     // Conditions that come down to a join late are its keys, too.
     if let Some(down) = rules.iter().position(|rule| rule.name() == "push_down_filter") {
-        rules.insert(down + 1, Arc::new(ExtractEquijoinPredicate::new()));
+        rules.insert(down + 1, equijoins());
     }
     rules
+}
+
+fn equijoins() -> LogicalRule {
+    Arc::new(First(Arc::new(ExtractEquijoinPredicate::new()), |plan, _| nulls_apart(plan)))
+}
+
+/// The keys of a join are equal where both are null, or they are not: what is equal there is no key beside a condition that may
+/// become one.
+fn nulls_apart(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let LogicalPlan::Join(mut join) = plan else { return Ok(plan) };
+    if join.null_equality == NullEquality::NullEqualsNull && join.filter.is_some() {
+        let on = std::mem::take(&mut join.on);
+        conditions(&mut join, on);
+    }
+    Ok(LogicalPlan::Join(join))
+}
+
+/// Makes pairs that must be equal conditions like any other.
+fn conditions(join: &mut Join, pairs: Vec<(Expr, Expr)>) {
+    let op = match join.null_equality {
+        NullEquality::NullEqualsNull => Operator::IsNotDistinctFrom,
+        NullEquality::NullEqualsNothing => Operator::Eq,
+    };
+    let pairs = pairs.into_iter().map(|(left, right)| binary_expr(left, op, right));
+    join.filter = conjunction(join.filter.take().into_iter().chain(pairs));
+    join.null_equality = NullEquality::NullEqualsNothing;
 }
 
 /// A rule, and what is done with its plan before.
@@ -88,10 +115,7 @@ fn whole_conditions(plan: LogicalPlan) -> Result<LogicalPlan> {
         if others.is_empty() {
             return Ok(Transformed::no(LogicalPlan::Join(join)));
         }
-        let op = if nulls_equal { Operator::IsNotDistinctFrom } else { Operator::Eq };
-        let conditions = others.into_iter().map(|(left, right)| binary_expr(left, op, right));
-        join.filter = conjunction(join.filter.take().into_iter().chain(conditions));
-        join.null_equality = NullEquality::NullEqualsNothing;
+        conditions(&mut join, others);
         Ok(Transformed::yes(LogicalPlan::Join(join)))
     })?;
     Ok(plan.data)
@@ -204,10 +228,16 @@ impl OptimizerRule for Above {
         config: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>> {
         let LogicalPlan::Filter(filter) = &plan else { return self.0.rewrite(plan, config) };
-        let LogicalPlan::Aggregate(aggregate) = filter.input.as_ref() else {
+        // Filters of a filter are one.
+        let mut all = split_conjunction_owned(filter.predicate.clone());
+        let mut input = &filter.input;
+        while let LogicalPlan::Filter(filter) = input.as_ref() {
+            all.extend(split_conjunction_owned(filter.predicate.clone()));
+            input = &filter.input;
+        }
+        let LogicalPlan::Aggregate(aggregate) = input.as_ref() else {
             return self.0.rewrite(plan, config);
         };
-        let all = split_conjunction_owned(filter.predicate.clone());
         let (above, others): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|e| e.column_refs().is_empty());
         if above.is_empty() || !has_row_of_none(aggregate) {
@@ -216,7 +246,7 @@ impl OptimizerRule for Above {
         let (Some(others), Some(above)) = (conjunction(others), conjunction(above)) else {
             return Ok(Transformed::no(plan));
         };
-        let below = Filter::try_new(others, Arc::clone(&filter.input))?;
+        let below = Filter::try_new(others, Arc::clone(input))?;
         let below = self.0.rewrite(LogicalPlan::Filter(below), config)?.data;
         let plan = Filter::try_new(above, Arc::new(below))?;
         Ok(Transformed::yes(LogicalPlan::Filter(plan)))

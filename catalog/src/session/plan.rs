@@ -3,7 +3,7 @@
 use super::dependencies::Undetermined;
 use super::references::{self, Numbered, References, Versioned};
 use super::relations::{self, At, Name};
-use super::{Extension, SessionInfo, calls, columns, errors, names, parse};
+use super::{Extension, SessionInfo, calls, columns, errors, names, parse, selects};
 use crate::basis::Moment;
 use crate::error::{Error, Result, SqlState};
 use crate::table::VersionRange;
@@ -332,7 +332,7 @@ async fn when(scope: &Scope<'_>, at: &At, v: &Versioned) -> Result<Option<When>>
 
 /// The value of a bound; None: it has a parameter, and the statement is only described.
 fn moment(scope: &Scope<'_>, kind: Kind, e: &ast::Expr) -> Result<Option<Moment>> {
-    if matches!(e, ast::Expr::Subquery(_) | ast::Expr::Exists { .. }) {
+    if selects::has_subquery(e) {
         return Err(bound::not_constant("a subquery is none"));
     }
     let expr = expression(scope, e).map_err(|e| bound::not_constant(&Error::from(e).message))?;

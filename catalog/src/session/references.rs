@@ -221,6 +221,9 @@ impl VisitorMut for Walk<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         selects::limited(query);
+        if !self.frames.is_empty() {
+            selects::ordered_offset(query);
+        }
         if let Err(e) = grouped::reread_order(query).and_then(|()| merged::reread_order(query)) {
             return ControlFlow::Break(e);
         }
@@ -298,6 +301,7 @@ impl VisitorMut for Walk<'_> {
     fn post_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<Error> {
         seconds::reread(e);
         windows::counted(e);
+        scalar::nullable(e);
         continued(zones::reread(e))
     }
 

@@ -7,14 +7,16 @@ use super::quantified::names_outside;
 use super::selects::limited;
 use super::synonyms::{engines_name, is_small};
 use super::syntax::{call, expression};
+use super::ungrouped;
 use crate::error::{Error, Result, SqlState};
 use datafusion::arrow::array::{Array, AsArray};
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{ScalarValue, plan_err};
 use datafusion::error::Result as DfResult;
 use datafusion::functions_aggregate::all_default_aggregate_functions;
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
@@ -22,7 +24,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 pub fn reread(e: &mut Expr) -> Result<()> {
     let Expr::Subquery(query) = e else { return Ok(()) };
@@ -33,6 +35,16 @@ pub fn reread(e: &mut Expr) -> Result<()> {
     let subquery = std::mem::replace(e, Expr::value(Value::Null));
     *e = call(if first { FIRST } else { ONLY }, vec![subquery]);
     Ok(())
+}
+
+/// What has no row is null: the engine knows a value of the subquery's by what its column says.
+pub fn nullable(e: &mut Expr) {
+    if let Expr::Subquery(query) = e
+        && !ungrouped::has_one_row(query)
+    {
+        let subquery = std::mem::replace(e, Expr::value(Value::Null));
+        *e = call(MAYBE, vec![subquery]);
+    }
 }
 
 /// Makes the query collect what it selects; whether the first value is meant (`LIMIT 1`), None: it is no plain one.
@@ -116,6 +128,43 @@ pub fn is_aggregate(f: &Function) -> bool {
 
 const ONLY: &str = "dao_only";
 const FIRST: &str = "dao_first";
+const MAYBE: &str = "dao_maybe";
+
+/// A value, which may be null.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Maybe {
+    signature: Signature,
+}
+
+impl Maybe {
+    pub fn new() -> Maybe {
+        Maybe { signature: Signature::any(1, Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for Maybe {
+    fn name(&self) -> &str {
+        MAYBE
+    }
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+    fn return_type(&self, args: &[DataType]) -> DfResult<DataType> {
+        args.first().cloned().map_or_else(|| plan_err!("{MAYBE} takes a value"), Ok)
+    }
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> DfResult<FieldRef> {
+        match args.arg_fields.first() {
+            Some(field) => Ok(Arc::new(field.as_ref().clone().with_nullable(true))),
+            None => plan_err!("{MAYBE} takes a value"),
+        }
+    }
+    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        match args.args.pop() {
+            Some(value) => Ok(value),
+            None => plan_err!("{MAYBE} takes a value"),
+        }
+    }
+}
 
 /// Takes a value out of a list.
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -24,6 +24,18 @@ pub fn limited(query: &mut Query) {
     }
 }
 
+/// `OFFSET 3` of a subquery: where nothing is limited, the engine takes the order for one that nobody asks for.
+pub fn ordered_offset(query: &mut Query) {
+    if let Some(LimitClause::LimitOffset { limit: limit @ None, offset: Some(_), .. }) =
+        &mut query.limit_clause
+    {
+        *limit = Some(number(ALL_ROWS));
+    }
+}
+
+/// More than there are; with an offset on top it is still a number of rows.
+const ALL_ROWS: &str = "4611686018427387904";
+
 /// Windows are over the rows that WHERE leaves.
 pub fn refuse_windows(select: &Select) -> Result<()> {
     let over = |e: &Expr| match e {
@@ -43,7 +55,7 @@ pub fn refuse_windows(select: &Select) -> Result<()> {
     }
 }
 
-fn has_subquery(e: &Expr) -> bool {
+pub fn has_subquery(e: &Expr) -> bool {
     visit_expressions(e, |e| match is_subquery(e) {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),

@@ -24,6 +24,11 @@ pub fn reread(e: &mut Expr) {
     }
 }
 
+/// Whether a query has one row, whatever there is.
+pub fn has_one_row(query: &Query) -> bool {
+    select_of(&mut query.clone()).is_some_and(|select| select.having.is_none())
+}
+
 /// The SELECT of a query that aggregates all of its rows into one.
 fn select_of(query: &mut Query) -> Option<&mut Select> {
     let whole = query.limit_clause.is_none() && query.fetch.is_none();

@@ -75,6 +75,7 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
     context.register_udaf(AggregateUDF::from(super::sum::Sum::new()));
     let single = [
         super::zones::AtTimeZone::udf(),
+        ScalarUDF::from(super::scalar::Maybe::new()),
         ScalarUDF::from(to_char::ToChar::new()),
         ScalarUDF::from(time_of::TimeOf::new(true)),
         ScalarUDF::from(time_of::TimeOf::new(false)),

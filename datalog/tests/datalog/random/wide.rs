@@ -225,7 +225,9 @@ impl Maker<'_> {
         let last = vars.len().saturating_sub(1);
         let mut elements = Vec::new();
         for (i, (v, ty)) in vars.into_iter().enumerate() {
-            let pulled = !self.history && ty == Ty::Entity && self.chance(0.35);
+            // Of a lookup ref that finds nobody Datomic shows an empty map.
+            let named = self.named.contains(&v);
+            let pulled = !self.history && !named && ty == Ty::Entity && self.chance(0.35);
             elements.push(match (grouped && i == last, pulled) {
                 (true, _) => self.aggregate(&v, ty),
                 (false, true) => self.pull(&v, inputs, args),
