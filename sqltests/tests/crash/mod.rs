@@ -56,6 +56,19 @@ async fn opened(location: &Location) -> std::sync::Arc<Catalog> {
     }
 }
 
+/// The store at a location, once the catalog's last task has let go.
+async fn released(location: &Location) -> Store {
+    let mut tries = 0;
+    loop {
+        match Store::open(location, Access::ReadOnly).await {
+            Ok(store) => return store,
+            Err(e) => assert!(tries < 250, "{e}"),
+        }
+        tries += 1;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 async fn check(location: &Location, acknowledged: &Acknowledged) {
     let catalog = opened(location).await;
     let database = engine::open_or_create(&catalog).await.unwrap();
@@ -82,7 +95,7 @@ async fn check(location: &Location, acknowledged: &Acknowledged) {
     drop((catalog, database));
 
     // The log itself, read from its first transaction: every hash follows from the one before.
-    let store = Store::open(location, Access::ReadOnly).await.unwrap();
+    let store = released(location).await;
     let folder = store.root.clone().join(engine::DATABASE).join("streams").join("0");
     let log = Log::new(store, folder, "0".into());
     let hashes: BTreeMap<i64, String> = log
