@@ -95,8 +95,6 @@ fn config() -> SessionConfig {
     // A union's columns come from several attributes, whose names stand in the metadata of fields: they differ, and the
     // engine's logical and physical schemas of a union keep different ones of them.
     config.options_mut().execution.skip_physical_aggregate_schema_check = true;
-    // It takes the first groups of the groups of others, before these are whole.
-    config.options_mut().optimizer.enable_topk_aggregation = false;
     // A second pass finds little in plans that come in order.
     config.options_mut().optimizer.max_passes = 1;
     config

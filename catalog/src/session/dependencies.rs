@@ -3,9 +3,8 @@
 //! A key of one side of a join decides that side's columns, and no others. Where rows are grouped after the join, the engine
 //! takes it for one that decides the whole row: it groups and sorts by the key alone, or holds rows for distinct that are not.
 //! So the planner is not told what derived tables know ([`Undetermined`]), nor is a rule that asks, of a plan in which this went
-//! wrong ([`Told`]).
+//! wrong ([`told`]).
 
-use super::logical::LogicalRule;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DFSchemaRef, FunctionalDependencies};
 use datafusion::error::Result;
@@ -13,44 +12,20 @@ use datafusion::logical_expr::planner::{
     PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
 };
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
-use datafusion::optimizer::optimizer::ApplyOrder;
-use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 use datafusion::sql::sqlparser::ast::TableFactor;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A rule that asks what decides what.
-#[derive(Debug)]
-pub struct Told(pub LogicalRule);
-
-impl Told {
-    pub const ASKING: [&str; 4] = [
-        "replace_distinct_aggregate",
-        "eliminate_join",
-        "eliminate_duplicated_expr",
-        "optimize_projections",
-    ];
+/// A plan as a rule that asks what decides what may read it: without that where it is wrong.
+pub fn told(plan: LogicalPlan) -> Result<LogicalPlan> {
+    if is_wrong(&plan)? { forgotten(plan) } else { Ok(plan) }
 }
 
-impl OptimizerRule for Told {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        self.0.apply_order()
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        config: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        // Where the engine walks through the plan, a rule is given each node of it, and asks at these.
-        let asks = self.apply_order().is_none()
-            || matches!(plan, LogicalPlan::Sort(_) | LogicalPlan::Distinct(_));
-        let plan = if asks && is_wrong(&plan)? { forgotten(plan)? } else { plan };
-        self.0.rewrite(plan, config)
+/// The same of a rule that is given each node by itself, and asks at these.
+pub fn told_of_node(plan: LogicalPlan) -> Result<LogicalPlan> {
+    match plan {
+        LogicalPlan::Sort(_) | LogicalPlan::Distinct(_) => told(plan),
+        plan => Ok(plan),
     }
 }
 

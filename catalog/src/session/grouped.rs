@@ -30,24 +30,14 @@ pub fn reread_order(query: &mut Query) -> Result<()> {
         }
     }
     // A key that was said before orders nothing.
-    let mut said: Vec<Expr> = Vec::with_capacity(by.len());
-    by.retain(|by| {
-        let first = !said.contains(&by.expr);
-        said.push(by.expr.clone());
-        first
-    });
+    each_once(by, |by| &by.expr);
     let casts = casts(select);
     by.iter_mut().try_for_each(|by| outermost(&mut by.expr, |e| told_apart(e, &casts)))
 }
 
 pub fn reread(select: &mut Select) -> Result<()> {
     if let Some(Distinct::On(by)) = &mut select.distinct {
-        let said = std::mem::take(by);
-        for e in said {
-            if !by.contains(&e) {
-                by.push(e);
-            }
-        }
+        each_once(by, |e| e);
     }
     placed(select);
     let casts = casts(select);
@@ -57,6 +47,17 @@ pub fn reread(select: &mut Select) -> Result<()> {
         GroupByExpr::Expressions(by, _) => outermost(by, |e| told_apart(e, &casts)),
         GroupByExpr::All(_) => Ok(()),
     }
+}
+
+fn each_once<T>(keys: &mut Vec<T>, of: impl Fn(&T) -> &Expr) {
+    let mut said: Vec<Expr> = Vec::with_capacity(keys.len());
+    keys.retain(|key| {
+        let first = !said.contains(of(key));
+        if first {
+            said.push(of(key).clone());
+        }
+        first
+    });
 }
 
 /// A place among what is selected, within ROLLUP, CUBE or GROUPING SETS.
@@ -82,7 +83,8 @@ fn at_place<'a>(e: &Expr, projection: &'a [SelectItem]) -> Option<&'a Expr> {
     projection.get(place.checked_sub(1)?).and_then(selected)
 }
 
-fn selected(item: &SelectItem) -> Option<&Expr> {
+/// The expression of an item, but of a wildcard.
+pub fn selected(item: &SelectItem) -> Option<&Expr> {
     match item {
         SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => Some(e),
         _ => None,

@@ -2,10 +2,9 @@
 //!
 //! Each of them is right by the rules of SQL on its own; `sqltests/slt/engine.slt` has a statement for each that was not.
 
-use super::correlated;
-use super::dependencies::Told;
+use super::{correlated, dependencies};
+use datafusion::common::NullEquality;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{NullEquality, ScalarValue};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
@@ -30,7 +29,13 @@ pub fn logical_rules() -> Vec<LogicalRule> {
             }
             "extract_equijoin_predicate" => equijoins(),
             "push_down_filter" => Arc::new(Above(rule)),
-            name if Told::ASKING.contains(&name) => Arc::new(Told(rule)),
+            // These ask what columns decide others.
+            "eliminate_join" | "optimize_projections" => {
+                Arc::new(First(rule, |plan, _| dependencies::told(plan)))
+            }
+            "replace_distinct_aggregate" | "eliminate_duplicated_expr" => {
+                Arc::new(First(rule, |plan, _| dependencies::told_of_node(plan)))
+            }
             _ => rule,
         }
     };
@@ -208,7 +213,7 @@ fn among(x: Expr, list: Vec<Expr>, negated: bool) -> Expr {
         }
         all = halves;
     }
-    all.pop().unwrap_or_else(|| lit(ScalarValue::Boolean(Some(negated))))
+    all.pop().unwrap_or_else(|| lit(negated))
 }
 
 /// A condition that names no column stays above what gives a row where there is none.

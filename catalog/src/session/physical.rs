@@ -19,7 +19,10 @@ pub fn physical_rules() -> Vec<Rule> {
         true => Arc::new(ByName(rule)) as Rule,
         false => rule,
     };
-    let mut rules: Vec<Rule> = PhysicalOptimizer::new().rules.into_iter().map(kept).collect();
+    // That rule takes the first groups of the groups of others, before these are whole.
+    let all = PhysicalOptimizer::new().rules.into_iter();
+    let right = all.filter(|rule| rule.name() != "LimitAggregation");
+    let mut rules: Vec<Rule> = right.map(kept).collect();
     // Before sorts are chosen.
     let sorts = rules.iter().position(|rule| rule.name() == "EnsureRequirements");
     rules.insert(sorts.unwrap_or(0), Arc::new(Bare));

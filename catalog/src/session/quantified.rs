@@ -6,9 +6,8 @@
 
 use super::errors::TOO_COMPLEX;
 use super::names;
-use super::references::in_subquery;
+use super::references::subquery;
 use super::syntax::{expression, fill, outermost};
-use super::ungrouped;
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Cte, Expr, Query, Select, TableFactor, UnaryOperator, Visit, VisitMut, Visitor,
@@ -43,8 +42,7 @@ impl Spelled {
 
     /// One of the conditions that all must hold.
     fn by_itself(&mut self, e: &mut Expr) -> Result<()> {
-        in_subquery(e);
-        ungrouped::reread(e);
+        subquery(e);
         match e {
             Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
                 self.by_itself(left)?;
@@ -61,8 +59,7 @@ impl Spelled {
     }
 
     fn anywhere(&mut self, e: &mut Expr) -> Result<()> {
-        in_subquery(e);
-        ungrouped::reread(e);
+        subquery(e);
         match e {
             Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
                 self.anywhere(left)?;
@@ -71,8 +68,7 @@ impl Spelled {
             Expr::Nested(e) => self.anywhere(e)?,
             Expr::UnaryOp { op: UnaryOperator::Not, expr } => {
                 let inner = bare(expr);
-                in_subquery(inner);
-                ungrouped::reread(inner);
+                subquery(inner);
                 match self.spelled(inner, true)? {
                     Some(spelled) => *e = spelled,
                     None => self.value(inner)?,
@@ -90,8 +86,7 @@ impl Spelled {
     /// IN where more is made of it than whether it holds.
     fn value(&mut self, part: &mut impl VisitMut) -> Result<()> {
         outermost(part, |e| {
-            in_subquery(e);
-            ungrouped::reread(e);
+            subquery(e);
             if let Expr::InSubquery { expr, subquery, negated } = e
                 && parts(expr).is_none()
             {

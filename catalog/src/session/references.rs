@@ -281,8 +281,7 @@ impl VisitorMut for Walk<'_> {
             let texts = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
             self.found.casts.push((n, texts));
         }
-        in_subquery(e);
-        ungrouped::reread(e);
+        subquery(e);
         let done = quantified::refuse(e).and_then(|()| selects::refuse_natural(e));
         let done = done.and_then(|()| scalar::reread(e));
         let done = done.and_then(|()| synonyms::reread(e));
@@ -324,9 +323,15 @@ impl VisitorMut for Walk<'_> {
     }
 }
 
+/// A condition over a subquery, in the words that all who read it look for.
+pub fn subquery(e: &mut Expr) {
+    in_subquery(e);
+    ungrouped::reread(e);
+}
+
 /// `= ANY (SELECT ...)` as IN, `<> ALL (SELECT ...)` as NOT IN. The planner's own way with them takes a column of the
 /// subquery for the one of the same table outside.
-pub fn in_subquery(e: &mut Expr) {
+fn in_subquery(e: &mut Expr) {
     let (left, right, negated) = match e {
         Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => (left, right, false),
         Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => (left, right, true),

@@ -1,6 +1,7 @@
 //! Subqueries that aggregate without GROUP BY: they have one row, whatever there is. The engine, where it joins them with the outer
 //! rows, has none for those that nothing meets; so EXISTS and IN of them are said otherwise, and HAVING is a value or null.
 
+use super::grouped::selected;
 use super::quantified::names_outside;
 use super::scalar::is_aggregate;
 use super::syntax::outermost;
@@ -34,8 +35,8 @@ fn select_of(query: &mut Query) -> Option<&mut Select> {
     let whole = query.limit_clause.is_none() && query.fetch.is_none();
     let SetExpr::Select(select) = query.body.as_mut() else { return None };
     let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
-    let all = select.projection.iter().all(|item| value(item).is_some());
-    let mut said = select.projection.iter().filter_map(value).chain(&select.having);
+    let all = select.projection.iter().all(|item| selected(item).is_some());
+    let mut said = select.projection.iter().filter_map(selected).chain(&select.having);
     let aggregates = said.any(aggregates);
     (whole && all && aggregates && !grouped && select.distinct.is_none()).then_some(select)
 }
@@ -49,13 +50,6 @@ fn aggregates(e: &Expr) -> bool {
         Ok(())
     });
     found
-}
-
-fn value(item: &SelectItem) -> Option<&Expr> {
-    match item {
-        SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => Some(e),
-        _ => None,
-    }
 }
 
 fn exists(subquery: &mut Box<Query>, negated: bool) -> Option<Expr> {

@@ -43,12 +43,12 @@ fn start(mut command: Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// The catalog at a location, once whoever had it before has let go.
-async fn opened(location: &Location) -> std::sync::Arc<Catalog> {
+/// What lies at a location, once whoever had it before, also the catalog's last task, has let go.
+async fn let_go<T, E: std::fmt::Display>(open: impl AsyncFn() -> Result<T, E>) -> T {
     let mut tries = 0;
     loop {
-        match Catalog::open_at(location, Access::ReadWrite, options()).await {
-            Ok(catalog) => return catalog,
+        match open().await {
+            Ok(opened) => return opened,
             Err(e) => assert!(tries < 250, "{e}"),
         }
         tries += 1;
@@ -56,17 +56,8 @@ async fn opened(location: &Location) -> std::sync::Arc<Catalog> {
     }
 }
 
-/// The store at a location, once the catalog's last task has let go.
-async fn released(location: &Location) -> Store {
-    let mut tries = 0;
-    loop {
-        match Store::open(location, Access::ReadOnly).await {
-            Ok(store) => return store,
-            Err(e) => assert!(tries < 250, "{e}"),
-        }
-        tries += 1;
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+async fn opened(location: &Location) -> std::sync::Arc<Catalog> {
+    let_go(|| Catalog::open_at(location, Access::ReadWrite, options())).await
 }
 
 async fn check(location: &Location, acknowledged: &Acknowledged) {
@@ -95,7 +86,7 @@ async fn check(location: &Location, acknowledged: &Acknowledged) {
     drop((catalog, database));
 
     // The log itself, read from its first transaction: every hash follows from the one before.
-    let store = released(location).await;
+    let store = let_go(|| Store::open(location, Access::ReadOnly)).await;
     let folder = store.root.clone().join(engine::DATABASE).join("streams").join("0");
     let log = Log::new(store, folder, "0".into());
     let hashes: BTreeMap<i64, String> = log

@@ -56,8 +56,6 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
     // A join's filter for its other side waits until all partitions of the join are asked. A join above that has nothing on
     // its own side of one partition does not ask that one, and both would wait for ever.
     options.optimizer.enable_join_dynamic_filter_pushdown = false;
-    // It takes the first groups of the groups of others, before these are whole.
-    options.optimizer.enable_topk_aggregation = false;
     // Casts that we replace take with them what their columns said of what was cast; a union above still says it.
     options.execution.skip_physical_aggregate_schema_check = true;
     let state = SessionStateBuilder::new()

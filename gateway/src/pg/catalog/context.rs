@@ -19,12 +19,10 @@ const SCHEMAS: [&str; 2] = ["pg_catalog", "information_schema"];
 
 /// Made once: the engine's own functions are hundreds.
 static STATE: LazyLock<SessionState> = LazyLock::new(|| {
-    let mut config = SessionConfig::new()
+    let config = SessionConfig::new()
         .with_target_partitions(1)
         .with_default_catalog_and_schema(CATALOG, "pg_catalog")
         .with_create_default_catalog_and_schema(false);
-    // As a session has it, and for its reason.
-    config.options_mut().optimizer.enable_topk_aggregation = false;
     SessionStateBuilder::new()
         .with_config(config)
         .with_default_features()
