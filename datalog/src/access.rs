@@ -196,7 +196,7 @@ pub fn datoms<'a>(
 
 fn only_references(datoms: &mut Datoms, db: &DbSource) {
     let is_reference = |a: &&Attr| db.types(a).contains(&ValueType::Ref);
-    let names = db.stats.keys().filter(is_reference);
+    let names = db.stats().keys().filter(is_reference);
     let names = names.map(|a| node(Form::Value(Value::keyword(a.as_str()))));
     datoms.bind("[?a ...]", node(Form::Vector(names.collect())));
 }

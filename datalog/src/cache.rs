@@ -12,10 +12,10 @@
 //!   answer, so that growth is followed, and not every transaction;
 //! - the entities that lookup refs name, which are looked up each time.
 //!
-//! Of the basis itself nothing is kept: a plan's leaves are bound to the snapshots of the request ([`bind`]). Rows of SQL are
+//! Of the basis itself nothing is kept: a plan's leaves are bound to the snapshots of the request ([`physical`]). Rows of SQL are
 //! planned at their own snapshot; what reads them is not kept.
 //!
-//! [`bind`]: crate::lower::leaves::bind
+//! [`physical`]: crate::lower::leaves::physical
 
 use crate::algebra;
 use crate::engine::{self, Work};
@@ -80,7 +80,9 @@ impl Of {
                     schema: Arc::clone(&db.schema),
                     history,
                     since,
-                    facts: facts(db).collect(),
+                    facts: facts(db)
+                        .map(|(a, ty, facts, open)| (a.clone(), ty, facts, open))
+                        .collect(),
                 }
             }
             Source::Rows(_) | Source::Table(_) => Of::Rows,
@@ -93,7 +95,8 @@ impl Of {
                 let view = db.snapshot.view();
                 Arc::ptr_eq(schema, &db.schema)
                     && (*history, *since) == (view.history, view.since.is_some())
-                    && facts(db).eq(known.iter().cloned())
+                    && facts(db)
+                        .eq(known.iter().map(|(a, ty, facts, open)| (a, *ty, *facts, *open)))
             }
             (Of::Rows, Source::Rows(_)) => true,
             _ => false,
@@ -106,9 +109,8 @@ fn about(n: u64) -> u32 {
     (n / 64 + 1).ilog2()
 }
 
-fn facts(db: &DbSource) -> impl Iterator<Item = Known> + '_ {
-    let all = db.stats.iter().flat_map(|(a, stats)| stats.iter().map(move |s| (a, s)));
-    all.map(|(a, s)| (a.clone(), s.value_type, about(s.facts), about(s.open)))
+fn facts(db: &DbSource) -> impl Iterator<Item = (&Attr, ValueType, u32, u32)> {
+    db.each_stat().map(|s| (&s.a, s.value_type, about(s.facts), about(s.open)))
 }
 
 impl Compiled {

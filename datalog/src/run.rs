@@ -4,7 +4,7 @@ use crate::answer::{Answer, of_engine};
 use crate::cache::{Cache, CacheFigures, Compiled, Of, key};
 use crate::edn::{Form, Node, read};
 use crate::engine::Work;
-use crate::lower::leaves::{self, bind, optimized};
+use crate::lower::leaves::{self, optimized};
 use crate::query::{Fault, Query, Shape, check, query as parse};
 use crate::resolve::inputs::Arg as Input;
 use crate::resolve::lookup::Found;
@@ -18,6 +18,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::future::BoxFuture;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -104,8 +105,8 @@ impl Planned {
     /// The engine's plan.
     pub async fn physical(&mut self) -> Result<Arc<dyn ExecutionPlan>> {
         let began = Instant::now();
-        let bound = bind(&self.compiled.logical, &self.sources).map_err(of_engine)?;
-        let physical = leaves::physical(&self.state, &bound).await.map_err(of_engine)?;
+        let physical = leaves::physical(&self.state, &self.compiled.logical, &self.sources);
+        let physical = physical.await.map_err(of_engine)?;
         self.took.planning = began.elapsed();
         Ok(physical)
     }
@@ -146,20 +147,20 @@ pub(crate) async fn plan(catalog: &Catalog, request: &QueryRequest) -> Result<Pl
     let (cache, key) = (Cache::of(catalog), key(request, default.as_deref(), &args));
     let known = key.as_ref().and_then(|key| cache.get(key));
     let query = match &known {
-        Some(compiled) => compiled.query.clone(),
-        None => read_query(request)?,
+        Some(compiled) => Cow::Borrowed(&compiled.query),
+        None => Cow::Owned(read_query(request)?),
     };
     let inputs = Inputs::take(&query, default, &args).map_err(|f| f.into_error(None))?;
     let found = Found::read(&query, &inputs).await?;
-    let known = known.filter(|compiled| compiled.holds(&inputs, &found));
-    let kept = known.is_some();
-    let compiled = match known {
+    let holds = known.as_ref().filter(|compiled| compiled.holds(&inputs, &found));
+    let kept = holds.is_some();
+    let compiled = match holds.cloned() {
         Some(compiled) => {
             cache.hit();
             compiled
         }
         None => {
-            let compiled = compile(catalog, &cache, request, query, &inputs, found)?;
+            let compiled = compile(catalog, &cache, request, query.into_owned(), &inputs, found)?;
             let compiled = Arc::new(compiled);
             if let Some(key) = key {
                 cache.missed();

@@ -9,7 +9,7 @@ use daodb_catalog::{Database, Result, Schema};
 use daodb_storage::{Attr, AttributeStat, Snapshot, Value, ValueType};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A time as forms say it: a t, an instant, or either as a text. None: it is no time.
 pub fn moment(node: &Node) -> Option<Result<Moment>> {
@@ -41,9 +41,11 @@ pub struct DbSource {
     pub database: Arc<Database>,
     pub snapshot: Snapshot,
     pub schema: Arc<Schema>,
-    /// What is known of the attributes that have facts, by type.
-    pub stats: BTreeMap<Attr, Vec<AttributeStat>>,
+    stats: OnceLock<Stats>,
 }
+
+/// What is known of the attributes that have facts, by type.
+pub type Stats = BTreeMap<Attr, Vec<AttributeStat>>;
 
 /// A whole number of this type, where it is another's and fits.
 pub fn whole(v: &Value, ty: ValueType) -> Value {
@@ -64,11 +66,23 @@ impl fmt::Debug for DbSource {
 impl DbSource {
     pub async fn open(database: Arc<Database>, snapshot: Snapshot) -> Result<DbSource> {
         let schema = database.schema(&snapshot).await?;
-        let mut stats: BTreeMap<Attr, Vec<AttributeStat>> = BTreeMap::new();
-        for stat in snapshot.attributes().into_iter().filter(|s| s.facts > 0) {
-            stats.entry(stat.a.clone()).or_default().push(stat);
-        }
-        Ok(DbSource { database, snapshot, schema, stats })
+        Ok(DbSource { database, snapshot, schema, stats: OnceLock::new() })
+    }
+
+    /// The same one by one, ordered by attribute and type.
+    pub fn each_stat(&self) -> impl Iterator<Item = &AttributeStat> {
+        self.snapshot.attributes().filter(|s| s.facts > 0)
+    }
+
+    /// Worked out when it is first asked for: a query that was compiled before does not ask.
+    pub fn stats(&self) -> &Stats {
+        self.stats.get_or_init(|| {
+            let mut stats = Stats::new();
+            for stat in self.each_stat() {
+                stats.entry(stat.a.clone()).or_default().push(stat.clone());
+            }
+            stats
+        })
     }
 
     /// The same with all that was ever said, as of its basis.
@@ -77,12 +91,12 @@ impl DbSource {
             database: Arc::clone(&self.database),
             snapshot: self.snapshot.history(),
             schema: Arc::clone(&self.schema),
-            stats: self.stats.clone(),
+            stats: OnceLock::new(),
         }
     }
 
     pub fn types(&self, a: &Attr) -> Vec<ValueType> {
-        self.stats.get(a).into_iter().flatten().map(|s| s.value_type).collect()
+        self.stats().get(a).into_iter().flatten().map(|s| s.value_type).collect()
     }
 
     /// A whole number as the values of an attribute are, where all are of one type: 5 and 5N are equal.
@@ -135,12 +149,12 @@ impl DbSource {
         let history = self.snapshot.view().history;
         let of =
             |s: &AttributeStat| if history { 2 * s.facts - s.open.min(s.facts) } else { s.open };
-        self.stats.get(a).into_iter().flatten().map(of).sum::<u64>().max(1) as f64
+        self.stats().get(a).into_iter().flatten().map(of).sum::<u64>().max(1) as f64
     }
 
     /// About how many distinct entities and values an attribute has.
     pub fn distinct(&self, a: &Attr) -> (f64, f64) {
-        let counts = self.stats.get(a).into_iter().flatten();
+        let counts = self.stats().get(a).into_iter().flatten();
         let (e, v) = counts
             .map(|s| self.snapshot.distinct(a, s.value_type))
             .fold((0, 0), |sum, (e, v)| (sum.0 + e, sum.1 + v));

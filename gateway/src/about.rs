@@ -25,7 +25,7 @@ impl About {
         let snapshot = database.snapshot();
         let newest = snapshot.newest();
         let some = newest.t >= FIRST_T;
-        let stats = snapshot.attributes();
+        let stats: Vec<_> = snapshot.attributes().collect();
         let mut names: Vec<_> = stats.iter().map(|s| &s.a).collect();
         names.dedup();
         let usage: Usage = catalog.usage(name).await?;

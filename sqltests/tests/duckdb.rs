@@ -217,7 +217,7 @@ fn facts_in(python: &str, files: &[PathBuf]) -> FactTexts {
 async fn facts_of(snapshot: &Snapshot) -> FactTexts {
     let mut facts = FactTexts::new();
     let history = snapshot.history();
-    let names: BTreeSet<_> = history.attributes().into_iter().map(|s| s.a).collect();
+    let names: BTreeSet<_> = history.attributes().map(|s| s.a.clone()).collect();
     for a in names {
         for f in history.all(&a).await.unwrap() {
             let ty = f.v.value_type().name().to_owned();

@@ -31,7 +31,7 @@ const GROUP_ROWS: usize = 128 << 10;
 /// The facts that a snapshot shows, each as the datom that asserted it, by attribute and entity. For what was retracted, see
 /// [`events`]: a history view would show of it the assertions alone.
 pub fn datoms(snapshot: &Snapshot) -> BoxStream<'static, Result<Vec<Datom>>> {
-    let attributes: BTreeSet<Attr> = snapshot.attributes().into_iter().map(|s| s.a).collect();
+    let attributes: BTreeSet<Attr> = snapshot.attributes().map(|s| s.a.clone()).collect();
     let (of_ranges, snapshot) = (snapshot.clone(), snapshot.clone());
     let slices = move |a: Attr| {
         let snapshot = of_ranges.clone();

@@ -118,7 +118,7 @@ async fn check_one(snapshot: &Snapshot, a: &Attr) -> Result<()> {
 /// Equal values have equal hashes; each pass holds those of one residue class.
 async fn check_distinct(snapshot: &Snapshot, attribute: &Attribute) -> Result<()> {
     let a = &attribute.ident;
-    let facts: u64 = snapshot.attributes().iter().filter(|s| s.a == *a).map(|s| s.facts).sum();
+    let facts: u64 = snapshot.attributes().filter(|s| s.a == *a).map(|s| s.facts).sum();
     let passes = facts / HASHES_A_PASS + 1;
     for pass in 0..passes {
         let mut seen: HashSet<u64> = HashSet::new();

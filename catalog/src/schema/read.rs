@@ -59,7 +59,7 @@ async fn read_names(
 fn observed(snapshot: &Snapshot) -> BTreeMap<Attr, Vec<ValueType>> {
     let mut types: BTreeMap<Attr, Vec<ValueType>> = BTreeMap::new();
     for stat in snapshot.attributes() {
-        types.entry(stat.a).or_default().push(stat.value_type);
+        types.entry(stat.a.clone()).or_default().push(stat.value_type);
     }
     types
 }
@@ -95,6 +95,6 @@ pub async fn change_points(snapshot: &Snapshot) -> Result<Vec<i64>> {
             }
         }
     }
-    points.extend(snapshot.attributes().iter().map(|stat| stat.first_t));
+    points.extend(snapshot.attributes().map(|stat| stat.first_t));
     Ok(points.into_iter().collect())
 }

@@ -1,29 +1,31 @@
 //! The text of an array, as Postgres reads it; a cast would take the whole text as the only element.
 
+use super::syntax::{call, cast, number};
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
-    Array, ArrayElemTypeDef, CastKind, DataType, Expr, Value, ValueWithSpan,
+    Array, ArrayElemTypeDef, DataType, Expr, Value, ValueWithSpan,
 };
 
 /// `'{1,2}'::int4[]` as `ARRAY['1'::int4, '2'::int4]::int4[]`; None: it is something else.
 pub fn literal(value: &ValueWithSpan, ty: &DataType) -> Option<Result<Expr>> {
     let DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) = ty else { return None };
     let Value::SingleQuotedString(text) = &value.value else { return None };
-    let cast = |expr: Expr, data_type: &DataType| Expr::Cast {
-        kind: CastKind::DoubleColon,
-        expr: Box::new(expr),
-        data_type: data_type.clone(),
-        array: false,
-        format: None,
-    };
     Some(elements(text).map(|elements| {
         let element = |element: Option<String>| {
             let value = element.map_or(Value::Null, Value::SingleQuotedString);
-            cast(Expr::Value(value.with_empty_span()), item)
+            cast(Expr::Value(value.with_empty_span()), DataType::clone(item))
         };
         let elem = elements.into_iter().map(element).collect();
-        cast(Expr::Array(Array { elem, named: true }), ty)
+        cast(Expr::Array(Array { elem, named: true }), ty.clone())
     }))
+}
+
+/// An array without items has no dimensions, and no length of one: the engine says 0.
+pub fn dimension(e: &mut Expr) {
+    if matches!(e, Expr::Function(f) if f.name.to_string().eq_ignore_ascii_case("array_length")) {
+        let length = std::mem::replace(e, Expr::value(Value::Null));
+        *e = cast(call("nullif", vec![length, number("0")]), DataType::Integer(None));
+    }
 }
 
 /// The elements of an array literal; None is NULL.

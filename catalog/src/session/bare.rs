@@ -72,7 +72,7 @@ fn is_window(plan: &dyn ExecutionPlan) -> bool {
 /// Whether a column counts as one value, and is not; or what sorts counts as done before rows are skipped.
 fn is_wrong(plan: &dyn ExecutionPlan) -> bool {
     if let Some(limit) = plan.downcast_ref::<GlobalLimitExec>() {
-        return limit.fetch().is_none();
+        return limit.skip() > 0;
     }
     let constant =
         |child: &Arc<dyn ExecutionPlan>| !child.equivalence_properties().constants().is_empty();

@@ -43,6 +43,16 @@ impl VisitorMut for Names {
         name_all(select, false);
         ControlFlow::Continue(())
     }
+
+    /// Nothing refers to the columns of `IN (SELECT ...)`.
+    fn pre_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<()> {
+        if let Expr::InSubquery { subquery, .. } = e
+            && let Some(select) = leftmost(&mut subquery.body)
+        {
+            name_all(select, true);
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// `outermost`: names given twice by the user stay apart too, as nothing can refer to them.

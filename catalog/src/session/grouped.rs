@@ -30,14 +30,14 @@ pub fn reread_order(query: &mut Query) -> Result<()> {
         }
     }
     // A key that was said before orders nothing.
-    each_once(by, |by| &by.expr);
+    each_once(by, |by| at_place(&by.expr, &select.projection).unwrap_or(&by.expr).clone());
     let casts = casts(select);
     by.iter_mut().try_for_each(|by| outermost(&mut by.expr, |e| told_apart(e, &casts)))
 }
 
 pub fn reread(select: &mut Select) -> Result<()> {
     if let Some(Distinct::On(by)) = &mut select.distinct {
-        each_once(by, |e| e);
+        each_once(by, Expr::clone);
     }
     placed(select);
     let casts = casts(select);
@@ -49,12 +49,13 @@ pub fn reread(select: &mut Select) -> Result<()> {
     }
 }
 
-fn each_once<T>(keys: &mut Vec<T>, of: impl Fn(&T) -> &Expr) {
+fn each_once<T>(keys: &mut Vec<T>, of: impl Fn(&T) -> Expr) {
     let mut said: Vec<Expr> = Vec::with_capacity(keys.len());
     keys.retain(|key| {
-        let first = !said.contains(of(key));
+        let key = of(key);
+        let first = !said.contains(&key);
         if first {
-            said.push(of(key).clone());
+            said.push(key);
         }
         first
     });

@@ -59,12 +59,26 @@ fn interval_word(word: &str) -> Option<String> {
         .then(|| format!("{sign}{first} hours {sign}{minutes} minutes {sign}{seconds} seconds"))
 }
 
-/// `float` is a double, but for `float(1)` to `float(24)`: the planner's own is a real.
-fn double(ty: &mut DataType) {
+/// `2026-7-1` as `2026-07-01`. None: nothing is missing, or it is no date.
+pub fn padded(text: &str) -> Option<String> {
+    let mut parts = text.splitn(3, '-');
+    let (year, month, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (day, rest) = rest.split_at(end);
+    let number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    let short = |s: &str| number(s) && s.len() <= 2;
+    (year.len() >= 4 && number(year) && short(month) && short(day))
+        .then(|| format!("{year}-{month:0>2}-{day:0>2}{rest}"))
+        .filter(|padded| padded != text)
+}
+
+/// `float` is a double, but for `float(1)` to `float(24)`: the planner's own is a real. `dec` is numeric.
+fn known(ty: &mut DataType) {
     match ty {
+        DataType::Dec(info) => *ty = DataType::Numeric(*info),
         DataType::Float(ExactNumberInfo::Precision(..=24)) => *ty = DataType::Real,
         DataType::Float(_) => *ty = DataType::DoublePrecision,
-        DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) => double(item),
+        DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) => known(item),
         _ => {}
     }
 }
@@ -121,11 +135,11 @@ pub fn reread(e: &mut Expr) -> Result<()> {
     match e {
         Expr::Cast { data_type, .. } => {
             in_micros(data_type);
-            double(data_type);
+            known(data_type);
         }
         Expr::TypedString(typed) => {
             in_micros(&mut typed.data_type);
-            double(&mut typed.data_type);
+            known(&mut typed.data_type);
         }
         Expr::SimilarTo { pattern, escape_char, .. } => {
             return reread_similar(pattern, escape_char.as_ref());
@@ -159,7 +173,11 @@ pub fn reread(e: &mut Expr) -> Result<()> {
 
 fn reword(value: &mut ValueWithSpan, ty: &DataType) {
     match ty {
-        DataType::Timestamp(..) | DataType::Datetime(_) => replace(value, with_seconds),
+        DataType::Timestamp(..) | DataType::Datetime(_) => {
+            replace(value, padded);
+            replace(value, with_seconds);
+        }
+        DataType::Date => replace(value, padded),
         DataType::Interval { .. } => replace(value, interval_words),
         _ => {}
     }
@@ -188,6 +206,20 @@ mod tests {
         check("2026-07-01 02:00:01+05:30", None);
         check("2026-07-01", None);
         check("soon: now", None);
+    }
+
+    #[test]
+    fn dates_get_their_zeros() {
+        let check = |text, expect: Option<&str>| {
+            assert_eq!(padded(text).as_deref(), expect, "{text}");
+        };
+        check("2026-7-1", Some("2026-07-01"));
+        check("2026-7-01 2:00", Some("2026-07-01 2:00"));
+        check("2026-07-01", None);
+        check("2026-7", None);
+        check("1-7-2026", None);
+        check("2026-007-1", None);
+        check("2026-07-01-02", None);
     }
 
     #[test]

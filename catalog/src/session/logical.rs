@@ -2,7 +2,7 @@
 //!
 //! Each of them is right by the rules of SQL on its own; `sqltests/slt/engine.slt` has a statement for each that was not.
 
-use super::{correlated, dependencies};
+use super::{correlated, dependencies, partitions};
 use datafusion::common::NullEquality;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
@@ -23,7 +23,9 @@ pub fn logical_rules() -> Vec<LogicalRule> {
     let kept = |rule: LogicalRule| -> LogicalRule {
         match rule.name() {
             "eliminate_cross_join" => Arc::new(First(rule, |plan, _| whole_conditions(plan))),
-            "simplify_expressions" => Arc::new(First(rule, |plan, _| plain_comparisons(plan))),
+            "simplify_expressions" => {
+                Arc::new(First(rule, |plan, _| plain_comparisons(partitions::once(plan)?)))
+            }
             "decorrelate_predicate_subquery" | "scalar_subquery_to_join" => {
                 Arc::new(First(rule, correlated::told_apart))
             }

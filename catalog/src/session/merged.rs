@@ -5,7 +5,7 @@ use super::names;
 use super::syntax::{expression, outermost, query};
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, OrderByKind, Query, Select,
+    self, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, OrderByKind, Query, Select,
     SelectItem, SetExpr, TableFactor, TableWithJoins,
 };
 
@@ -89,6 +89,11 @@ pub fn reread(select: &mut Select) -> Result<()> {
         _ => false,
     };
     if !select.from.iter().any(|from| from.joins.iter().any(merges)) {
+        if let [from] = select.from.as_slice()
+            && let Some((columns, sides)) = of_chain(from)
+        {
+            spread(&mut select.projection, &columns, &sides)?;
+        }
         let merged = of_left(&select.from);
         return if merged.is_empty() { Ok(()) } else { told(select, &merged) };
     }
@@ -115,14 +120,8 @@ pub fn reread(select: &mut Select) -> Result<()> {
         Ok((c.clone(), either))
     });
     let merged = merged.collect::<Result<Vec<_>>>()?;
-    let mut items = Vec::with_capacity(select.projection.len());
-    for item in std::mem::take(&mut select.projection) {
-        match item {
-            SelectItem::Wildcard(_) => items.extend(all(&left, &right, &columns)?),
-            item => items.push(item),
-        }
-    }
-    select.projection = items;
+    let sides = [(left, true), (right, true)];
+    spread(&mut select.projection, &columns, &sides)?;
     told(select, &merged)
 }
 
@@ -146,16 +145,49 @@ fn name(relation: &TableFactor) -> Option<Ident> {
     }
 }
 
-/// `*`: the merged columns, then what else the sides have.
-fn all(left: &Ident, right: &Ident, columns: &[Ident]) -> Result<Vec<SelectItem>> {
-    let merged: Vec<String> = columns.iter().map(|c| format!("{c} AS {c}")).collect();
-    let names: Vec<String> = columns.iter().map(Ident::to_string).collect();
-    let (merged, names) = (merged.join(", "), names.join(", "));
-    let text = format!("SELECT {merged}, {left}.* EXCLUDE ({names}), {right}.* EXCLUDE ({names})");
-    match *query(&text)?.body {
-        SetExpr::Select(select) => Ok(select.projection),
-        _ => Err(Error::new(SqlState::INTERNAL, format!("{text} is no SELECT"))),
+/// A relation, and whether its columns are merged.
+type Side = (Ident, bool);
+
+/// The columns that `a JOIN b USING (c) JOIN d USING (c) ...` merges, and its relations; None: they differ, or are not known here.
+fn of_chain(from: &TableWithJoins) -> Option<(Vec<Ident>, Vec<Side>)> {
+    use JoinOperator::{CrossJoin, Inner, Join, Left, LeftOuter};
+    let constraint = |join: &ast::Join| match &join.join_operator {
+        Join(by) | Inner(by) | Left(by) | LeftOuter(by) | CrossJoin(by) => Some(by.clone()),
+        _ => None,
+    };
+    let JoinConstraint::Using(first) = constraint(from.joins.first()?)? else { return None };
+    let mut sides = vec![(name(&from.relation)?, true)];
+    for join in &from.joins {
+        let merged = match constraint(join)? {
+            JoinConstraint::Using(columns) if columns == first => true,
+            JoinConstraint::On(_) | JoinConstraint::None => false,
+            _ => return None,
+        };
+        sides.push((name(&join.relation)?, merged));
     }
+    Some((first.iter().map(last).collect::<Option<_>>()?, sides))
+}
+
+/// `*`: the merged columns, then what else the sides have.
+fn spread(projection: &mut Vec<SelectItem>, columns: &[Ident], sides: &[Side]) -> Result<()> {
+    let merged = columns.iter().map(|c| format!("{c} AS {c}"));
+    let names: Vec<String> = columns.iter().map(Ident::to_string).collect();
+    let of_side = |(side, merged): &Side| match merged {
+        true => format!("{side}.* EXCLUDE ({})", names.join(", ")),
+        false => format!("{side}.*"),
+    };
+    let all: Vec<String> = merged.chain(sides.iter().map(of_side)).collect();
+    let text = format!("SELECT {}", all.join(", "));
+    let SetExpr::Select(all) = *query(&text)?.body else {
+        return Err(Error::new(SqlState::INTERNAL, format!("{text} is no SELECT")));
+    };
+    for item in std::mem::take(projection) {
+        match item {
+            SelectItem::Wildcard(_) => projection.extend(all.projection.iter().cloned()),
+            item => projection.push(item),
+        }
+    }
+    Ok(())
 }
 
 fn find<'a>(merged: &'a [(Ident, Expr)], name: &Ident) -> Option<&'a Expr> {

@@ -1,6 +1,6 @@
 //! Operators whose meaning Postgres tells by the types of both sides, and DataFusion otherwise or not at all.
 
-use super::functions::{divided, multiplied};
+use super::functions::{Numeric, divided, multiplied};
 use crate::error::{Error, SqlState};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{DFSchema, ScalarValue};
@@ -21,11 +21,20 @@ impl ExprPlanner for Operators {
         use BinaryOperator::{Divide, Eq, Gt, GtEq, Lt, LtEq, Minus, Multiply, NotEq, Plus};
         let RawBinaryExpr { op, left, right } = expr;
         let (left, right) = match op {
+            Plus | Minus | Multiply | Divide | Eq | NotEq | Lt | LtEq | Gt | GtEq => {
+                exact(left, right, schema)
+            }
+            _ => (left, right),
+        };
+        let (left, right) = match op {
             Plus | Minus => of_dates(&op, left, right, schema),
-            Multiply | Divide => match scaled(&op, &left, &right, schema) {
-                Some(function) => return Ok(PlannerResult::Planned(function)),
-                None => (left, right),
-            },
+            Multiply | Divide => {
+                let function = scaled(&op, &left, &right, schema);
+                match function.or_else(|| numeric(&op, &left, &right, schema)) {
+                    Some(function) => return Ok(PlannerResult::Planned(function)),
+                    None => (left, right),
+                }
+            }
             Eq | NotEq | Lt | LtEq | Gt | GtEq => compared(&op, left, right, schema)?,
             _ => (left, right),
         };
@@ -65,6 +74,52 @@ fn scaled(op: &BinaryOperator, left: &Expr, right: &Expr, schema: &DFSchema) -> 
         return None;
     };
     Some(function.call(vec![interval.clone(), number.clone()]))
+}
+
+/// A literal with a point beside a numeric is one; what is beside a double is a double.
+fn exact(left: Expr, right: Expr, schema: &DFSchema) -> (Expr, Expr) {
+    // The right side first: in a long sum it is the short one.
+    let is = |e: &Expr, of: fn(&DataType) -> bool| e.get_type(schema).is_ok_and(|ty| of(&ty));
+    if is(&right, DataType::is_floating) && is(&left, DataType::is_decimal) {
+        beside(left, right)
+    } else if is(&right, DataType::is_decimal) && is(&left, DataType::is_floating) {
+        let (right, left) = beside(right, left);
+        (left, right)
+    } else {
+        (left, right)
+    }
+}
+
+fn beside(decimal: Expr, float: Expr) -> (Expr, Expr) {
+    match as_decimal(&float) {
+        Some(literal) => (decimal, literal),
+        None => (Expr::Cast(Cast::new(Box::new(decimal), DataType::Float64)), float),
+    }
+}
+
+/// A literal as it was written. None: it is none, or has more digits than a numeric.
+fn as_decimal(e: &Expr) -> Option<Expr> {
+    let Expr::Literal(ScalarValue::Float64(Some(x)), _) = e else { return None };
+    let text = x.to_string();
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
+    let scale = i8::try_from(fraction.len()).ok().filter(|scale| *scale <= 38)?;
+    let precision = digits.unsigned_abs().to_string().len().max(fraction.len());
+    let precision = u8::try_from(precision).ok().filter(|precision| *precision <= 38)?;
+    Some(Expr::Literal(ScalarValue::Decimal128(Some(digits), precision, scale), None))
+}
+
+/// Numerics multiplied and divided, by each other or by integers.
+fn numeric(op: &BinaryOperator, left: &Expr, right: &Expr, schema: &DFSchema) -> Option<Expr> {
+    let is_decimal = |ty: &DataType| matches!(ty, DataType::Decimal128(..));
+    let exact = |e: &Expr| e.get_type(schema).ok().filter(|ty| is_decimal(ty) || ty.is_integer());
+    let (r, l) = (exact(right)?, exact(left)?);
+    if !is_decimal(&l) && !is_decimal(&r) {
+        return None;
+    }
+    let function =
+        if *op == BinaryOperator::Divide { Numeric::quotient() } else { Numeric::product() };
+    Some(function.call(vec![left.clone(), right.clone()]))
 }
 
 /// A literal is of the other side's type; a text and a number are not compared.

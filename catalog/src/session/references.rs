@@ -4,16 +4,16 @@ use super::quantified::{self, Spelled};
 use super::relations::Name;
 use super::syntax::continued;
 use super::{
-    errors, exists, grouped, literals, merged, names, prepared, scalar, seconds, selects, synonyms,
-    ungrouped, windows, zones,
+    array_text, errors, exists, grouped, literals, merged, names, prepared, scalar, seconds,
+    selects, synonyms, ungrouped, windows, zones,
 };
 use crate::error::{Error, Result, SqlState};
 use crate::timetravel::clause::{self, Clause};
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, LimitClause, ObjectName, Query, Select,
-    Spanned, Statement, TableFactor, TableFunctionArgs, TableVersion, Value, ValueWithSpan,
-    VisitMut, VisitorMut,
+    Spanned, Statement, TableFactor, TableFunctionArgs, TableVersion, UnaryOperator, Value,
+    ValueWithSpan, VisitMut, VisitorMut,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -300,6 +300,7 @@ impl VisitorMut for Walk<'_> {
     fn post_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<Error> {
         seconds::reread(e);
         windows::counted(e);
+        array_text::dimension(e);
         scalar::nullable(e);
         continued(zones::reread(e))
     }
@@ -325,8 +326,20 @@ impl VisitorMut for Walk<'_> {
 
 /// A condition over a subquery, in the words that all who read it look for.
 pub fn subquery(e: &mut Expr) {
+    not_exists(e);
     in_subquery(e);
     ungrouped::reread(e);
+}
+
+/// `NOT EXISTS (...) IS NULL` is the contrary of `EXISTS (...) IS NULL`: NOT is weaker.
+fn not_exists(e: &mut Expr) {
+    let (Expr::IsNull(of) | Expr::IsNotNull(of)) = e else { return };
+    if let Expr::Exists { negated, .. } = of.as_mut()
+        && std::mem::take(negated)
+    {
+        let expr = Box::new(std::mem::replace(e, Expr::value(Value::Null)));
+        *e = Expr::UnaryOp { op: UnaryOperator::Not, expr };
+    }
 }
 
 /// `= ANY (SELECT ...)` as IN, `<> ALL (SELECT ...)` as NOT IN. The planner's own way with them takes a column of the

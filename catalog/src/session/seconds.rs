@@ -1,9 +1,9 @@
-//! The second of a time has its fraction, as in Postgres: DataFusion's own cuts it off.
+//! The second of a time has its fraction, as in Postgres: DataFusion's own cuts it off. No part is an integer, so that half a month
+//! is none either.
 
-use super::syntax::call;
+use super::syntax::{call, cast};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Value,
+    BinaryOperator, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
 };
 
 /// `extract(second FROM x)` and `date_part('second', x)`, and those of milliseconds, count microseconds.
@@ -22,16 +22,14 @@ pub fn reread(e: &mut Expr) {
     let microseconds = match unit.to_ascii_lowercase().as_str() {
         "second" | "seconds" | "sec" | "secs" => "1000000.0",
         "millisecond" | "milliseconds" | "msec" | "msecs" => "1000.0",
-        _ => return,
+        _ => {
+            let part = std::mem::replace(e, Expr::value(Value::Null));
+            *e = cast(part, DataType::DoublePrecision);
+            return;
+        }
     };
     let part = Expr::value(Value::SingleQuotedString("microsecond".to_owned()));
-    let number = Expr::Cast {
-        kind: CastKind::Cast,
-        expr: Box::new(call("date_part", vec![part, x.clone()])),
-        data_type: DataType::Double(ExactNumberInfo::None),
-        array: false,
-        format: None,
-    };
+    let number = cast(call("date_part", vec![part, x.clone()]), DataType::DoublePrecision);
     *e = Expr::Nested(Box::new(Expr::BinaryOp {
         left: Box::new(number),
         op: BinaryOperator::Divide,

@@ -1,15 +1,20 @@
-//! `sum` of integers as a decimal, as in Postgres: DataFusion's own adds up in 64 bits and wraps around.
+//! `sum` of integers as a decimal, as in Postgres: DataFusion's own adds up in 64 bits and wraps around. It wraps decimals around,
+//! too: those are added up with twice as many digits, and what does not fit in the end is an error.
 
-use datafusion::arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::plan_err;
+use crate::error::{Error, SqlState};
+use datafusion::arrow::array::{ArrayRef, BooleanArray};
+use datafusion::arrow::compute::{CastOptions, cast, cast_with_options};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{ScalarValue, plan_err};
 use datafusion::error::Result;
 use datafusion::functions_aggregate::sum::Sum as Inner;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDFImpl, Documentation, GroupsAccumulator, ReversedUDAF, SetMonotonicity,
-    Signature, Volatility,
+    Accumulator, AggregateUDFImpl, Documentation, EmitTo, GroupsAccumulator, ReversedUDAF,
+    SetMonotonicity, Signature, Volatility,
 };
+use std::sync::Arc;
 
 /// DataFusion's, asked to add up decimals where integers come in.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -52,10 +57,21 @@ impl AggregateUDFImpl for Sum {
         }
     }
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        self.inner.accumulator(args)
+        match Wide::of(&args.return_field) {
+            None => self.inner.accumulator(args),
+            Some(wide) => {
+                let fields = [Arc::clone(&wide.field)];
+                Ok(Box::new(wide.over(self.inner.accumulator(widened(args, &fields))?)))
+            }
+        }
     }
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        self.inner.state_fields(args)
+        match Wide::of(&args.return_field) {
+            None => self.inner.state_fields(args),
+            Some(wide) => {
+                self.inner.state_fields(StateFieldsArgs { return_field: wide.field, ..args })
+            }
+        }
     }
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
         self.inner.groups_accumulator_supported(args)
@@ -64,13 +80,27 @@ impl AggregateUDFImpl for Sum {
         &self,
         args: AccumulatorArgs<'_>,
     ) -> Result<Box<dyn GroupsAccumulator>> {
-        self.inner.create_groups_accumulator(args)
+        match Wide::of(&args.return_field) {
+            None => self.inner.create_groups_accumulator(args),
+            Some(wide) => {
+                let fields = [Arc::clone(&wide.field)];
+                let inner = self.inner.create_groups_accumulator(widened(args, &fields))?;
+                Ok(Box::new(wide.over(inner)))
+            }
+        }
     }
     fn create_sliding_accumulator(
         &self,
         args: AccumulatorArgs<'_>,
     ) -> Result<Box<dyn Accumulator>> {
-        self.inner.create_sliding_accumulator(args)
+        match Wide::of(&args.return_field) {
+            None => self.inner.create_sliding_accumulator(args),
+            Some(wide) => {
+                let fields = [Arc::clone(&wide.field)];
+                let inner = self.inner.create_sliding_accumulator(widened(args, &fields))?;
+                Ok(Box::new(wide.over(inner)))
+            }
+        }
     }
     fn reverse_expr(&self) -> ReversedUDAF {
         ReversedUDAF::Identical
@@ -83,5 +113,104 @@ impl AggregateUDFImpl for Sum {
     }
     fn documentation(&self) -> Option<&Documentation> {
         self.inner.documentation()
+    }
+}
+
+/// The same arguments, of decimals with as many digits as can be.
+fn widened<'a>(args: AccumulatorArgs<'a>, fields: &'a [FieldRef; 1]) -> AccumulatorArgs<'a> {
+    AccumulatorArgs { return_field: Arc::clone(&fields[0]), expr_fields: fields, ..args }
+}
+
+/// Adds up decimals of all digits with twice as many.
+#[derive(Debug)]
+struct Wide<A> {
+    /// Of what is added up.
+    field: FieldRef,
+    /// Of the sum.
+    narrow: DataType,
+    inner: A,
+}
+
+impl Wide<()> {
+    /// None: what is added up has digits to spare.
+    fn of(sum: &FieldRef) -> Option<Wide<()>> {
+        let DataType::Decimal128(38, scale) = sum.data_type() else { return None };
+        let wide = Field::clone(sum).with_data_type(DataType::Decimal256(76, *scale));
+        Some(Wide { field: Arc::new(wide), narrow: sum.data_type().clone(), inner: () })
+    }
+    fn over<A>(self, inner: A) -> Wide<A> {
+        Wide { field: self.field, narrow: self.narrow, inner }
+    }
+}
+
+impl<A> Wide<A> {
+    fn widen(&self, values: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
+        values.iter().map(|v| Ok(cast(v, self.field.data_type())?)).collect()
+    }
+    fn narrow(&self, sums: &ArrayRef) -> Result<ArrayRef> {
+        let strict = CastOptions { safe: false, ..CastOptions::default() };
+        cast_with_options(sums, &self.narrow, &strict).map_err(|_| {
+            Error::new(SqlState::Code("22003"), "the sum overflows numeric format").into()
+        })
+    }
+}
+
+impl Accumulator for Wide<Box<dyn Accumulator>> {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let values = self.widen(values)?;
+        self.inner.update_batch(&values)
+    }
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let values = self.widen(values)?;
+        self.inner.retract_batch(&values)
+    }
+    fn supports_retract_batch(&self) -> bool {
+        self.inner.supports_retract_batch()
+    }
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        let sum = self.inner.evaluate()?.to_array()?;
+        ScalarValue::try_from_array(&self.narrow(&sum)?, 0)
+    }
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        self.inner.state()
+    }
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.inner.merge_batch(states)
+    }
+    fn size(&self) -> usize {
+        self.inner.size()
+    }
+}
+
+impl GroupsAccumulator for Wide<Box<dyn GroupsAccumulator>> {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        groups: &[usize],
+        filter: Option<&BooleanArray>,
+        total: usize,
+    ) -> Result<()> {
+        let values = self.widen(values)?;
+        self.inner.update_batch(&values, groups, filter, total)
+    }
+    fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
+        self.inner.merge_batch(states, groups, total)
+    }
+    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        let sums = self.inner.evaluate(emit_to)?;
+        self.narrow(&sums)
+    }
+    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
+        self.inner.state(emit_to)
+    }
+    fn convert_to_state(
+        &self,
+        values: &[ArrayRef],
+        filter: Option<&BooleanArray>,
+    ) -> Result<Vec<ArrayRef>> {
+        self.inner.convert_to_state(&self.widen(values)?, filter)
+    }
+    fn size(&self) -> usize {
+        self.inner.size()
     }
 }

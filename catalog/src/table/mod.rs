@@ -89,6 +89,9 @@ pub struct VersionRange {
 impl VersionRange {
     pub const ALL: VersionRange =
         VersionRange { t_from: (i64::MIN, i64::MAX), t_to: (i64::MIN, i64::MAX) };
+    /// No transaction is that old.
+    pub const NONE: VersionRange =
+        VersionRange { t_from: (i64::MIN, i64::MIN), t_to: (i64::MIN, i64::MIN) };
 }
 
 /// Without metadata.

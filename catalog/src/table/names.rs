@@ -26,9 +26,9 @@ fn is_unsaid(a: &Attribute) -> bool {
 
 /// The tables of a snapshot, sorted by name, by the schema at its basis.
 pub fn tables(snapshot: &Snapshot, schema: &Schema) -> Vec<Arc<TableDef>> {
-    let mut open: BTreeMap<Attr, u64> = BTreeMap::new();
+    let mut open: BTreeMap<&Attr, u64> = BTreeMap::new();
     for stat in snapshot.attributes() {
-        *open.entry(stat.a).or_default() += stat.open;
+        *open.entry(&stat.a).or_default() += stat.open;
     }
     let mut groups: BTreeMap<Option<&str>, Vec<&Attribute>> = BTreeMap::new();
     for attribute in schema.attributes.values().filter(|a| !hidden(&a.ident) && !is_unsaid(a)) {
@@ -47,7 +47,7 @@ pub fn tables(snapshot: &Snapshot, schema: &Schema) -> Vec<Arc<TableDef>> {
     tables
 }
 
-fn table(name: String, attributes: &[&Attribute], open: &BTreeMap<Attr, u64>) -> TableDef {
+fn table(name: String, attributes: &[&Attribute], open: &BTreeMap<&Attr, u64>) -> TableDef {
     let wanted: Vec<&str> = attributes.iter().map(|a| a.name.name()).collect();
     let names = sql_names(&wanted, &RESERVED_COLUMNS);
     let mut columns: Vec<_> =

@@ -120,10 +120,15 @@ pub async fn versions(
     }
     let after = |t: i64| t.saturating_add(1);
     Ok(match kind {
-        RangeKind::FromTo => VersionRange {
-            t_from: (i64::MIN, last(to, snapshot, false).await?),
-            t_to: (after(last(from, snapshot, true).await?), OPEN),
-        },
+        RangeKind::FromTo => {
+            let (first, end) =
+                (last(from, snapshot, true).await?, last(to, snapshot, false).await?);
+            match from == to || end < first {
+                // There is no time within, not even of a version that began before and ends later.
+                true => VersionRange::NONE,
+                false => VersionRange { t_from: (i64::MIN, end), t_to: (after(first), OPEN) },
+            }
+        }
         RangeKind::Between => VersionRange {
             t_from: (i64::MIN, last(to, snapshot, true).await?),
             t_to: (after(last(from, snapshot, true).await?), OPEN),

@@ -419,7 +419,7 @@ async fn values_that_postgres_would_give() {
 async fn the_time_zone_is_applied() {
     let (catalog, _) = people().await;
     let mut s = open(&catalog, "test").await.unwrap();
-    let hour = "SELECT EXTRACT(hour FROM instant) FROM dao.transactions WHERE t = 1000";
+    let hour = "SELECT EXTRACT(hour FROM instant)::int FROM dao.transactions WHERE t = 1000";
     check(&mut s, hour, "0").await;
     check(&mut s, &format!("SET TIME ZONE 'Europe/Berlin'; {hour}"), "1").await;
     let sql = "SELECT count(*) FROM dao.transactions WHERE instant < '2026-01-01 00:30:00'";

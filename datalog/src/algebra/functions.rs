@@ -135,7 +135,7 @@ impl Planner<'_> {
             ));
         }
         let (mut args, mut kinds, mut columns) = (Vec::new(), Vec::new(), Vec::new());
-        for a in attributes.iter().filter(|a| db.stats.contains_key(*a)) {
+        for a in attributes.iter().filter(|a| db.stats().contains_key(*a)) {
             let var = self.fresh();
             args.push(Slot::Const(db.attribute_cell(a)));
             args.push(Slot::Var(var.clone()));

@@ -1,10 +1,11 @@
 //! Which columns tell the rows of a relation apart: a set of rows needs no second look where they are all kept.
 
 use super::estimate::shared;
-use super::{Column, Datoms, Node, Plan};
+use super::{Column, Datoms, Node, Place, Plan, Star};
 use crate::query::Var;
 use crate::resolve::{AttrSlot, Slot};
 use crate::source::Source;
+use daodb_storage::ValueType::{Instant, Keyword, Long, Ref, String, Symbol, Uuid};
 use std::collections::BTreeSet;
 
 /// Variables of which no two rows have the same values.
@@ -33,6 +34,7 @@ fn keys(plan: &Plan, sources: &[Source]) -> Vec<Key> {
         | Node::Union { .. }
         | Node::Each { .. }
         | Node::Nested { .. } => vec![],
+        Node::Star(star) if is_one(star, sources) => vec![Key::new()],
         // An entity has one row.
         Node::Star(star) => vec![star.e.var().cloned().into_iter().collect()],
         Node::Datoms(datoms) => of_datoms(datoms, sources),
@@ -50,6 +52,20 @@ fn keys(plan: &Plan, sources: &[Source]) -> Vec<Key> {
     };
     out.truncate(MOST);
     out
+}
+
+/// Whether a unique value names the entity.
+fn is_one(star: &Star, sources: &[Source]) -> bool {
+    let Some(Source::Database(db)) = sources.get(star.source) else { return false };
+    let names = |place: &Place| {
+        !place.optional
+            && matches!(place.v, Slot::Const(_))
+            // Equal values of other types may be several, as 3M and 3.00M are.
+            && matches!(place.ty, Long | Ref | String | Keyword | Symbol | Uuid | Instant)
+            && db.attribute(&place.a).is_some_and(|a| a.unique.is_some())
+    };
+    // What was unique at a basis was not at each of the times before it.
+    !db.snapshot.view().history && star.places.iter().any(names)
 }
 
 /// A fact is told by its entity, attribute and value; over a history also by when, and by which of its ends it is.

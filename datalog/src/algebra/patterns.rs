@@ -100,7 +100,7 @@ impl Planner<'_> {
         let db = Arc::clone(self.database(pattern.source)?);
         let wanted: Vec<Attr> = match &pattern.a {
             AttrSlot::Attr(a) => vec![a.clone()],
-            AttrSlot::Any(_) => db.stats.keys().cloned().collect(),
+            AttrSlot::Any(_) => db.stats().keys().cloned().collect(),
         };
         let passes = |ty: ValueType| match &pattern.v {
             Slot::Var(v) => types.get(v).is_none_or(|t| t.contains(&plain(ty))),

@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
 
     /// Up to what cannot stand in a name or a number.
     fn token(&mut self) -> &'a str {
-        let ends = |c: char| is_space(c) || "()[]{}\";".contains(c);
+        let ends = |c: char| is_space(c) || "()[]{}\";^".contains(c);
         let rest = &self.text[self.at..];
         let end = rest.find(ends).unwrap_or(rest.len());
         self.at += end;
@@ -121,6 +121,9 @@ impl<'a> Reader<'a> {
                 let hint = Some("split the text");
                 return Err(error(format!("more than {FORMS} forms"), self.here(), hint));
             }
+            if c == '^' {
+                return self.hinted(depth).map(Some);
+            }
             let form = self.form(c, depth)?;
             return Ok(Some(Node { form, span: self.since(start) }));
         }
@@ -129,6 +132,31 @@ impl<'a> Reader<'a> {
     fn required(&mut self, depth: usize, start: usize, message: &str) -> Result<Node, EdnError> {
         let node = self.next(depth + 1)?;
         node.ok_or_else(|| error(message, self.since(start), None))
+    }
+
+    /// `^long ?x`: metadata tells Clojure's compiler, or its programs, of a form; as a value the form is itself.
+    fn hinted(&mut self, depth: usize) -> Result<Node, EdnError> {
+        let start = self.at;
+        self.take();
+        let none = "^ tells of the form after its own, and there is none";
+        let told = self.required(depth, start, none)?;
+        if !matches!(
+            told.form,
+            Form::Map(_) | Form::Value(Value::Symbol(_) | Value::Keyword(_) | Value::String(_))
+        ) {
+            let hint = Some("metadata is a symbol, a keyword, a string or a map, as in ^long ?x");
+            return Err(error("^ begins no metadata", told.span, hint));
+        }
+        let node = self.required(depth, start, none)?;
+        match node.form {
+            Form::Value(Value::Symbol(_))
+            | Form::List(_)
+            | Form::Vector(_)
+            | Form::Map(_)
+            | Form::Set(_)
+            | Form::Tagged(..) => Ok(node),
+            _ => Err(error("only symbols and collections have metadata", node.span, None)),
+        }
     }
 
     fn form(&mut self, c: char, depth: usize) -> Result<Form, EdnError> {
@@ -621,6 +649,7 @@ mod tests {
         check("#my/tag [1]", "#my/tag [1]");
         check("[#_#_ 1 2 3]", "[3]");
         check("[[1][2]\"a\"(3)]", "[[1] [2] \"a\" (3)]");
+        check("[^long ?x^{:a 1}[b] ^:c ^\"d\" (e)]", "[?x [b] (e)]");
         assert_eq!(read_all("1 [2]").unwrap().len(), 2);
         assert!(read_all(" ; nothing").unwrap().is_empty());
     }
@@ -644,6 +673,9 @@ mod tests {
         refused(":a/", ":a/ is no keyword", ":a/");
         refused("1e999999M", "1e999999M has an exponent beyond 100000", "1e999999M");
         refused("#uuid 1", "#uuid 1: expected a uuid in double quotes", "#uuid 1");
+        refused("^1 a", "^ begins no metadata", "1");
+        refused("[^a]", "^ tells of the form after its own, and there is none", "^a");
+        refused("^a 1", "only symbols and collections have metadata", "1");
         refused("[#_]", "#_ hides the form after it, and there is none", "#_");
         refused("\\", "a backslash with no character after it", "\\");
         refused("@a", "@a is no symbol", "@a");

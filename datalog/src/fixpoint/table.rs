@@ -5,7 +5,7 @@ use super::run::Run;
 use super::words::Words;
 use crate::algebra::Plan;
 use crate::algebra::rules::Fixpoint;
-use crate::lower::leaves::physical;
+use crate::lower::leaves::of_bound;
 use crate::lower::lower;
 use crate::source::Source;
 use crate::value::{Kind, array, cells};
@@ -107,7 +107,7 @@ impl TableProvider for FixpointTable {
         };
         let mut inputs = Vec::with_capacity(self.inputs.len());
         for (plan, kinds) in &self.inputs {
-            inputs.push((physical(state, plan).await?, kinds.clone()));
+            inputs.push((of_bound(state, plan).await?, kinds.clone()));
         }
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
         let projection = projection.cloned().unwrap_or(all);

@@ -1,5 +1,5 @@
 //! What plans read, before it is known at which snapshot: a compiled query keeps none, so that it holds no old data fast and
-//! serves the next basis too. [`bind`] puts the snapshots of now in.
+//! serves the next basis too. [`physical`] puts the snapshots of now in.
 
 use crate::fixpoint::FixpointTable;
 use crate::scan::{DatomRead, DatomTable};
@@ -7,10 +7,13 @@ use crate::source::{DbSource, Source};
 use daodb_catalog::table::scan::filter::pushdown;
 use daodb_catalog::table::{TableDef, entity_table};
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::common::Column;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::datasource::provider_as_source;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
+use datafusion::logical_expr::expr_rewriter::unnormalize_cols;
 use datafusion::logical_expr::{
     Expr, LogicalPlan, TableProviderFilterPushDown, TableScan, TableSource,
 };
@@ -88,24 +91,70 @@ pub fn optimized(state: &SessionState, plan: &LogicalPlan) -> Result<LogicalPlan
     })
 }
 
-/// The plan over the data of these sources.
-pub fn bind(plan: &LogicalPlan, sources: &[Source]) -> Result<LogicalPlan> {
-    with_sources(plan.clone(), &|leaf| {
-        let table = match leaf {
-            Leaf::Star { source, def, .. } => {
-                entity_table(Arc::clone(def), &database(sources, *source)?.snapshot, false)
-            }
-            Leaf::Datoms { source, read } => Arc::new(DatomTable {
-                db: Arc::clone(database(sources, *source)?),
-                read: read.clone(),
-            }),
-            Leaf::Fixpoint(table) => Arc::new(table.with_inputs(&|input| bind(input, sources))?),
-        };
-        Ok(Some(provider_as_source(table)))
+/// What a leaf is over the data of these sources.
+fn table(leaf: &Leaf, sources: &[Source]) -> Result<Arc<dyn TableProvider>> {
+    Ok(match leaf {
+        Leaf::Star { source, def, .. } => {
+            entity_table(Arc::clone(def), &database(sources, *source)?.snapshot, false)
+        }
+        Leaf::Datoms { source, read } => {
+            let db = Arc::clone(database(sources, *source)?);
+            Arc::new(DatomTable { db, read: read.clone() })
+        }
+        Leaf::Fixpoint(table) => Arc::new(table.with_inputs(&|input| bind(input, sources))?),
     })
 }
 
-/// The engine's plan of one that was [`optimized`] and bound: the rules are not asked again.
-pub async fn physical(state: &SessionState, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+/// The plan over the data of these sources.
+fn bind(plan: &LogicalPlan, sources: &[Source]) -> Result<LogicalPlan> {
+    with_sources(plan.clone(), &|leaf| Ok(Some(provider_as_source(table(leaf, sources)?))))
+}
+
+/// The engine's plan, over the data of these sources, of one that was [`optimized`]. Columns of one scan need no plan of the
+/// engine's: making one takes longer than finding an entity.
+pub async fn physical(
+    state: &SessionState,
+    plan: &LogicalPlan,
+    sources: &[Source],
+) -> Result<Arc<dyn ExecutionPlan>> {
+    match of_one_scan(plan) {
+        Some((leaf, scan, columns)) => {
+            // As the engine asks a table: about its columns, whatever the plan calls it.
+            let filters = unnormalize_cols(scan.filters.iter().cloned());
+            let table = table(leaf, sources)?;
+            table.scan(state, Some(&columns), &filters, scan.fetch).await
+        }
+        None => of_bound(state, &bind(plan, sources)?).await,
+    }
+}
+
+/// The same of a plan whose leaves are bound: the rules are not asked again.
+pub async fn of_bound(state: &SessionState, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
     state.query_planner().create_physical_plan(plan, state).await
+}
+
+/// The leaf that is scanned, and which of its columns are wanted; None: more than that is asked for.
+fn of_one_scan(plan: &LogicalPlan) -> Option<(&Leaf, &TableScan, Vec<usize>)> {
+    match plan {
+        LogicalPlan::TableScan(scan) => {
+            Some((scan.source.downcast_ref::<Leaf>()?, scan, scan.projection.clone()?))
+        }
+        LogicalPlan::Projection(projection) => {
+            let (leaf, scan, of_input) = of_one_scan(&projection.input)?;
+            let schema = projection.input.schema();
+            let place = |e| of_input.get(schema.maybe_index_of_column(named(e)?)?).copied();
+            let columns = projection.expr.iter().map(place).collect::<Option<_>>()?;
+            Some((leaf, scan, columns))
+        }
+        _ => None,
+    }
+}
+
+/// The column that an expression is, under whatever name.
+fn named(e: &Expr) -> Option<&Column> {
+    match e {
+        Expr::Alias(alias) => named(&alias.expr),
+        Expr::Column(column) => Some(column),
+        _ => None,
+    }
 }

@@ -106,7 +106,7 @@ impl Pull<'_> {
             let schema = &self.db.schema;
             let is = |x: &Asked, a: &Attr| !x.reverse && schema.stored(&x.a) == a;
             let named = |a: &Attr| pattern.attributes.iter().any(|x| is(x, a));
-            let all = self.db.stats.keys().filter(|a| !named(a));
+            let all = self.db.stats().keys().filter(|a| !named(a));
             out.extend(all.map(|a| plain(schema.name_of(a), false)));
         }
         out.extend(pattern.attributes.iter().cloned());
@@ -125,7 +125,7 @@ impl Pull<'_> {
         let known = self.asked.entry(key.clone()).or_default();
         let missing: Vec<i64> = es.iter().copied().filter(|e| known.insert(*e)).collect();
         let of = self.facts.entry(key).or_default();
-        if !missing.is_empty() && self.db.stats.contains_key(a) {
+        if !missing.is_empty() && self.db.stats().contains_key(a) {
             if reverse {
                 let refs: Vec<Value> = missing.iter().map(|e| Value::Ref(*e)).collect();
                 for fact in self.db.snapshot.lookup(a, &refs).await? {

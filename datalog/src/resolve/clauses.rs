@@ -487,10 +487,10 @@ fn attribute(db: &DbSource, cell: &Cell) -> Result<Attr, String> {
     let Some(a) = db.attribute_of(cell) else {
         return Err(format!("{} names no attribute", crate::value::to_form(cell)));
     };
-    if db.stats.contains_key(&a) {
+    if db.stats().contains_key(&a) {
         return Ok(a);
     }
-    let known = db.stats.keys().map(|a| a.as_str());
+    let known = db.stats().keys().map(|a| a.as_str());
     Err(match nearest(a.as_str(), known) {
         Some(near) if db.attribute(&a).is_none() => {
             format!("no datom has the attribute {a}; perhaps {near} is meant")

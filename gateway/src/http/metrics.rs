@@ -126,7 +126,7 @@ fn databases(server: &Server, out: &mut Text) {
         count(snapshot(i).newest().t - FIRST_T + 1)
     });
     gauge("daodb_datoms_total", "counter", "Assertions in the log", &|i| {
-        snapshot(i).attributes().iter().map(|a| a.facts).sum()
+        snapshot(i).attributes().map(|a| a.facts).sum()
     });
     gauge("daodb_tail_rows", "gauge", "Rows in memory that no segment holds yet", &|i| {
         snapshot(i).tail_rows() as u64

@@ -119,6 +119,7 @@ const TOLD: &[&str] = &[
     "has an exponent beyond",
     "is no tag",
     "#: begins a map with a namespace",
+    "only symbols and collections have metadata",
 ];
 
 /// What both read they read as the same, and what Clojure refuses we refuse.

@@ -252,9 +252,9 @@ impl Snapshot {
         self.state.fresh.entity
     }
     /// One row for each attribute and value type asserted at or before the basis, ordered by both.
-    pub fn attributes(&self) -> Vec<AttributeStat> {
+    pub fn attributes(&self) -> impl Iterator<Item = &AttributeStat> {
         let t = self.t();
-        self.state.attributes().iter().filter(|s| s.first_t <= t).cloned().collect()
+        self.state.attributes().iter().filter(move |s| s.first_t <= t)
     }
 
     /// About how many distinct entities and values the facts of an attribute and type have, open and closed.

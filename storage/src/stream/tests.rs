@@ -309,7 +309,8 @@ async fn both_ops_at_once_are_refused() {
     let one = vec![age(1000, e, 1, true)];
     stream.append(vec![NewTransaction { instant: 1, datoms: one }]).await.unwrap();
     assert_eq!(stream.snapshot().next_entity(), e + 1);
-    assert_eq!(stream.snapshot().attributes()[0].value_type, ValueType::Long);
+    let types: Vec<_> = stream.snapshot().attributes().map(|s| s.value_type).collect();
+    assert_eq!(types, [ValueType::Long]);
 }
 
 /// What is read of the present is cut as if there were no past; of the past, as that was.

@@ -53,6 +53,53 @@ pub fn divided() -> ScalarUDF {
     })
 }
 
+/// A part of an interval, by its name: whole, or seconds with their fraction (`epoch`).
+pub fn part_of(returns: DataType) -> ScalarUDF {
+    match returns {
+        DataType::Float64 => RowWise::udf("dao_interval_epoch", Err(2), returns, |a, _| {
+            let v = between(&a[1])?;
+            let (years, months) = (f64::from(v.months / 12), f64::from(v.months % 12));
+            let days = years * 365.25 + months * 30.0 + f64::from(v.days);
+            Ok(ScalarValue::Float64(Some(days * 86_400.0 + v.nanoseconds as f64 / 1e9)))
+        }),
+        returns => RowWise::udf("dao_interval_part", Err(2), returns, part),
+    }
+}
+
+fn part(args: &[ScalarValue], _: &str) -> Result<ScalarValue> {
+    let (name, v) = (args[0].try_as_str().flatten().unwrap_or_default(), between(&args[1])?);
+    let (years, micros) = (i64::from(v.months / 12), v.nanoseconds / 1000);
+    let seconds = micros / 1_000_000;
+    let n = match name.strip_suffix('s').unwrap_or(name) {
+        "millennium" | "millennia" => years / 1000,
+        "century" | "centurie" => years / 100,
+        "decade" => years / 10,
+        "year" => years,
+        "quarter" => i64::from(v.months % 12) / 3 + 1,
+        "month" => i64::from(v.months % 12),
+        "day" => i64::from(v.days),
+        "hour" => seconds / 3600,
+        "minute" => seconds / 60 % 60,
+        "second" => seconds % 60,
+        "millisecond" => micros % 60_000_000 / 1000,
+        "microsecond" => micros % 60_000_000,
+        _ => {
+            let text = format!("unit \"{name}\" not supported for type interval");
+            return Err(refused("0A000", text));
+        }
+    };
+    let n = i32::try_from(n).map_err(|_| refused("22008", "interval out of range"))?;
+    Ok(ScalarValue::Int32(Some(n)))
+}
+
+/// An interval; what lies between two times in days and what is left.
+fn between(v: &ScalarValue) -> Result<IntervalMonthDayNano> {
+    match v {
+        ScalarValue::IntervalMonthDayNano(_) => interval(v),
+        v => interval(&v.cast_to(&INTERVAL)?).map(days_of_hours),
+    }
+}
+
 fn interval(v: &ScalarValue) -> Result<IntervalMonthDayNano> {
     match v {
         ScalarValue::IntervalMonthDayNano(Some(v)) => Ok(*v),

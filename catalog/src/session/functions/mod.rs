@@ -3,6 +3,7 @@
 
 mod intervals;
 mod moment;
+mod numeric;
 mod padded;
 mod picture;
 mod read;
@@ -13,7 +14,8 @@ mod time_of;
 mod times;
 mod to_char;
 
-pub use intervals::{divided, times as multiplied};
+pub use intervals::{divided, part_of, times as multiplied};
+pub use numeric::Numeric;
 pub use rowwise::column;
 pub use texts::SUBSTRING;
 pub use time_of::TIME_OF;
@@ -63,7 +65,9 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
         .with_default_features()
         .with_config(config)
         .with_runtime_env(runtime)
+        .with_analyzer_rules(super::doubles::analyzer_rules())
         .with_analyzer_rule(Arc::new(super::rounded::RoundedCasts::new()))
+        .with_analyzer_rule(Arc::new(super::parts::PartsOfIntervals::new()))
         .with_analyzer_rule(Arc::new(super::checked::CheckedArithmetic::new()))
         .with_analyzer_rule(Arc::new(super::zoned::ZonedCasts::new()))
         .with_optimizer_rules(super::logical::logical_rules())

@@ -40,9 +40,9 @@ pub async fn rows(database: &Arc<Database>, snapshot: &Snapshot) -> Result<Recor
         .iter()
         .flat_map(|t| t.columns.iter().map(|c| (&c.a, (t.name.as_str(), c.name.as_str()))))
         .collect();
-    let mut stats: HashMap<Attr, Vec<AttributeStat>> = HashMap::new();
+    let mut stats: HashMap<&Attr, Vec<&AttributeStat>> = HashMap::new();
     for stat in snapshot.attributes() {
-        stats.entry(stat.a.clone()).or_default().push(stat);
+        stats.entry(&stat.a).or_default().push(stat);
     }
     let all: Vec<&Attribute> = schema_then.attributes.values().collect();
     let none = Vec::new();
@@ -57,7 +57,7 @@ pub async fn rows(database: &Arc<Database>, snapshot: &Snapshot) -> Result<Recor
         Arc::new(BooleanArray::from(all.iter().map(|a| f(a)).collect::<Vec<_>>()))
     };
     let sum = |f: fn(&AttributeStat) -> u64| {
-        long(&|a| i64::try_from(of(a).iter().map(f).sum::<u64>()).ok())
+        long(&|a| i64::try_from(of(a).iter().map(|s| f(s)).sum::<u64>()).ok())
     };
     let value = |v: Option<&Value>| v.map(types::value_text);
     let columns = vec![

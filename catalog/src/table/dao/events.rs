@@ -165,7 +165,7 @@ async fn chunks(
             w.iter().any(|v| matches!(v, ScalarValue::Utf8View(Some(s)) | ScalarValue::Utf8(Some(s)) if s == a.as_str()))
         })
     };
-    let attributes: BTreeSet<Attr> = snapshot.attributes().into_iter().map(|s| s.a).collect();
+    let attributes: BTreeSet<Attr> = snapshot.attributes().map(|s| s.a.clone()).collect();
     let shown =
         attributes.into_iter().filter(|a| kind == Kind::Datoms || !hidden(a)).filter(is_wanted);
     let mut chunks = Vec::new();

@@ -12,7 +12,9 @@ use datafusion::common::DFSchema;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::error::Result;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown};
+use datafusion::physical_expr::create_physical_expr;
 use datafusion::physical_expr::expressions::{
     BinaryExpr, CastExpr, Column, DynamicFilterPhysicalExpr, InListExpr, IsNotNullExpr, LikeExpr,
     Literal, NegativeExpr, NotExpr,
@@ -214,17 +216,18 @@ fn asks_elsewhere(expr: &Expr) -> bool {
     expr.exists(|e| Ok(subquery(e))).unwrap_or(true)
 }
 
-/// The conjuncts of a scan's filters, over the full schema.
+/// The conjuncts of a scan's filters, over the full schema. The engine has simplified them, and given them their types.
 pub fn compile(
     state: &dyn Session,
     filters: &[Expr],
     full: &SchemaRef,
 ) -> Result<Vec<Arc<Filter>>> {
     let df_schema = DFSchema::try_from(Schema::clone(full))?;
+    let (props, none) = (state.execution_props(), PhysicalPlanningContext::default());
     filters
         .iter()
         .flat_map(|f| datafusion::logical_expr::utils::split_conjunction(f))
-        .map(|f| Filter::new(state.create_physical_expr(f.clone(), &df_schema)?, full))
+        .map(|f| Filter::new(create_physical_expr(f, &df_schema, props, &none)?, full))
         .collect()
 }
 

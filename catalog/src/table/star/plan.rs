@@ -4,7 +4,10 @@ use super::super::scan::bounds::{Bounds, bounds, integer_points, points};
 use super::super::scan::filter::Filter;
 use super::super::{ColumnDef, TableDef};
 use super::chunk::Chunk;
+use daodb_storage::value::ValueColumn;
 use daodb_storage::{Attr, Snapshot, Value, ValueType};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use std::collections::BTreeSet;
@@ -78,26 +81,28 @@ async fn named_entities(
     Ok(None)
 }
 
-/// SQL values as the stored values that a column shows so; None: there is no one stored value for each.
+/// Values as a column shows them as the stored ones that are looked up; None: a value that is shown may be stored in several
+/// ways, or in another form. What is no value of the type is equal to none.
 fn stored_values(column: &ColumnDef, points: &[ScalarValue]) -> Option<Vec<Value>> {
     let [ty] = column.stored.as_slice() else { return None };
-    points.iter().map(|p| stored_value(*ty, p)).collect()
-}
-
-fn stored_value(ty: ValueType, v: &ScalarValue) -> Option<Value> {
-    let text = match v {
-        ScalarValue::Utf8(s) | ScalarValue::Utf8View(s) | ScalarValue::LargeUtf8(s) => s.as_deref(),
-        _ => None,
-    };
-    Some(match (ty, v) {
-        (ValueType::String, _) => Value::string(text?),
-        (ValueType::Keyword, _) => Value::Keyword(text?.into()),
-        (ValueType::Symbol, _) => Value::Symbol(text?.into()),
-        (ValueType::Uri, _) => Value::Uri(text?.into()),
-        (ValueType::Long, ScalarValue::Int64(Some(n))) => Value::Long(*n),
-        (ValueType::Ref, ScalarValue::Int64(Some(n))) => Value::Ref(*n),
-        (ValueType::Boolean, ScalarValue::Boolean(Some(b))) => Value::Boolean(*b),
-        (ValueType::Instant, ScalarValue::TimestampMicrosecond(Some(us), _)) => Value::Instant(*us),
-        _ => return None,
-    })
+    if points.is_empty() {
+        return Some(vec![]);
+    }
+    let shown = ScalarValue::iter_to_array(points.iter().cloned()).ok()?;
+    let (from, to) = (shown.data_type().clone(), ty.arrow());
+    let alike = from == to
+        || from.is_string() && to.is_string()
+        || from.is_binary() && to.is_binary()
+        || matches!(
+            (ty, &from),
+            (ValueType::Instant, DataType::Timestamp(TimeUnit::Microsecond, _))
+                | (ValueType::Bigint, DataType::Decimal128(_, 0))
+        );
+    let shown = alike.then(|| cast(&shown, &to).ok()).flatten()?;
+    let shown = ValueColumn::new(*ty, &shown).ok()?;
+    let values = (0..points.len()).filter_map(|i| shown.value(i).ok().flatten());
+    let values: Vec<Value> = values.collect();
+    // There are two zeros, and several that are no number.
+    let one = |v: &Value| !matches!(v, Value::Double(d) if *d == 0.0 || d.is_nan());
+    values.iter().all(one).then_some(values)
 }

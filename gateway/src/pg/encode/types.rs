@@ -30,9 +30,8 @@ pub fn of_field(field: &Field) -> Result<Type> {
 /// Whether a column shows decimals whose zeros at the end nobody wrote: those of tables, and what is made of them.
 pub fn is_bigdec(field: &Field) -> bool {
     let tagged = field.metadata().get(VALUE_TYPE).is_some_and(|tag| tag == "bigdec");
-    tagged
-        || *field.data_type()
-            == daodb_catalog::table::types::sql_type(daodb_storage::ValueType::Bigdec)
+    // Bigdecs have ten places; products and quotients of numerics have more.
+    tagged || matches!(field.data_type(), DataType::Decimal128(38, 10..))
 }
 
 fn is_reg(ty: &Type) -> bool {

@@ -201,7 +201,7 @@ async fn check_attribute(
 
 fn check_attributes(model: &Model, snapshot: &Snapshot) {
     let expected = model.attributes();
-    let found = snapshot.attributes();
+    let found: Vec<_> = snapshot.attributes().collect();
     let keys: Vec<_> = found.iter().map(|s| (s.a.clone(), s.value_type)).collect();
     assert_eq!(keys, expected.keys().cloned().collect::<Vec<_>>());
     for stat in &found {

@@ -25,9 +25,9 @@ pub const FUNCTIONS: &[Definition] = &[
 /// Shares of the segments' bytes: a segment's are shared out among its attributes by their facts.
 fn shares(bound: &Bound) -> Shares {
     let snapshot = &bound.info.snapshot;
-    let mut facts: HashMap<Attr, u64> = HashMap::new();
+    let mut facts: HashMap<&Attr, u64> = HashMap::new();
     for stat in snapshot.attributes() {
-        *facts.entry(stat.a).or_default() += stat.facts;
+        *facts.entry(&stat.a).or_default() += stat.facts;
     }
     let mut shares = Shares::default();
     for segment in snapshot.segments() {
