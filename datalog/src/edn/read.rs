@@ -153,8 +153,7 @@ impl<'a> Reader<'a> {
             | Form::List(_)
             | Form::Vector(_)
             | Form::Map(_)
-            | Form::Set(_)
-            | Form::Tagged(..) => Ok(node),
+            | Form::Set(_) => Ok(node),
             _ => Err(error("only symbols and collections have metadata", node.span, None)),
         }
     }

@@ -106,7 +106,8 @@ fn range(world: &World, table: &str, view: View, rng: &mut SmallRng) -> (String,
     match rng.random_range(0..4) {
         0 => (clause("ALL"), world.history(table, view, |_, _| true)),
         1 => {
-            let within = |from, to| from < y && x < to;
+            // From a time to itself there is none.
+            let within = |from, to| x < y && from < y && x < to;
             (clause(&format!("FROM {x} TO {y}")), world.history(table, view, within))
         }
         2 => {
