@@ -69,12 +69,12 @@ impl DbSource {
         Ok(DbSource { database, snapshot, schema, stats: OnceLock::new() })
     }
 
-    /// The same one by one, ordered by attribute and type.
+    /// What is known of the attributes that have facts, one type after the other, ordered by both.
     pub fn each_stat(&self) -> impl Iterator<Item = &AttributeStat> {
         self.snapshot.attributes().filter(|s| s.facts > 0)
     }
 
-    /// Worked out when it is first asked for: a query that was compiled before does not ask.
+    /// The same by attribute. Worked out when it is first asked for: a query that was compiled before does not ask.
     pub fn stats(&self) -> &Stats {
         self.stats.get_or_init(|| {
             let mut stats = Stats::new();

@@ -1,6 +1,6 @@
 //! Integer arithmetic that fails where the result does not fit, as in Postgres: DataFusion's own wraps around.
 
-use super::expressions;
+use super::expressions::{self, infix};
 use datafusion::arrow::compute::kernels::numeric;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ExprSchema;
@@ -96,16 +96,10 @@ impl ScalarUDFImpl for Checked {
         Ok(args.first().cloned().unwrap_or(DataType::Int64))
     }
     fn display_name(&self, args: &[Expr]) -> Result<String> {
-        Ok(match args {
-            [l, r] => format!("{l} {} {r}", self.op),
-            _ => self.name().to_owned(),
-        })
+        Ok(infix(self.op, args, self.name(), Expr::to_string))
     }
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
-        Ok(match args {
-            [l, r] => format!("{} {} {}", l.schema_name(), self.op, r.schema_name()),
-            _ => self.name().to_owned(),
-        })
+        Ok(infix(self.op, args, self.name(), |e| e.schema_name().to_string()))
     }
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [l, r] = args.args.as_slice() else {

@@ -69,11 +69,7 @@ fn as_doubles(mut e: Expr, schema: &DFSchema) -> Transformed<Expr> {
 /// The same of the columns of a union's inputs.
 fn of_union(mut union: Union) -> Result<Transformed<LogicalPlan>> {
     let columns = union.schema.fields().len();
-    let kind = |input: &LogicalPlan, i: usize| match input.schema().field(i).data_type() {
-        ty if ty.is_floating() => Kind::Double,
-        ty if ty.is_decimal() => Kind::Numeric,
-        _ => Kind::Other,
-    };
+    let kind = |input: &LogicalPlan, i: usize| Kind::of(input.schema().field(i).data_type());
     let all = |i: usize| mixed(union.inputs.iter().map(|input| kind(input, i)));
     let mixed: Vec<usize> = (0..columns).filter(|i| all(*i)).collect();
     if mixed.is_empty() {
@@ -105,12 +101,21 @@ enum Kind {
     Other,
 }
 
-/// A literal with a point is a numeric to Postgres.
+impl Kind {
+    fn of(ty: &DataType) -> Kind {
+        match ty {
+            ty if ty.is_floating() => Kind::Double,
+            ty if ty.is_decimal() => Kind::Numeric,
+            _ => Kind::Other,
+        }
+    }
+}
+
+/// A literal with a point is a numeric to Postgres, of which the engine makes what stands beside it.
 fn kind(e: &Expr, schema: &dyn ExprSchema) -> Kind {
-    match e.get_type(schema) {
-        Ok(ty) if ty.is_floating() && !matches!(e, Expr::Literal(..)) => Kind::Double,
-        Ok(ty) if ty.is_decimal() => Kind::Numeric,
-        _ => Kind::Other,
+    match (e.get_type(schema).as_ref().map_or(Kind::Other, Kind::of), e) {
+        (Kind::Double, Expr::Literal(..)) => Kind::Other,
+        (kind, _) => kind,
     }
 }
 

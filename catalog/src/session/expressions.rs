@@ -4,7 +4,7 @@ use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
 
 /// Replaces the expressions that `is` says yes to, also within others and within subqueries. Names of columns stay.
 pub fn replace(
@@ -46,4 +46,12 @@ fn contains(plan: &LogicalPlan, is: impl Fn(&Expr) -> bool) -> Result<bool> {
         })
     })?;
     Ok(found)
+}
+
+/// How a function that stands for an operator prints: as the operator.
+pub fn infix(op: Operator, args: &[Expr], name: &str, text: impl Fn(&Expr) -> String) -> String {
+    match args {
+        [l, r] => format!("{} {op} {}", text(l), text(r)),
+        _ => name.to_owned(),
+    }
 }

@@ -60,7 +60,7 @@ fn interval_word(word: &str) -> Option<String> {
 }
 
 /// `2026-7-1` as `2026-07-01`. None: nothing is missing, or it is no date.
-pub fn padded(text: &str) -> Option<String> {
+fn padded(text: &str) -> Option<String> {
     let mut parts = text.splitn(3, '-');
     let (year, month, rest) = (parts.next()?, parts.next()?, parts.next()?);
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());

@@ -2,7 +2,7 @@
 //! minutes in all, and cut off what is no whole second.
 
 use super::expressions;
-use super::functions::part_of;
+use super::functions::{epoch_of, part_of};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::common::config::ConfigOptions;
@@ -20,7 +20,7 @@ pub struct PartsOfIntervals {
 
 impl PartsOfIntervals {
     pub fn new() -> Self {
-        PartsOfIntervals { whole: part_of(DataType::Int32), epoch: part_of(DataType::Float64) }
+        PartsOfIntervals { whole: part_of(), epoch: epoch_of() }
     }
 }
 
@@ -39,9 +39,13 @@ impl AnalyzerRule for PartsOfIntervals {
                 return Ok(Transformed::no(e));
             }
             let part = part.try_as_str().flatten().unwrap_or_default().to_ascii_lowercase();
-            let function = if part == "epoch" { &self.epoch } else { &self.whole };
-            let part = Expr::Literal(ScalarValue::Utf8(Some(part)), None);
-            Ok(Transformed::yes(function.call(vec![part, x.clone()])))
+            Ok(Transformed::yes(match part.as_str() {
+                "epoch" => self.epoch.call(vec![x.clone()]),
+                _ => {
+                    let part = Expr::Literal(ScalarValue::Utf8(Some(part)), None);
+                    self.whole.call(vec![part, x.clone()])
+                }
+            }))
         })
     }
     fn name(&self) -> &str {

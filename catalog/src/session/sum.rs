@@ -57,13 +57,7 @@ impl AggregateUDFImpl for Sum {
         }
     }
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        match Wide::of(&args.return_field) {
-            None => self.inner.accumulator(args),
-            Some(wide) => {
-                let fields = [Arc::clone(&wide.field)];
-                Ok(Box::new(wide.over(self.inner.accumulator(widened(args, &fields))?)))
-            }
-        }
+        summing(args, |args| self.inner.accumulator(args), |wide| Box::new(wide))
     }
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         match Wide::of(&args.return_field) {
@@ -80,27 +74,13 @@ impl AggregateUDFImpl for Sum {
         &self,
         args: AccumulatorArgs<'_>,
     ) -> Result<Box<dyn GroupsAccumulator>> {
-        match Wide::of(&args.return_field) {
-            None => self.inner.create_groups_accumulator(args),
-            Some(wide) => {
-                let fields = [Arc::clone(&wide.field)];
-                let inner = self.inner.create_groups_accumulator(widened(args, &fields))?;
-                Ok(Box::new(wide.over(inner)))
-            }
-        }
+        summing(args, |args| self.inner.create_groups_accumulator(args), |wide| Box::new(wide))
     }
     fn create_sliding_accumulator(
         &self,
         args: AccumulatorArgs<'_>,
     ) -> Result<Box<dyn Accumulator>> {
-        match Wide::of(&args.return_field) {
-            None => self.inner.create_sliding_accumulator(args),
-            Some(wide) => {
-                let fields = [Arc::clone(&wide.field)];
-                let inner = self.inner.create_sliding_accumulator(widened(args, &fields))?;
-                Ok(Box::new(wide.over(inner)))
-            }
-        }
+        summing(args, |args| self.inner.create_sliding_accumulator(args), |wide| Box::new(wide))
     }
     fn reverse_expr(&self) -> ReversedUDAF {
         ReversedUDAF::Identical
@@ -116,9 +96,17 @@ impl AggregateUDFImpl for Sum {
     }
 }
 
-/// The same arguments, of decimals with as many digits as can be.
-fn widened<'a>(args: AccumulatorArgs<'a>, fields: &'a [FieldRef; 1]) -> AccumulatorArgs<'a> {
-    AccumulatorArgs { return_field: Arc::clone(&fields[0]), expr_fields: fields, ..args }
+/// What `make` makes of these arguments; of decimals of all digits, `boxed` over what it makes of decimals with twice as many.
+fn summing<A>(
+    args: AccumulatorArgs<'_>,
+    make: impl FnOnce(AccumulatorArgs<'_>) -> Result<A>,
+    boxed: impl FnOnce(Wide<A>) -> A,
+) -> Result<A> {
+    let Some(wide) = Wide::of(&args.return_field) else { return make(args) };
+    let fields = [Arc::clone(&wide.field)];
+    let return_field = Arc::clone(&wide.field);
+    let inner = make(AccumulatorArgs { return_field, expr_fields: &fields, ..args })?;
+    Ok(boxed(Wide { field: wide.field, narrow: wide.narrow, inner }))
 }
 
 /// Adds up decimals of all digits with twice as many.
@@ -137,9 +125,6 @@ impl Wide<()> {
         let DataType::Decimal128(38, scale) = sum.data_type() else { return None };
         let wide = Field::clone(sum).with_data_type(DataType::Decimal256(76, *scale));
         Some(Wide { field: Arc::new(wide), narrow: sum.data_type().clone(), inner: () })
-    }
-    fn over<A>(self, inner: A) -> Wide<A> {
-        Wide { field: self.field, narrow: self.narrow, inner }
     }
 }
 

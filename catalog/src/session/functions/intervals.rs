@@ -53,17 +53,19 @@ pub fn divided() -> ScalarUDF {
     })
 }
 
-/// A part of an interval, by its name: whole, or seconds with their fraction (`epoch`).
-pub fn part_of(returns: DataType) -> ScalarUDF {
-    match returns {
-        DataType::Float64 => RowWise::udf("dao_interval_epoch", Err(2), returns, |a, _| {
-            let v = between(&a[1])?;
-            let (years, months) = (f64::from(v.months / 12), f64::from(v.months % 12));
-            let days = years * 365.25 + months * 30.0 + f64::from(v.days);
-            Ok(ScalarValue::Float64(Some(days * 86_400.0 + v.nanoseconds as f64 / 1e9)))
-        }),
-        returns => RowWise::udf("dao_interval_part", Err(2), returns, part),
-    }
+/// A part of an interval, by its name, whole.
+pub fn part_of() -> ScalarUDF {
+    RowWise::udf("dao_interval_part", Err(2), DataType::Int32, part)
+}
+
+/// The seconds of an interval, with their fraction.
+pub fn epoch_of() -> ScalarUDF {
+    RowWise::udf("dao_interval_epoch", Err(1), DataType::Float64, |a, _| {
+        let v = between(&a[0])?;
+        let (years, months) = (f64::from(v.months / 12), f64::from(v.months % 12));
+        let days = years * 365.25 + months * 30.0 + f64::from(v.days);
+        Ok(ScalarValue::Float64(Some(days * 86_400.0 + v.nanoseconds as f64 / 1e9)))
+    })
 }
 
 fn part(args: &[ScalarValue], _: &str) -> Result<ScalarValue> {

@@ -14,7 +14,7 @@ mod time_of;
 mod times;
 mod to_char;
 
-pub use intervals::{divided, part_of, times as multiplied};
+pub use intervals::{divided, epoch_of, part_of, times as multiplied};
 pub use numeric::Numeric;
 pub use rowwise::column;
 pub use texts::SUBSTRING;

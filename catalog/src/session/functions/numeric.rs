@@ -3,6 +3,7 @@
 //! before the point.
 
 use super::refused;
+use crate::session::expressions::infix;
 use datafusion::arrow::array::{AsArray, Decimal128Array};
 use datafusion::arrow::compute::try_binary;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, i256};
@@ -77,16 +78,10 @@ impl ScalarUDFImpl for Numeric {
         }
     }
     fn display_name(&self, args: &[Expr]) -> Result<String> {
-        Ok(match args {
-            [l, r] => format!("{l} {} {r}", self.op),
-            _ => self.name().to_owned(),
-        })
+        Ok(infix(self.op, args, self.name(), Expr::to_string))
     }
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
-        Ok(match args {
-            [l, r] => format!("{} {} {}", l.schema_name(), self.op, r.schema_name()),
-            _ => self.name().to_owned(),
-        })
+        Ok(infix(self.op, args, self.name(), |e| e.schema_name().to_string()))
     }
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
