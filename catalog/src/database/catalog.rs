@@ -304,6 +304,7 @@ impl Catalog {
                 // All are closed, and the first error is told.
                 result = result.and(database.close().await);
             }
+            self.store.settle().await;
             result
         })
     }

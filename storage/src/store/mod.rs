@@ -60,6 +60,7 @@ pub struct Store {
     pub access: Access,
     counters: Arc<Counters>,
     pub(crate) disk: Option<Arc<DiskCache>>,
+    folder: Option<Arc<Folder>>,
 }
 
 /// What a store is opened for.
@@ -111,7 +112,8 @@ impl Store {
     pub fn folder_on(disk: Arc<dyn Disk>, path: &std::path::Path) -> Result<Store> {
         let folder = Arc::new(Folder::open(disk, path)?);
         let name = path.display().to_string();
-        Ok(Store::new(folder, Path::default(), name, false))
+        let store = Store::new(Arc::clone(&folder) as _, Path::default(), name, false);
+        Ok(Store { folder: Some(folder), ..store })
     }
 
     /// Nothing outlives the process.
@@ -133,8 +135,8 @@ impl Store {
     fn new(objects: Arc<dyn ObjectStore>, root: Path, name: String, shared: bool) -> Store {
         let counters = Arc::<Counters>::default();
         let objects = Arc::new(Counted::new(objects, Arc::clone(&counters), shared));
-        let (access, disk) = (Access::default(), None);
-        Store { objects, root, name: name.into(), shared, access, counters, disk }
+        let (access, disk, folder) = (Access::default(), None, None);
+        Store { objects, root, name: name.into(), shared, access, counters, disk, folder }
     }
 
     /// The same store with blocks of its segments kept in a local folder, up to so many bytes.
@@ -142,6 +144,13 @@ impl Store {
         let cache = DiskCache::open(folder, bytes, Arc::clone(&self.counters))?;
         self.disk = Some(Arc::new(cache));
         Ok(self)
+    }
+
+    /// Leaves nothing to the next opening: in a folder, all objects are files once this returns, whoever still has the store.
+    pub async fn settle(&self) {
+        if let Some(folder) = &self.folder {
+            folder.settle().await;
+        }
     }
 
     /// The requests since it was opened: a row each area and kind.

@@ -101,6 +101,43 @@ fn unfinished_writes_are_never_seen_and_are_swept_away() {
 }
 
 #[test]
+fn a_settled_folder_leaves_nothing_to_the_next_opening_whoever_still_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::folder(folder.path()).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+    let journals = || fs::read_dir(folder.path().join(".journal")).unwrap().count();
+    let text = |n| fs::read_to_string(folder.path().join(format!("db/{n}"))).unwrap();
+    runtime.block_on(async {
+        for n in 0..10 {
+            store.create(&Path::from(format!("db/{n}")), format!("{n}")).await.unwrap();
+        }
+        assert!(journals() > 0, "the journal has them");
+        store.settle().await;
+        assert_eq!(journals(), 0);
+        (0..10).for_each(|n| assert_eq!(text(n), n.to_string()));
+        // It is open still; what is put while it is settled is not lost.
+        let puts = (10..200).map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let path = Path::from(format!("db/{n}"));
+                assert_eq!(store.create(&path, format!("{n}")).await.unwrap(), Created::New);
+                if n % 10 == 0 {
+                    store.settle().await;
+                }
+            })
+        });
+        for put in puts.collect::<Vec<_>>() {
+            put.await.unwrap();
+        }
+        store.settle().await;
+        assert_eq!(journals(), 0);
+        (0..200).for_each(|n| assert_eq!(text(n), n.to_string()));
+        store.delete(&Path::from("db/7")).await.unwrap();
+        assert_eq!(store.list(&Path::default()).await.unwrap().len(), 199);
+    });
+}
+
+#[test]
 fn a_large_object_is_seen_once_it_is_complete() {
     run(async {
         let folder = tempfile::tempdir().unwrap();

@@ -65,6 +65,18 @@ impl Folder {
         Ok(Self { reader, writer: Arc::new(writer), puts, closed })
     }
 
+    /// Gives all objects their files, so that nothing is left to the next opening, and nothing depends on who lets go of
+    /// the folder last.
+    pub async fn settle(&self) {
+        let work = |writer: &Writer| {
+            writer.close_or_warn();
+            Ok(())
+        };
+        if let Err(e) = blocking(&self.writer, &Path::default(), work).await {
+            tracing::warn!("the journal stays for the next opening: {e}");
+        }
+    }
+
     fn file(&self, location: &Path) -> object_store::Result<PathBuf> {
         self.reader.file(location)
     }

@@ -31,6 +31,10 @@ impl Recent {
         }
     }
 
+    pub fn is_empty(&self) -> bool {
+        matches!(self.0.list(None).next().now_or_never(), Some(None))
+    }
+
     pub fn has(&self, path: &Path) -> io::Result<bool> {
         Ok(self.content(path)?.is_some())
     }

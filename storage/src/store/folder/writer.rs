@@ -242,10 +242,26 @@ impl Writer {
         self.settle(&one, &left)
     }
 
-    /// Leaves nothing to the next opening.
+    /// Leaves nothing to the next opening. Others may put meanwhile, and afterwards: that begins a new journal.
     fn close(&self) -> io::Result<()> {
-        self.settle_all()?;
-        self.journal.lock().clear(&*self.disk)
+        self.refuse_if_broken()?;
+        let one = self.tending.lock();
+        loop {
+            let left = self.journal.lock().all_to_file();
+            self.settle(&one, &left)?;
+            let mut journal = self.journal.lock();
+            // Who puts has the journal, so that nothing comes in between.
+            if self.recent.is_empty() {
+                return journal.clear(&*self.disk);
+            }
+        }
+    }
+
+    /// Nothing acknowledged is lost where that fails.
+    pub(super) fn close_or_warn(&self) {
+        if let Err(e) = self.close() {
+            tracing::warn!("the journal stays for the next opening: {e}");
+        }
     }
 
     /// Gives a synced file its name, durably.
@@ -376,9 +392,7 @@ fn is_full(e: &io::Error) -> bool {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if let Err(e) = self.close() {
-            tracing::warn!("the journal stays for the next opening: {e}");
-        }
+        self.close_or_warn();
     }
 }
 
