@@ -3,9 +3,9 @@
 use super::expressions::{self, infix};
 use datafusion::arrow::compute::kernels::numeric;
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::ExprSchema;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
+use datafusion::common::{ExprSchema, ScalarValue};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{BinaryExpr, ScalarFunction};
 use datafusion::logical_expr::{
@@ -35,8 +35,10 @@ impl CheckedArithmetic {
     }
 
     fn replace(&self, e: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> {
-        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = &e else {
-            return Ok(Transformed::no(e));
+        let (left, op, right) = match &e {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => (left, op, right),
+            Expr::Negative(x) => return self.negated(x, schema),
+            _ => return Ok(Transformed::no(e)),
         };
         let udf = match op {
             Operator::Plus => &self.plus,
@@ -52,11 +54,26 @@ impl CheckedArithmetic {
         let function = ScalarFunction::new_udf(Arc::clone(udf), args);
         Ok(Transformed::yes(Expr::ScalarFunction(function)))
     }
+
+    /// The least integer has no opposite: `-x` is `0 - x`.
+    fn negated(&self, x: &Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> {
+        match x.get_type(schema) {
+            Ok(ty) if ty.is_signed_integer() => {
+                let zero = Expr::Literal(ScalarValue::new_zero(&ty)?, None);
+                Ok(Transformed::yes(self.minus.call(vec![zero, x.clone()])))
+            }
+            _ => Ok(Transformed::no(Expr::Negative(Box::new(x.clone())))),
+        }
+    }
 }
 
 fn is_arithmetic(e: &Expr) -> bool {
     use Operator::{Minus, Multiply, Plus};
-    matches!(e, Expr::BinaryExpr(b) if matches!(b.op, Plus | Minus | Multiply))
+    match e {
+        Expr::BinaryExpr(b) => matches!(b.op, Plus | Minus | Multiply),
+        Expr::Negative(_) => true,
+        _ => false,
+    }
 }
 
 impl AnalyzerRule for CheckedArithmetic {

@@ -18,20 +18,22 @@ const NO_NAME: &str = "?column?";
 
 /// Names every column that the statement's queries leave without a name.
 pub fn name_as_postgres(statement: &mut Statement) {
-    if let Statement::Query(query) = statement
-        && let Some(select) = leftmost(&mut query.body)
-    {
-        name_all(select, true);
+    if let Statement::Query(query) = statement {
+        name_unseen(&mut query.body);
     }
     let _ = statement.visit(&mut Names);
 }
 
-fn leftmost(body: &mut SetExpr) -> Option<&mut Select> {
+/// Nothing refers to the names of these.
+fn name_unseen(body: &mut SetExpr) {
     match body {
-        SetExpr::Select(select) => Some(select),
-        SetExpr::Query(query) => leftmost(&mut query.body),
-        SetExpr::SetOperation { left, .. } => leftmost(left),
-        _ => None,
+        SetExpr::Select(select) => name_all(select, true),
+        SetExpr::Query(query) => name_unseen(&mut query.body),
+        SetExpr::SetOperation { left, right, .. } => {
+            name_unseen(left);
+            name_unseen(right);
+        }
+        _ => {}
     }
 }
 
@@ -44,20 +46,18 @@ impl VisitorMut for Names {
         ControlFlow::Continue(())
     }
 
-    /// Nothing refers to the columns of `IN (SELECT ...)`.
     fn pre_visit_expr(&mut self, e: &mut Expr) -> ControlFlow<()> {
-        if let Expr::InSubquery { subquery, .. } = e
-            && let Some(select) = leftmost(&mut subquery.body)
-        {
-            name_all(select, true);
+        if let Expr::InSubquery { subquery, .. } = e {
+            name_unseen(&mut subquery.body);
         }
         ControlFlow::Continue(())
     }
 }
 
-/// `outermost`: names given twice by the user stay apart too, as nothing can refer to them.
+/// `outermost`: names given twice by the user stay apart too, as nothing can refer to them. Elsewhere nothing can refer to
+/// either of two columns of one name.
 fn name_all(select: &mut Select, outermost: bool) {
-    let mut taken = HashSet::new();
+    let mut taken = if outermost { HashSet::new() } else { given_twice(select) };
     let wildcard = outermost && select.projection.iter().any(is_wildcard);
     for item in &mut select.projection {
         match item {
@@ -65,7 +65,7 @@ fn name_all(select: &mut Select, outermost: bool) {
                 let name = name_of(e).unwrap_or_else(|| NO_NAME.to_owned());
                 let column = matches!(e, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
                 let free = taken.insert(name.clone());
-                if column && ((free && !wildcard) || !outermost) {
+                if column && free && !wildcard {
                     continue;
                 }
                 let alias = if free && !wildcard { name } else { another(&name, &mut taken) };
@@ -74,13 +74,26 @@ fn name_all(select: &mut Select, outermost: bool) {
             }
             SelectItem::ExprWithAlias { alias, .. } => {
                 let name = fold(alias);
-                if !taken.insert(name.clone()) && outermost {
+                if !taken.insert(name.clone()) {
                     *alias = Ident::with_quote('"', another(&name, &mut taken));
                 }
             }
             _ => {}
         }
     }
+}
+
+/// The names of columns that a SELECT lists more than once, by names that the user gave.
+fn given_twice(select: &Select) -> HashSet<String> {
+    let mut once = HashSet::new();
+    let names = select.projection.iter().filter_map(|item| match item {
+        SelectItem::UnnamedExpr(e @ (Expr::Identifier(_) | Expr::CompoundIdentifier(_))) => {
+            name_of(e)
+        }
+        SelectItem::ExprWithAlias { alias, .. } => Some(fold(alias)),
+        _ => None,
+    });
+    names.filter(|name| !once.insert(name.clone())).collect()
 }
 
 fn is_wildcard(item: &SelectItem) -> bool {
@@ -172,13 +185,18 @@ fn type_name(ty: &DataType) -> String {
     name.to_owned()
 }
 
+/// The name that the user gave to a column that has a mark.
+pub fn unmarked(name: &str) -> Option<&str> {
+    name.split_once(MARK).map(|(name, _)| name)
+}
+
 /// The result's schema without marks; None: there are none.
 pub fn shown(schema: &SchemaRef) -> Option<SchemaRef> {
-    if !schema.fields().iter().any(|f| f.name().contains(MARK)) {
+    if !schema.fields().iter().any(|f| unmarked(f.name()).is_some()) {
         return None;
     }
-    let fields = schema.fields().iter().map(|f| match f.name().split_once(MARK) {
-        Some((name, _)) => Arc::new(Field::clone(f).with_name(name)),
+    let fields = schema.fields().iter().map(|f| match unmarked(f.name()) {
+        Some(name) => Arc::new(Field::clone(f).with_name(name)),
         None => Arc::clone(f),
     });
     Some(Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())))
@@ -207,6 +225,14 @@ mod tests {
             r#"SELECT 'a'::REGCLASS::TEXT AS "text", NULL::pg_catalog.text AS "text#1""#,
         );
         check("SELECT a, a", r#"SELECT a, a AS "a#1""#);
+        check(
+            "SELECT a UNION SELECT 1, 1",
+            r#"SELECT a UNION SELECT 1 AS "?column?", 1 AS "?column?#1""#,
+        );
+        check(
+            "SELECT * FROM (SELECT a, b, t.a, max(a) FROM t)",
+            r#"SELECT * FROM (SELECT a AS "a#1", b, t.a AS "a#2", max(a) AS "max" FROM t)"#,
+        );
         check("SELECT *, a FROM t", r#"SELECT *, a AS "a#1" FROM t"#);
         check("SELECT 1 AS x, 2 AS x", r#"SELECT 1 AS x, 2 AS "x#1""#);
         check(

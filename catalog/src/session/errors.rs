@@ -1,6 +1,7 @@
 //! Every error of parsing, planning and running as one of ours: the right SQLSTATE, Postgres's words where they are natural,
 //! and the place in the text.
 
+use super::columns::unmarked;
 use crate::error::{Error, SqlState};
 use crate::nearest::nearest;
 use datafusion::arrow::error::ArrowError;
@@ -339,8 +340,17 @@ fn of_execution(m: &str) -> Error {
     Error::new(DATA_EXCEPTION, clean(m))
 }
 
+fn ambiguous(name: &str) -> Error {
+    Error::new(AMBIGUOUS_COLUMN, format!("column reference \"{name}\" is ambiguous"))
+}
+
 fn of_schema(e: &SchemaError) -> Error {
     match e {
+        SchemaError::FieldNotFound { field, valid_fields }
+            if valid_fields.iter().any(|f| unmarked(&f.name) == Some(field.name.as_str())) =>
+        {
+            ambiguous(&field.name).hint("give the columns names of their own with AS")
+        }
         SchemaError::FieldNotFound { field, valid_fields } => {
             let shown = column_text(field);
             let e = match &field.relation {
@@ -358,6 +368,7 @@ fn of_schema(e: &SchemaError) -> Error {
                 }
             };
             let names = valid_fields.iter().map(|f| f.name.as_str());
+            let names = names.filter(|name| unmarked(name).is_none());
             match nearest(&field.name, names) {
                 Some(near) if near != field.name => {
                     e.hint(format!("perhaps you meant the column \"{near}\""))
@@ -365,10 +376,7 @@ fn of_schema(e: &SchemaError) -> Error {
                 _ => e,
             }
         }
-        SchemaError::AmbiguousReference { field } => Error::new(
-            AMBIGUOUS_COLUMN,
-            format!("column reference \"{}\" is ambiguous", field.name),
-        ),
+        SchemaError::AmbiguousReference { field } => ambiguous(&field.name),
         SchemaError::DuplicateQualifiedField { qualifier, .. } => Error::new(
             DUPLICATE_ALIAS,
             format!("table name \"{}\" specified more than once", qualifier.table()),

@@ -1,13 +1,11 @@
-//! Casts beside what they cast: the planner calls both by one name, and wants names of what is grouped by, and of aggregates, to
-//! differ. `SELECT DISTINCT f(x) ... ORDER BY f(x)`, whose order it does not find among what is selected.
+//! Casts beside what they cast: the planner calls both by one name, and wants names of what is grouped by to differ.
+//! `SELECT DISTINCT f(x) ... ORDER BY f(x)`, whose order it does not find among what is selected.
 
 use super::names::fold;
-use super::scalar::is_aggregate;
 use super::syntax::{call, number, outermost};
 use crate::error::Result;
 use datafusion::sql::sqlparser::ast::{
-    Distinct, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, OrderByKind,
-    Query, Select, SelectItem, SetExpr, Value,
+    Distinct, Expr, GroupByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, Value,
 };
 
 /// Of the order of a query, before its SELECT is changed.
@@ -129,27 +127,10 @@ fn is_cast(e: &Expr) -> bool {
 }
 
 /// `coalesce(x::text)` is `x::text`, and has a name of its own.
-fn rename(e: &mut Expr) {
-    let cast = std::mem::replace(e, Expr::value(Value::Null));
-    *e = call("coalesce", vec![cast]);
-}
-
 fn told_apart(e: &mut Expr, casts: &[Expr]) -> Result<()> {
     if casts.contains(e) {
-        rename(e);
-        return Ok(());
-    }
-    let Expr::Function(f) = e else { return Ok(()) };
-    if !is_aggregate(f) {
-        return Ok(());
-    }
-    let FunctionArguments::List(list) = &mut f.args else { return Ok(()) };
-    for arg in &mut list.args {
-        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) = arg
-            && is_cast(e)
-        {
-            rename(e);
-        }
+        let cast = std::mem::replace(e, Expr::value(Value::Null));
+        *e = call("coalesce", vec![cast]);
     }
     Ok(())
 }

@@ -173,6 +173,7 @@ pub fn reread(e: &mut Expr) -> Result<()> {
 
 fn reword(value: &mut ValueWithSpan, ty: &DataType) {
     match ty {
+        DataType::Numeric(_) | DataType::Decimal(_) => exact(value),
         DataType::Timestamp(..) | DataType::Datetime(_) => {
             replace(value, padded);
             replace(value, with_seconds);
@@ -180,6 +181,16 @@ fn reword(value: &mut ValueWithSpan, ty: &DataType) {
         DataType::Date => replace(value, padded),
         DataType::Interval { .. } => replace(value, interval_words),
         _ => {}
+    }
+}
+
+/// A number to become a numeric is read as one: the planner's own way is through a double, which has 15 digits.
+fn exact(value: &mut ValueWithSpan) {
+    if let Value::Number(digits, _) = &value.value
+        && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        && !digits.ends_with('.')
+    {
+        value.value = Value::SingleQuotedString(digits.to_string());
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`references`] of a query, resolves each to a [`relations`] at one moment, and plans; [`rows`] runs the plan, a [`cursor`]
 //! a few rows at a time. [`errors`] turns whatever fails into one of our errors with its SQLSTATE and place.
 
+mod apart;
 pub mod array_text;
 mod as_table;
 mod bare;
@@ -346,15 +347,17 @@ impl Session {
         parse::statements(sql)
     }
 
-    /// Parameter types that the client did not give (None) are inferred.
+    /// Parameter types that the client did not give (None) are inferred. `moments` are values of those that [`Session::moments`]
+    /// lists, as far as they are known: a table has the columns that it had then.
     pub fn describe<'a>(
         &'a self,
         statement: &'a Statement,
         given: &'a [Option<DataType>],
+        moments: &'a [Option<ScalarValue>],
     ) -> BoxFuture<'a, Result<Description>> {
         Box::pin(async move {
             self.refuse_if_failed(&statement.ast)?;
-            self.describe_statement(statement, given).await
+            self.describe_statement(statement, given, moments).await
         })
     }
 

@@ -1,11 +1,14 @@
 //! Operators whose meaning Postgres tells by the types of both sides, and DataFusion otherwise or not at all.
 
+use super::apart::told_apart;
 use super::functions::{Numeric, divided, multiplied};
 use crate::error::{Error, SqlState};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result;
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::planner::{
+    ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, RawWindowExpr,
+};
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
@@ -39,6 +42,16 @@ impl ExprPlanner for Operators {
             _ => (left, right),
         };
         Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
+    }
+
+    fn plan_aggregate(&self, mut e: RawAggregateExpr) -> Result<PlannerResult<RawAggregateExpr>> {
+        e.args = e.args.into_iter().map(told_apart).collect::<Result<_>>()?;
+        Ok(PlannerResult::Original(e))
+    }
+
+    fn plan_window(&self, mut e: RawWindowExpr) -> Result<PlannerResult<RawWindowExpr>> {
+        e.args = e.args.into_iter().map(told_apart).collect::<Result<_>>()?;
+        Ok(PlannerResult::Original(e))
     }
 }
 
@@ -81,31 +94,38 @@ fn exact(left: Expr, right: Expr, schema: &DFSchema) -> (Expr, Expr) {
     // The right side first: in a long sum it is the short one.
     let is = |e: &Expr, of: fn(&DataType) -> bool| e.get_type(schema).is_ok_and(|ty| of(&ty));
     if is(&right, DataType::is_floating) && is(&left, DataType::is_decimal) {
-        beside(left, right)
+        beside(left, right, schema)
     } else if is(&right, DataType::is_decimal) && is(&left, DataType::is_floating) {
-        let (right, left) = beside(right, left);
+        let (right, left) = beside(right, left, schema);
         (left, right)
     } else {
         (left, right)
     }
 }
 
-fn beside(decimal: Expr, float: Expr) -> (Expr, Expr) {
-    match as_decimal(&float) {
+fn beside(decimal: Expr, float: Expr, schema: &DFSchema) -> (Expr, Expr) {
+    let places = match decimal.get_type(schema) {
+        Ok(DataType::Decimal128(_, scale)) => scale,
+        _ => 0,
+    };
+    match as_decimal(&float, places) {
         Some(literal) => (decimal, literal),
         None => (Expr::Cast(Cast::new(Box::new(decimal), DataType::Float64)), float),
     }
 }
 
-/// A literal as it was written. None: it is none, or has more digits than a numeric.
-fn as_decimal(e: &Expr) -> Option<Expr> {
+/// A literal as it was written. None: it is none, or has more digits than a numeric of so many places.
+fn as_decimal(e: &Expr, places: i8) -> Option<Expr> {
     let Expr::Literal(ScalarValue::Float64(Some(x)), _) = e else { return None };
     let text = x.to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
     let scale = i8::try_from(fraction.len()).ok().filter(|scale| *scale <= 38)?;
     let precision = digits.unsigned_abs().to_string().len().max(fraction.len());
-    let precision = u8::try_from(precision).ok().filter(|precision| *precision <= 38)?;
+    // Both sides get the places of the longer fraction.
+    let added = (i16::from(places) - i16::from(scale)).max(0);
+    let precision =
+        u8::try_from(precision).ok().filter(|precision| i16::from(*precision) + added <= 38)?;
     Some(Expr::Literal(ScalarValue::Decimal128(Some(digits), precision, scale), None))
 }
 

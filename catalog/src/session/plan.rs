@@ -32,7 +32,8 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{self, Statement};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Views within views go no deeper.
@@ -62,8 +63,8 @@ pub struct Scope<'a> {
 pub enum Parameters<'a> {
     /// Their values: the statement runs.
     Values(&'a [ScalarValue]),
-    /// Their types as far as the client gave them: the statement is described.
-    Types(&'a [Option<DataType>]),
+    /// Their types as far as the client gave them, and the values of those that say when: the statement is described.
+    Types { given: &'a [Option<DataType>], moments: &'a [Option<ScalarValue>] },
 }
 
 impl Parameters<'_> {
@@ -71,7 +72,9 @@ impl Parameters<'_> {
         let field = |ty: DataType| -> FieldRef { Arc::new(Field::new("p", ty, true)) };
         match self {
             Parameters::Values(vs) => vs.iter().map(|v| Some(field(v.data_type()))).collect(),
-            Parameters::Types(types) => types.iter().cloned().map(|t| t.map(field)).collect(),
+            Parameters::Types { given, .. } => {
+                given.iter().cloned().map(|t| t.map(field)).collect()
+            }
         }
     }
 }
@@ -185,11 +188,7 @@ fn time_parameters(found: &References, types: &mut [Option<FieldRef>]) {
             *slot = Some(Arc::new(Field::new("p", ty, true)));
         }
     };
-    let versioned = found.numbered.iter().filter_map(|n| match n {
-        Numbered::Versioned(v) => Some(v),
-        Numbered::Called(_) => None,
-    });
-    for v in versioned {
+    for v in versioned(found) {
         match &v.clause {
             Clause::AsOf(kind, e) => is_time(*kind, e),
             Clause::Range(_, x, y) => {
@@ -199,6 +198,43 @@ fn time_parameters(found: &References, types: &mut [Option<FieldRef>]) {
             Clause::All => {}
         }
     }
+}
+
+/// The parameters of version clauses, from 0, that have a type before the statement is planned. None where it cannot be: what is
+/// wrong is told then.
+pub fn moments(
+    mut statement: Statement,
+    text: &str,
+    database: &str,
+    extension: &dyn Extension,
+    given: &[Option<DataType>],
+) -> BTreeMap<usize, DataType> {
+    let mut moments = BTreeMap::new();
+    let functions = extension.table_functions();
+    let found = references::references(&mut statement, text, database, functions);
+    let Ok(found) = found else { return moments };
+    let mut types = Parameters::Types { given, moments: &[] }.fields();
+    types.resize(types.len().max(found.parameters), None);
+    time_parameters(&found, &mut types);
+    cast_parameters(&found, &mut types);
+    for bound in versioned(&found).flat_map(|v| v.clause.bounds()) {
+        let _ = ast::visit_expressions(bound, |e| {
+            if let Some(n) = references::placeholder(e).and_then(|n| n.checked_sub(1))
+                && let Some(Some(ty)) = types.get(n)
+            {
+                moments.insert(n, ty.data_type().clone());
+            }
+            ControlFlow::<()>::Continue(())
+        });
+    }
+    moments
+}
+
+fn versioned(found: &References) -> impl Iterator<Item = &Versioned> {
+    found.numbered.iter().filter_map(|n| match n {
+        Numbered::Versioned(v) => Some(v),
+        Numbered::Called(_) => None,
+    })
 }
 
 /// A parameter that is cast is sent as what it is cast to, as in Postgres; the first cast decides.
@@ -383,16 +419,18 @@ pub fn with_values(expr: Expr, parameters: Parameters<'_>) -> Result<Option<Expr
     let expr = expr.transform_up(|e| {
         let Expr::Placeholder(p) = &e else { return Ok(Transformed::no(e)) };
         let n = p.id.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()).unwrap_or(0);
-        match parameters {
-            Parameters::Values(values) => match n.checked_sub(1).and_then(|n| values.get(n)) {
-                Some(v) => Ok(Transformed::yes(Expr::Literal(v.clone(), None))),
-                None => Err(Error::new(
-                    SqlState::Code("08P01"),
-                    format!("parameter ${n} was not bound"),
-                )
-                .into()),
-            },
-            Parameters::Types(_) => {
+        let n = n.checked_sub(1);
+        let value = match parameters {
+            Parameters::Values(values) => n.and_then(|n| values.get(n)),
+            Parameters::Types { moments, .. } => n.and_then(|n| moments.get(n)?.as_ref()),
+        };
+        match (value, parameters) {
+            (Some(v), _) => Ok(Transformed::yes(Expr::Literal(v.clone(), None))),
+            (None, Parameters::Values(_)) => {
+                let text = format!("parameter {} was not bound", p.id);
+                Err(Error::new(SqlState::Code("08P01"), text).into())
+            }
+            (None, Parameters::Types { .. }) => {
                 open = true;
                 Ok(Transformed::no(e))
             }

@@ -5,13 +5,15 @@
 //! the like always are: DataFusion's own are true where they are not.
 
 use super::errors::TOO_COMPLEX;
+use super::grouped::selected;
 use super::names;
 use super::references::subquery;
 use super::syntax::{expression, fill, outermost};
+use super::ungrouped::aggregates;
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Cte, Expr, Query, Select, TableFactor, UnaryOperator, Visit, VisitMut, Visitor,
-    visit_expressions, visit_expressions_mut,
+    BinaryOperator, Cte, Expr, GroupByExpr, Query, Select, TableFactor, UnaryOperator, Visit,
+    VisitMut, Visitor, visit_expressions, visit_expressions_mut,
 };
 use std::ops::ControlFlow;
 
@@ -26,18 +28,32 @@ const IN: &str = "(CASE WHEN EXISTS (SELECT 1 FROM (SELECT 1) AS dao_in (dao_val
      WHEN dao_x IS NULL OR (SELECT count(*) FROM (SELECT 1) AS dao_in (dao_value) WHERE dao_in.dao_value IS NULL) > 0 THEN NULL \
      ELSE false END)";
 
+/// The same where rows are grouped: within an aggregate the engine takes no subquery that names a column of it.
+const GROUPED_IN: &str = "dao_among(dao_x, (SELECT array_agg(DISTINCT dao_in.dao_value ORDER BY dao_in.dao_value) \
+     FROM (SELECT 1) AS dao_in (dao_value)))";
+
 /// NOT IN has its subquery three times, and one within it nine times: more of one statement are refused.
 const MAX_SPELLED_OUT: usize = 200;
 
 /// How many a statement had spelled out so far.
 #[derive(Default)]
-pub struct Spelled(usize);
+pub struct Spelled {
+    count: usize,
+    /// Whether the SELECT at hand groups its rows.
+    grouped: bool,
+}
 
 impl Spelled {
     pub fn reread(&mut self, select: &mut Select) -> Result<()> {
-        let Select { projection, selection, having, .. } = select;
+        let Select { projection, selection, having, group_by, .. } = select;
+        self.grouped = false;
+        selection.iter_mut().try_for_each(|e| self.by_itself(e))?;
+        let keys = !matches!(group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
+        let mut said = projection.iter().filter_map(selected).chain(&*having);
+        self.grouped = keys || said.any(aggregates);
+        self.value(group_by)?;
         projection.iter_mut().try_for_each(|item| self.value(item))?;
-        selection.iter_mut().chain(having).try_for_each(|e| self.by_itself(e))
+        having.iter_mut().try_for_each(|e| self.by_itself(e))
     }
 
     /// One of the conditions that all must hold.
@@ -90,7 +106,8 @@ impl Spelled {
             if let Expr::InSubquery { expr, subquery, negated } = e
                 && parts(expr).is_none()
             {
-                let value = spelled_out(IN, std::slice::from_ref(expr), subquery)?;
+                let text = if self.grouped { GROUPED_IN } else { IN };
+                let value = spelled_out(text, std::slice::from_ref(expr), subquery)?;
                 *e = match negated {
                     true => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(value) },
                     false => value,
@@ -102,8 +119,8 @@ impl Spelled {
     }
 
     fn count(&mut self) -> Result<()> {
-        self.0 += 1;
-        match self.0 > MAX_SPELLED_OUT {
+        self.count += 1;
+        match self.count > MAX_SPELLED_OUT {
             true => {
                 let text = "conditions over subqueries within one another are nested too deeply";
                 Err(Error::new(TOO_COMPLEX, text)

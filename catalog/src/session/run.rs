@@ -4,8 +4,7 @@ use super::cursor::grammar::Command;
 use super::explain::{self, Options};
 use super::plan::{self, Parameters};
 use super::{
-    Bound, Description, Outcome, RowsTag, Session, Statement, copy, literals, prepared, rows,
-    variables,
+    Bound, Description, Outcome, RowsTag, Session, Statement, copy, literals, rows, variables,
 };
 use crate::error::{Error, Result, SqlState};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
@@ -13,6 +12,7 @@ use datafusion::common::ScalarValue;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::sqlparser::ast::{self, ObjectType};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn command(tag: &str) -> Result<Outcome> {
@@ -80,7 +80,7 @@ impl Session {
                 self.prepare(statement, name, data_types, inner)
             }
             S::Execute { name: Some(name), parameters, .. } => {
-                let (prepared, values) = self.bound_arguments(name, parameters).await?;
+                let (prepared, values, _) = self.bound_arguments(name, parameters).await?;
                 Box::pin(self.run(&prepared, &values)).await
             }
             S::Deallocate { name, .. } => self.deallocate(name),
@@ -144,7 +144,7 @@ impl Session {
         let (query, values) = match inner.as_ref() {
             ast::Statement::Query(_) => (inner.as_ref().clone(), params.to_vec()),
             ast::Statement::Execute { name: Some(name), parameters, .. } => {
-                let (prepared, values) = self.bound_arguments(name, parameters).await?;
+                let (prepared, values, _) = self.bound_arguments(name, parameters).await?;
                 (prepared.ast.as_ref().clone(), values)
             }
             other => return Err(refused(other, &inner.to_string())),
@@ -156,14 +156,22 @@ impl Session {
         explain::explain(&bound.state, &planned.plan, options, &statement.source).await
     }
 
-    /// The prepared statement of an EXECUTE, and the values of its parameters.
+    /// The prepared statement of an EXECUTE, the values of its parameters, and its columns.
     async fn bound_arguments(
         &self,
         name: &ast::ObjectName,
         arguments: &[ast::Expr],
-    ) -> Result<(Statement, Vec<ScalarValue>)> {
+    ) -> Result<(Statement, Vec<ScalarValue>, Option<SchemaRef>)> {
         let prepared = self.prepared.get(&name.to_string())?.clone();
-        let types = self.describe_statement(&prepared.statement, &prepared.types).await?.parameters;
+        let given = &prepared.types;
+        let mut moments = vec![None; arguments.len()];
+        for (n, ty) in self.moments(&prepared.statement, given) {
+            if let (Some(slot), Some(argument)) = (moments.get_mut(n), arguments.get(n)) {
+                *slot = Some(self.argument(argument, &ty).await?);
+            }
+        }
+        let described = self.describe_statement(&prepared.statement, given, &moments).await?;
+        let Description { parameters: types, columns } = described;
         if types.len() != arguments.len() {
             return Err(Error::new(
                 SqlState::SYNTAX,
@@ -175,29 +183,56 @@ impl Session {
                 arguments.len()
             )));
         }
-        let bound = self.bind().await?;
-        let scope = bound.scope(self.extension.as_ref(), Parameters::Values(&[]));
         let mut values = Vec::with_capacity(types.len());
         for (argument, ty) in arguments.iter().zip(&types) {
-            let value = plan::constant_value(&scope, argument)?;
-            let time = matches!(ty, DataType::Timestamp(..));
-            let value = if time { literals::whole(value) } else { value };
-            values.push(value.cast_to(ty)?);
+            values.push(self.argument(argument, ty).await?);
         }
-        Ok((prepared.statement, values))
+        Ok((prepared.statement, values, columns))
+    }
+
+    /// The value of an argument of EXECUTE.
+    async fn argument(&self, argument: &ast::Expr, ty: &DataType) -> Result<ScalarValue> {
+        let bound = self.bind().await?;
+        let scope = bound.scope(self.extension.as_ref(), Parameters::Values(&[]));
+        let value = plan::constant_value(&scope, argument)?;
+        let time = matches!(ty, DataType::Timestamp(..));
+        let value = if time { literals::whole(value) } else { value };
+        Ok(value.cast_to(ty)?)
+    }
+
+    /// The parameters (from 0) that say which versions of tables are read, and their types: `$1` of `VERSION AS OF $1`.
+    pub fn moments(
+        &self,
+        statement: &Statement,
+        given: &[Option<DataType>],
+    ) -> BTreeMap<usize, DataType> {
+        use ast::Statement as S;
+        let query = match statement.ast.as_ref() {
+            _ if !statement.source.contains('$') => None,
+            S::Query(_) => Some(statement.ast.as_ref().clone()),
+            S::Explain { statement: inner, .. } => Some(inner.as_ref().clone()),
+            S::Copy { source, to, target, .. } => copy::query(source, *to, target).ok(),
+            _ => None,
+        };
+        let (text, database) = (&statement.source, self.database.name());
+        let extension = self.extension.as_ref();
+        query.map_or_else(BTreeMap::new, |query| {
+            plan::moments(query, text, database, extension, given)
+        })
     }
 
     pub(super) async fn describe_statement(
         &self,
         statement: &Statement,
         given: &[Option<DataType>],
+        moments: &[Option<ScalarValue>],
     ) -> Result<Description> {
         use ast::Statement as S;
         let none = |columns: Option<SchemaRef>| Ok(Description { parameters: vec![], columns });
         match statement.cursor.as_deref() {
             // Its rows come later.
             Some(Command::Declare(_)) => {
-                return self.describe_query(&statement.ast, statement, given, false).await;
+                return self.describe_query(&statement.ast, statement, given, moments, false).await;
             }
             // A cursor that is not there is told of when it is asked for rows, as in Postgres.
             Some(Command::Fetch(fetch)) if !fetch.moves => {
@@ -207,23 +242,24 @@ impl Session {
             None => {}
         }
         match statement.ast.as_ref() {
-            S::Query(_) => self.describe_query(&statement.ast, statement, given, true).await,
+            S::Query(_) => {
+                self.describe_query(&statement.ast, statement, given, moments, true).await
+            }
             S::Copy { source, to, target, .. } => {
                 let query = copy::query(source, *to, target)?;
-                self.describe_query(&query, statement, given, false).await
+                self.describe_query(&query, statement, given, moments, false).await
             }
             S::Explain { statement: inner, .. } => match inner.as_ref() {
                 query @ S::Query(_) => {
-                    let described = self.describe_query(query, statement, given, false).await?;
+                    let described =
+                        self.describe_query(query, statement, given, moments, false).await?;
                     Ok(Description { columns: Some(explain::schema()), ..described })
                 }
                 _ => none(Some(explain::schema())),
             },
             S::ShowVariable { variable } => none(Some(variables::show_columns(variable)?)),
-            S::Execute { name: Some(name), .. } => {
-                let prepared: prepared::Entry = self.prepared.get(&name.to_string())?.clone();
-                let inner = Box::pin(self.describe_statement(&prepared.statement, &prepared.types));
-                none(inner.await?.columns)
+            S::Execute { name: Some(name), parameters, .. } => {
+                none(Box::pin(self.bound_arguments(name, parameters)).await?.2)
             }
             _ => none(None),
         }
@@ -234,18 +270,20 @@ impl Session {
         query: &ast::Statement,
         statement: &Statement,
         given: &[Option<DataType>],
+        moments: &[Option<ScalarValue>],
         rows: bool,
     ) -> Result<Description> {
         refuse_writes_within(query)?;
         let bound = self.bind().await?;
-        let scope = bound.scope(self.extension.as_ref(), Parameters::Types(given));
+        let scope = bound.scope(self.extension.as_ref(), Parameters::Types { given, moments });
         let mut planned = plan::query(&scope, &bound.at, query.clone(), &statement.source).await?;
         // What a function in FROM gives depends on types that only the whole statement tells.
         let known = planned.parameters.clone();
         if planned.called
             && known.iter().zip(given.iter().chain(std::iter::repeat(&None))).any(|(k, g)| k != g)
         {
-            let scope = bound.scope(self.extension.as_ref(), Parameters::Types(&known));
+            let given = Parameters::Types { given: &known, moments };
+            let scope = bound.scope(self.extension.as_ref(), given);
             planned = plan::query(&scope, &bound.at, query.clone(), &statement.source).await?;
         }
         let parameters: Vec<DataType> =

@@ -42,7 +42,7 @@ fn select_of(query: &mut Query) -> Option<&mut Select> {
 }
 
 /// Whether it has an aggregate: none of a window, nor one of a subquery's own.
-fn aggregates(e: &Expr) -> bool {
+pub fn aggregates(e: &Expr) -> bool {
     let mut found = false;
     // Nothing is changed, and nothing fails.
     let _ = outermost(&mut e.clone(), |e| {

@@ -40,6 +40,17 @@ pub enum Clause {
     All,
 }
 
+impl Clause {
+    /// The expressions that say when.
+    pub fn bounds(&self) -> Vec<&Expr> {
+        match self {
+            Clause::AsOf(_, e) => vec![e],
+            Clause::Range(_, x, y) => vec![x, y],
+            Clause::All => vec![],
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Marker {
     AsOf(Kind),

@@ -1,6 +1,6 @@
 //! Sessions: what the `.slt` files cannot say. Parameters, what Describe answers, snapshots over time, states and notices.
 
-use super::{add, database, temp, value};
+use super::{add, database, declare, map, temp, value};
 use daodb_catalog::session::{Extension, RowsTag, SessionInfo, Statement, TransactionStatus};
 use daodb_catalog::{Catalog, Database, Error, Outcome, Result, Session};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
@@ -182,12 +182,35 @@ async fn describe() {
         ("BEGIN", vec![], None),
         ("COPY person TO STDOUT", vec![], None),
     ] {
-        let found = s.describe(&one(&s, sql), &[]).await.unwrap();
+        let found = s.describe(&one(&s, sql), &[], &[]).await.unwrap();
         let names = found
             .columns
             .map(|c| c.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>().join(","));
         assert_eq!((found.parameters, names.as_deref()), (parameters, columns), "{sql}");
     }
+}
+
+#[tokio::test]
+async fn a_moment_that_is_executed_decides_what_columns_there_are() {
+    let (catalog, database) = database().await;
+    database.transact(vec![declare(":p/nick", &["string", "one"])]).await.unwrap();
+    let al = vec![add(temp("a"), ":p/nick", value("Al"))];
+    let t = database.transact(al).await.unwrap().t;
+    let renamed = map(
+        Some(daodb_catalog::EntityRef::Ident(":p/nick".into())),
+        [(":db/ident", value(daodb_storage::Value::keyword(":p/called")))],
+    );
+    database.transact(vec![renamed]).await.unwrap();
+    let mut s = open(&catalog, "test").await.unwrap();
+    let prepare = "PREPARE n AS SELECT nick FROM p VERSION AS OF $1 WHERE nick > $2";
+    check(&mut s, prepare, "PREPARE").await;
+    check(&mut s, &format!("EXECUTE n({t}, 'A')"), "Al").await;
+    let then = one(&s, &format!("EXECUTE n({t}, 'A')"));
+    let columns = s.describe(&then, &[], &[]).await.unwrap().columns.unwrap();
+    assert_eq!(columns.field(0).name(), "nick");
+    let now = one(&s, &format!("EXECUTE n({}, 'A')", t + 1));
+    let e = s.execute(&now, &[]).await.err().unwrap();
+    assert_eq!(e.state.as_str(), "42703", "{e}");
 }
 
 #[tokio::test]

@@ -129,17 +129,25 @@ pub fn argument<'a>(session: &'a Session, node: &'a Node) -> BoxFuture<'a, Resul
                 wrong(":args is no vector", "give :args [...], one for each of $1, $2, ...")
             })?,
         };
-        let types = session.describe(&statement, &[]).await.map_err(unplaced)?.parameters;
+        let value = |node: &Node, ty: &DataType| {
+            let cell = of_form(node).map_err(|what| wrong(&what, "give a value"))?;
+            scalar(&cell, ty)
+        };
+        let mut moments = vec![None; given.len()];
+        for (n, ty) in session.moments(&statement, &[]) {
+            if let (Some(slot), Some(node)) = (moments.get_mut(n), given.get(n)) {
+                *slot = Some(value(node, &ty)?);
+            }
+        }
+        let described = session.describe(&statement, &[], &moments).await.map_err(unplaced)?;
+        let types = described.parameters;
         if types.len() != given.len() {
             let message =
                 format!("the SQL takes {} arguments, here are {}", types.len(), given.len());
             return Err(wrong(&message, "give :args [...], one for each of $1, $2, ..."));
         }
-        let mut values = Vec::with_capacity(given.len());
-        for (node, ty) in given.iter().zip(&types) {
-            let cell = of_form(node).map_err(|what| wrong(&what, "give a value"))?;
-            values.push(scalar(&cell, ty)?);
-        }
+        let values = given.iter().zip(&types).map(|(node, ty)| value(node, ty));
+        let values = values.collect::<Result<Vec<_>>>()?;
         let provider = session.table(&statement, &values).await.map_err(unplaced)?;
         Ok(Arg::Table(provider))
     })

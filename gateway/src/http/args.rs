@@ -9,6 +9,7 @@ use daodb_catalog::{Error, Session, SqlState};
 use daodb_datalog::edn::{Form, Node};
 use daodb_storage::Value;
 use daodb_storage::value::{bigdec_text, instant_text};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use std::fmt::Write;
 
@@ -26,21 +27,25 @@ pub async fn bind(
     if given.is_empty() && !statement.text.contains('$') {
         return Ok(Vec::new());
     }
-    let wanted = session.describe(statement, &[]).await?.parameters;
+    let zone = session.setting("timezone").unwrap_or_else(|| "UTC".to_owned());
+    let value = |n: usize, node: &Node, planned: &DataType| -> Result<ScalarValue> {
+        let text = text(&node.form).map_err(|()| said.wrong(node, "args", "values"))?;
+        let bytes = text.as_deref().map(str::as_bytes);
+        Ok(params::decode(&types::of(planned)?, planned, Format::Text, bytes, &zone, n + 1)?)
+    };
+    let mut moments = vec![None; given.len()];
+    for (n, ty) in session.moments(statement, &[]) {
+        if let (Some(slot), Some(node)) = (moments.get_mut(n), given.get(n)) {
+            *slot = Some(value(n, node, &ty)?);
+        }
+    }
+    let wanted = session.describe(statement, &[], &moments).await?.parameters;
     if wanted.len() != given.len() {
         let text = format!("the statement takes {} arguments, not {}", wanted.len(), given.len());
         let hint = "give :args [...], one for each of $1, $2, ...";
         return Err(Error::new(SqlState::Code("08P01"), text).hint(hint).into());
     }
-    let zone = session.setting("timezone").unwrap_or_else(|| "UTC".to_owned());
-    let mut values = Vec::with_capacity(given.len());
-    for (i, (node, planned)) in given.iter().zip(&wanted).enumerate() {
-        let text = text(&node.form).map_err(|()| said.wrong(node, "args", "values"))?;
-        let ty = types::of(planned)?;
-        let bytes = text.as_deref().map(str::as_bytes);
-        values.push(params::decode(&ty, planned, Format::Text, bytes, &zone, i + 1)?);
-    }
-    Ok(values)
+    given.iter().zip(&wanted).enumerate().map(|(n, (node, ty))| value(n, node, ty)).collect()
 }
 
 /// A value as Postgres reads it; None is NULL. An error: it is no value.

@@ -2,13 +2,14 @@
 //! newest snapshot.
 
 use super::connection::Connection;
-use super::encode::{self, types};
+use super::encode;
 use super::errors::{self, Failure, Result};
 use super::frontend::{Bind, Target};
 use super::params;
 use super::portal::{Answer, Described, Portal, Prepared, Progress, State, Tag};
 use super::run::stoppable;
 use daodb_catalog::session::{Outcome, Session, Statement, TransactionStatus};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use pgwire::api::Type;
 use pgwire::messages::PgWireBackendMessage as Backend;
@@ -19,6 +20,7 @@ use pgwire::messages::extendedquery::{
 use pgwire::messages::response::EmptyQueryResponse;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Statements that one connection may keep prepared.
 const MOST_STATEMENTS: usize = 10_000;
@@ -132,7 +134,8 @@ impl Connection<'_> {
         }
         let given = types.iter().map(|oid| given(*oid)).collect::<Result<_>>()?;
         let prepared = statements.pop().map(|statement| {
-            Arc::new(Prepared { statement, given, described: Default::default() })
+            let (described, told) = Default::default();
+            Arc::new(Prepared { statement, given, described, told })
         });
         self.extended.statements.insert(name, prepared);
         self.notices()?;
@@ -153,26 +156,45 @@ impl Connection<'_> {
         if self.extended.portals.len() >= MOST_PORTALS {
             return Err(too_many("portals", MOST_PORTALS).into());
         }
-        let params = match &statement {
+        let (params, described) = match &statement {
             Some(prepared) => self.bound(prepared, &bind).await?,
-            None => vec![],
+            None => (vec![], None),
         };
         let formats = bind.result_formats;
         formats.iter().try_for_each(|code| encode::Format::from_code(*code).map(|_| ()))?;
-        let portal = Portal { statement, params, formats, state: State::Bound };
+        let (state, told) = (State::Bound, false);
+        let portal = Portal { statement, params, formats, state, described, told };
         self.extended.portals.insert(bind.portal, portal);
         Ok(self.writer.send(Backend::BindComplete(BindComplete::new()))?)
     }
 
+    /// The values of parameters, and what they make of the statement where they say which versions of tables are read.
     async fn bound(
         &mut self,
         prepared: &Arc<Prepared>,
         bind: &Bind,
-    ) -> Result<Vec<ScalarValue>, Failure> {
+    ) -> Result<(Vec<ScalarValue>, Option<Arc<Described>>), Failure> {
         if bind.values.is_empty() && !prepared.statement.text.contains('$') {
-            return Ok(vec![]);
+            return Ok((vec![], None));
         }
-        let described = self.described(prepared).await?;
+        let zone = self.session.setting("timezone").unwrap_or_else(|| "UTC".to_owned());
+        let value = |n: usize, value: &Option<_>, (ty, planned): &(Type, DataType)| {
+            let formats = &bind.formats;
+            let code = if formats.len() == 1 { formats.first() } else { formats.get(n) };
+            let format = encode::Format::from_code(code.copied().unwrap_or(0))?;
+            params::decode(ty, planned, format, Option::as_deref(value), &zone, n + 1)
+        };
+        let mut moments = vec![None; bind.values.len()];
+        for (n, ty) in self.session.moments(&prepared.statement, &prepared.planned()) {
+            if let (Some(slot), Some(given)) = (moments.get_mut(n), bind.values.get(n)) {
+                *slot = Some(value(n, given, &prepared.parameter(n, ty)?)?);
+            }
+        }
+        let own = moments.iter().any(Option::is_some);
+        let described = match own {
+            true => Arc::new(self.describe_at(prepared, &moments).await?),
+            false => self.described(prepared).await?,
+        };
         let (supplied, required) = (bind.values.len(), described.params.len());
         if supplied != required {
             return Err(errors::protocol(format!(
@@ -188,14 +210,9 @@ impl Connection<'_> {
             ))
             .into());
         }
-        let zone = self.session.setting("timezone").unwrap_or_else(|| "UTC".to_owned());
-        let mut params = Vec::with_capacity(supplied);
-        for (i, (value, (ty, planned))) in bind.values.iter().zip(&described.params).enumerate() {
-            let code = if formats == 1 { bind.formats.first() } else { bind.formats.get(i) };
-            let format = encode::Format::from_code(code.copied().unwrap_or(0))?;
-            params.push(params::decode(ty, planned, format, value.as_deref(), &zone, i + 1)?);
-        }
-        Ok(params)
+        let params = bind.values.iter().zip(&described.params).enumerate();
+        let params = params.map(|(n, (given, ty))| value(n, given, ty));
+        Ok((params.collect::<Result<_>>()?, own.then_some(described)))
     }
 
     /// Parameters and columns of a statement: planned once, when first asked for; of a FETCH each time.
@@ -203,29 +220,32 @@ impl Connection<'_> {
         if let Some(described) = &*prepared.described.lock() {
             return Ok(Arc::clone(described));
         }
-        let given: Vec<_> =
-            prepared.given.iter().map(|ty| ty.as_ref().and_then(types::planned)).collect();
-        let limit = self.session.statement_timeout();
-        let session = &self.session;
-        let work =
-            async { Ok(session.describe(&prepared.statement, &given).await.map_err(Box::new)?) };
-        let running = &self.registration.running;
-        let description = stoppable(self.reader, running, self.server, limit, work).await?;
-        let mut params = vec![];
-        for (i, planned) in description.parameters.into_iter().enumerate() {
-            let ty = match prepared.given.get(i).cloned().flatten() {
-                Some(ty) => ty,
-                None => types::of(&planned)?,
-            };
-            params.push((ty, planned));
-        }
-        let columns = description.columns.map(|schema| encode::columns(&schema)).transpose()?;
-        let described = Arc::new(Described { params, columns });
+        let described = Arc::new(self.describe_at(prepared, &[]).await?);
         // Under the name of a cursor there may be another one the next time.
         if !prepared.statement.is_fetch() {
             *prepared.described.lock() = Some(Arc::clone(&described));
         }
         Ok(described)
+    }
+
+    /// The same with the values of parameters that say which versions of tables are read.
+    async fn describe_at(
+        &mut self,
+        prepared: &Prepared,
+        moments: &[Option<ScalarValue>],
+    ) -> Result<Described, Failure> {
+        let given = prepared.planned();
+        let limit = self.session.statement_timeout();
+        let session = &self.session;
+        let statement = &prepared.statement;
+        let work =
+            async { Ok(session.describe(statement, &given, moments).await.map_err(Box::new)?) };
+        let running = &self.registration.running;
+        let description = stoppable(self.reader, running, self.server, limit, work).await?;
+        let params = description.parameters.into_iter().enumerate();
+        let params = params.map(|(n, ty)| prepared.parameter(n, ty)).collect::<Result<_>>()?;
+        let columns = description.columns.map(|schema| encode::columns(&schema)).transpose()?;
+        Ok(Described { params, columns })
     }
 
     pub async fn describe(&mut self, target: &Target) -> Result<(), Failure> {
@@ -236,18 +256,23 @@ impl Connection<'_> {
         {
             return Ok(self.writer.send(encode::description(&encode::columns(&schema)?))?);
         }
-        let (prepared, formats) = match target {
-            Target::Statement(name) => (self.extended.statement(name)?, None),
+        let (prepared, formats, bound) = match target {
+            Target::Statement(name) => (self.extended.statement(name)?, None, None),
             Target::Portal(name) => {
                 let portal = self.extended.portal(name)?;
-                (portal.statement.clone(), Some(portal.formats.clone()))
+                portal.told = true;
+                (portal.statement.clone(), Some(portal.formats.clone()), portal.described.clone())
             }
         };
-        let described = match &prepared {
-            Some(prepared) => self.described(prepared).await?,
-            None => Arc::new(Described { params: vec![], columns: None }),
+        let described = match (bound, &prepared) {
+            (Some(described), _) => described,
+            (None, Some(prepared)) => self.described(prepared).await?,
+            (None, None) => Arc::new(Described { params: vec![], columns: None }),
         };
         if formats.is_none() {
+            if let Some(prepared) = &prepared {
+                prepared.told.store(true, Ordering::Relaxed);
+            }
             let oids = described.params.iter().map(|(ty, _)| ty.oid()).collect();
             self.writer.send(Backend::ParameterDescription(ParameterDescription::new(oids)))?;
         }
@@ -271,6 +296,7 @@ impl Connection<'_> {
             let empty = Backend::EmptyQueryResponse(EmptyQueryResponse::new());
             return Ok(self.writer.send(empty)?);
         };
+        let told = portal.told();
         let params = std::mem::take(&mut portal.params);
         let formats = std::mem::take(&mut portal.formats);
         let state = std::mem::replace(&mut portal.state, State::Ended { rows: None });
@@ -283,7 +309,7 @@ impl Connection<'_> {
                     let outcome = run(session, extended, &prepared.statement, &params).await?;
                     let answer = Answer::new(outcome, &formats, session)?;
                     if let Answer::Rows { rows, .. } = &answer {
-                        prepared.check(&rows.columns)?;
+                        prepared.check(told.as_deref(), &rows.columns)?;
                     }
                     answer
                 }

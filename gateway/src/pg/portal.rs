@@ -3,16 +3,19 @@
 use super::copy::CopyOut;
 use super::encode::calendar::Zone;
 use super::encode::text::Style;
-use super::encode::{self, Column};
+use super::encode::{self, Column, types};
 use super::errors::{Failure, Result};
 use super::rows::{Rows, Sent};
 use super::wire::Writer;
 use daodb_catalog::session::{Outcome, RowsTag, Statement};
 use daodb_catalog::{Error, Session, SqlState};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
+use pgwire::api::Type;
 use pgwire::messages::PgWireBackendMessage as Backend;
 use pgwire::messages::response::CommandComplete;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// A command tag: `SELECT 3`, `SET`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +103,23 @@ pub struct Portal {
     pub params: Vec<ScalarValue>,
     pub formats: Vec<i16>,
     pub state: State,
+    /// Where its parameters say which versions of tables are read: what there is then. Else the statement's own serves.
+    pub described: Option<Arc<Described>>,
+    /// Whether the client was told of its columns.
+    pub told: bool,
+}
+
+impl Portal {
+    /// What the client was told of the columns, of the portal or of its statement.
+    pub fn told(&self) -> Option<Arc<Described>> {
+        let prepared = self.statement.as_ref()?;
+        match (self.told, &self.described) {
+            (true, Some(described)) => Some(Arc::clone(described)),
+            (told, _) => {
+                prepared.described.lock().clone().filter(|_| told || prepared.told.load(Relaxed))
+            }
+        }
+    }
 }
 
 pub enum State {
@@ -115,33 +135,47 @@ pub enum State {
 pub struct Prepared {
     pub statement: Statement,
     /// Types that the client gave for its parameters.
-    pub given: Vec<Option<pgwire::api::Type>>,
+    pub given: Vec<Option<Type>>,
     /// Worked out when it is first needed.
     pub described: parking_lot::Mutex<Option<Arc<Described>>>,
+    /// Whether the client was told of it.
+    pub told: AtomicBool,
 }
 
 pub struct Described {
-    pub params: Vec<(pgwire::api::Type, datafusion::arrow::datatypes::DataType)>,
+    pub params: Vec<(Type, DataType)>,
     /// None: the statement returns no rows.
     pub columns: Option<Vec<Column>>,
 }
 
 impl Prepared {
+    /// The types that the client gave, as plans have them.
+    pub fn planned(&self) -> Vec<Option<DataType>> {
+        self.given.iter().map(|ty| ty.as_ref().and_then(types::planned)).collect()
+    }
+
+    /// The `n`-th parameter's types, from 0: as the client sends it, and as the plan has it.
+    pub fn parameter(&self, n: usize, planned: DataType) -> Result<(Type, DataType)> {
+        let ty = match self.given.get(n).cloned().flatten() {
+            Some(ty) => ty,
+            None => types::of(&planned)?,
+        };
+        Ok((ty, planned))
+    }
+
     /// The columns that the client was told of must be those that it gets.
-    pub fn check(&self, columns: &[Column]) -> Result<()> {
-        let mut described = self.described.lock();
-        let told = described.as_ref().and_then(|d| d.columns.as_ref());
-        let same = told.is_none_or(|told| {
+    pub fn check(&self, told: Option<&Described>, columns: &[Column]) -> Result<()> {
+        let same = told.and_then(|told| told.columns.as_ref()).is_none_or(|told| {
             told.len() == columns.len()
                 && told.iter().zip(columns).all(|(a, b)| a.name == b.name && a.ty == b.ty)
         });
         if same {
             return Ok(());
         }
-        *described = None;
+        *self.described.lock() = None;
         Err(Box::new(
             Error::new(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
-                .hint("the table has other columns than when the statement was prepared; prepare it again"),
+                .hint("the table has other columns than when the statement was prepared; prepare it again, at a moment that the statement names itself"),
         ))
     }
 }

@@ -43,6 +43,69 @@ async fn columns_that_changed_since_they_were_described() {
     assert_eq!(client.query(&statement, &[]).await.unwrap().len(), 2);
 }
 
+/// Bind of the unnamed statement to the unnamed portal, all values as text.
+fn bind_values(values: &[&str]) -> Vec<u8> {
+    let mut body = vec![0, 0, 0, 0];
+    body.extend((values.len() as u16).to_be_bytes());
+    for value in values {
+        body.extend((value.len() as u32).to_be_bytes());
+        body.extend(value.as_bytes());
+    }
+    body.extend([0, 0]);
+    message(b'B', &body)
+}
+
+/// psql, JDBC and psycopg describe what is bound, and a table has the columns that it had then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moment_that_is_a_parameter_decides_what_columns_there_are() {
+    use daodb_catalog::{EntityRef, Op, TxValue};
+    use daodb_storage::Value;
+    let server = Server::start().await;
+    let database = server.catalog.database("music").await.unwrap();
+    let keyword = |name: &str| TxValue::Value(Value::keyword(name));
+    let map = async |id: Option<EntityRef>, attrs: Vec<(&str, TxValue)>| {
+        let attrs = attrs.into_iter().map(|(a, v)| (a.into(), v)).collect();
+        database.transact(vec![Op::Map { id, attrs }]).await.unwrap().t
+    };
+    let declared = vec![
+        (":db/ident", keyword(":person/nick")),
+        (":db/valueType", keyword(":db.type/string")),
+        (":db/cardinality", keyword(":db.cardinality/one")),
+    ];
+    map(None, declared).await;
+    let nick = TxValue::Value(Value::string("Al"));
+    let t = map(None, vec![(":person/nick", nick)]).await.to_string();
+    let attribute = EntityRef::Ident(":person/nick".into());
+    map(Some(attribute), vec![(":db/ident", keyword(":person/called"))]).await;
+
+    let mut raw = Raw::open(&server).await;
+    let sql = "SELECT nick, char_length(nick) FROM person VERSION AS OF $1 WHERE nick >= $2";
+    let describe = message(b'D', b"P\0");
+    let all = [parse(sql), bind_values(&[&t, "A"]), describe.clone(), execute("", 0), sync()];
+    raw.send(&all.concat()).await;
+    let messages = raw.until_ready().await;
+    let tags: String = messages.iter().map(|(tag, _)| tag).collect();
+    assert_eq!(tags, "12TDCZ", "{messages:?}");
+    let row = String::from_utf8_lossy(&messages[3].1).into_owned();
+    assert!(row.contains("Al") && row.ends_with('2'), "{row:?}");
+    let all = [parse(sql), bind_values(&[&t, "B"]), execute("", 0), sync()];
+    assert_eq!(raw.tags(&all.concat()).await, "12CZ");
+
+    // What was told of the statement, as of now, is what must come; of one that nobody was told of, nothing need.
+    let sql = "SELECT * FROM person FOR SYSTEM_TIME AS OF $1::bigint";
+    let about = message(b'D', b"S\0");
+    let told = [parse(sql), about, bind_values(&[&t]), execute("", 0), sync()];
+    assert_eq!(raw.error(&told.concat()).await, "0A000");
+    let told = [parse(sql), bind_values(&[&t]), describe, execute("", 0), sync()];
+    assert_eq!(raw.tags(&told.concat()).await, "12TDCZ");
+    let untold = [parse(sql), bind_values(&[&t]), execute("", 0), sync()];
+    assert_eq!(raw.tags(&untold.concat()).await, "12DCZ");
+    let wrong = [parse(sql), bind_values(&[]), execute("", 0), sync()];
+    assert_eq!(raw.error(&wrong.concat()).await, "08P01");
+    let wrong = [parse(sql), bind_values(&["soon"]), execute("", 0), sync()];
+    assert_eq!(raw.error(&wrong.concat()).await, "22P02");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn portals_give_so_many_rows_at_a_time() {
     let server = Server::start().await;

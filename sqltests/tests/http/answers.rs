@@ -81,6 +81,31 @@ async fn statements_read_their_moment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_argument_that_says_when_decides_what_columns_there_are() {
+    let door = Door::open().await;
+    for ops in [
+        "{:db/ident :p/nick :db/valueType :db.type/string :db/cardinality :db.cardinality/one}",
+        "{:p/nick \"Al\"}",
+        "{:db/id :p/nick :db/ident :p/called}",
+    ] {
+        let body = format!("{{:tx-data [{ops}]}}");
+        let answer = door.post("/transact", EDN, JSON, &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let sql = "SELECT nick FROM p VERSION AS OF $1 WHERE nick > $2";
+    let body = json!({"sql": sql, "args": [1003, "A"]}).to_string();
+    assert_eq!(door.rows(&body).await, json!([["Al"]]));
+    let body = format!(
+        "{{:query [:find ?n :in $ $s :where [$s ?n]] :args [{{:sql \"{sql}\" :args [1003 \"A\"]}}]}}"
+    );
+    let found = door.post("/query", EDN, JSON, &body).await.json();
+    assert_eq!(found["result"], json!([["Al"]]), "{found}");
+    let body = json!({"sql": sql, "args": [1004, "A"]}).to_string();
+    assert_eq!(door.post("/sql", JSON, JSON, &body).await.code(), "42703");
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refusals_say_what_where_and_what_to_do() {
     let door = Door::open().await;
     for (content, body, status, code) in [

@@ -1,6 +1,7 @@
 //! The engine under a session: its options, and the functions that are ours: those that answer from a snapshot, and those that
 //! Postgres has and the engine has not, or otherwise.
 
+mod among;
 mod intervals;
 mod moment;
 mod numeric;
@@ -78,6 +79,7 @@ pub fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
     let single = [
         super::zones::AtTimeZone::udf(),
         ScalarUDF::from(super::scalar::Maybe::new()),
+        among::function(),
         ScalarUDF::from(to_char::ToChar::new()),
         ScalarUDF::from(time_of::TimeOf::new(true)),
         ScalarUDF::from(time_of::TimeOf::new(false)),
