@@ -1,10 +1,11 @@
 //! `EXISTS (SELECT ...)` among what a SELECT gives: DataFusion plans it in conditions alone. Here it is a count that is above 0.
 
+use super::grouped::has_keys;
 use super::syntax::{call, expression, fill, number, outermost, query};
 use super::ungrouped;
 use crate::error::Result;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, visit_expressions,
+    BinaryOperator, Expr, Query, Select, SelectItem, SetExpr, visit_expressions,
 };
 use std::ops::ControlFlow;
 
@@ -37,7 +38,7 @@ fn counted(of: &Query) -> Result<Query> {
         && of.fetch.is_none()
         && select.distinct.is_none()
         && select.having.is_none()
-        && matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty())
+        && !has_keys(select)
         && !select.from.is_empty()
         && !select.projection.iter().any(has_call)
     {

@@ -82,6 +82,11 @@ fn at_place<'a>(e: &Expr, projection: &'a [SelectItem]) -> Option<&'a Expr> {
     projection.get(place.checked_sub(1)?).and_then(selected)
 }
 
+/// Whether a SELECT says what its rows are grouped by.
+pub fn has_keys(select: &Select) -> bool {
+    !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty())
+}
+
 /// The expression of an item, but of a wildcard.
 pub fn selected(item: &SelectItem) -> Option<&Expr> {
     match item {

@@ -26,6 +26,7 @@ mod grouped;
 pub mod literals;
 mod logical;
 mod merged;
+mod moments;
 mod names;
 mod operators;
 mod parse;
@@ -62,6 +63,7 @@ pub use as_table::RESULT_NAME;
 pub use calls::{Argument, TableCall};
 pub use cursor::CursorInfo;
 pub use logical::{LogicalRule, logical_rules};
+pub use moments::Moments;
 pub use physical::physical_rules;
 pub use views::schema as view_schema;
 

@@ -1,6 +1,7 @@
 //! A statement to a logical plan, with every relation resolved before at its moment.
 
 use super::dependencies::Undetermined;
+use super::moments::Moments;
 use super::references::{self, Numbered, References, Versioned};
 use super::relations::{self, At, Name};
 use super::{Extension, SessionInfo, calls, columns, errors, names, parse, selects};
@@ -32,7 +33,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{self, Statement};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -188,7 +189,11 @@ fn time_parameters(found: &References, types: &mut [Option<FieldRef>]) {
             *slot = Some(Arc::new(Field::new("p", ty, true)));
         }
     };
-    for v in versioned(found) {
+    let versioned = found.numbered.iter().filter_map(|n| match n {
+        Numbered::Versioned(v) => Some(v),
+        Numbered::Called(_) => None,
+    });
+    for v in versioned {
         match &v.clause {
             Clause::AsOf(kind, e) => is_time(*kind, e),
             Clause::Range(_, x, y) => {
@@ -208,33 +213,29 @@ pub fn moments(
     database: &str,
     extension: &dyn Extension,
     given: &[Option<DataType>],
-) -> BTreeMap<usize, DataType> {
-    let mut moments = BTreeMap::new();
+) -> Moments {
     let functions = extension.table_functions();
     let found = references::references(&mut statement, text, database, functions);
-    let Ok(found) = found else { return moments };
+    let Ok(mut found) = found else { return Moments::default() };
     let mut types = Parameters::Types { given, moments: &[] }.fields();
     types.resize(types.len().max(found.parameters), None);
     time_parameters(&found, &mut types);
     cast_parameters(&found, &mut types);
-    for bound in versioned(&found).flat_map(|v| v.clause.bounds()) {
-        let _ = ast::visit_expressions(bound, |e| {
-            if let Some(n) = references::placeholder(e).and_then(|n| n.checked_sub(1))
-                && let Some(Some(ty)) = types.get(n)
-            {
-                moments.insert(n, ty.data_type().clone());
-            }
-            ControlFlow::<()>::Continue(())
+    let mut moments = Moments::default();
+    for numbered in &mut found.numbered {
+        let Numbered::Versioned(v) = numbered else { continue };
+        let _ = v.clause.bounds().into_iter().try_for_each(|bound| {
+            ast::visit_expressions(&*bound, |e| {
+                if let Some(n) = references::placeholder(e).and_then(|n| n.checked_sub(1))
+                    && let Some(Some(ty)) = types.get(n)
+                {
+                    moments.0.insert(n, ty.data_type().clone());
+                }
+                ControlFlow::<()>::Continue(())
+            })
         });
     }
     moments
-}
-
-fn versioned(found: &References) -> impl Iterator<Item = &Versioned> {
-    found.numbered.iter().filter_map(|n| match n {
-        Numbered::Versioned(v) => Some(v),
-        Numbered::Called(_) => None,
-    })
 }
 
 /// A parameter that is cast is sent as what it is cast to, as in Postgres; the first cast decides.

@@ -5,15 +5,15 @@
 //! the like always are: DataFusion's own are true where they are not.
 
 use super::errors::TOO_COMPLEX;
-use super::grouped::selected;
+use super::grouped::{has_keys, selected};
 use super::names;
 use super::references::subquery;
 use super::syntax::{expression, fill, outermost};
 use super::ungrouped::aggregates;
 use crate::error::{Error, Result, SqlState};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Cte, Expr, GroupByExpr, Query, Select, TableFactor, UnaryOperator, Visit,
-    VisitMut, Visitor, visit_expressions, visit_expressions_mut,
+    BinaryOperator, Cte, Expr, Query, Select, TableFactor, UnaryOperator, Visit, VisitMut, Visitor,
+    visit_expressions, visit_expressions_mut,
 };
 use std::ops::ControlFlow;
 
@@ -45,10 +45,10 @@ pub struct Spelled {
 
 impl Spelled {
     pub fn reread(&mut self, select: &mut Select) -> Result<()> {
+        let keys = has_keys(select);
         let Select { projection, selection, having, group_by, .. } = select;
         self.grouped = false;
         selection.iter_mut().try_for_each(|e| self.by_itself(e))?;
-        let keys = !matches!(group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
         let mut said = projection.iter().filter_map(selected).chain(&*having);
         self.grouped = keys || said.any(aggregates);
         self.value(group_by)?;

@@ -90,12 +90,7 @@ pub fn references(
 impl Walk<'_> {
     /// A clause leaves the tree before its own expressions would be walked: its literals are reread here.
     fn bounds_of(&mut self, clause: &mut Clause) -> Result<()> {
-        let mut bounds = match clause {
-            Clause::AsOf(_, e) => vec![e],
-            Clause::Range(_, x, y) => vec![x, y],
-            Clause::All => vec![],
-        };
-        match bounds.iter_mut().try_for_each(|e| e.visit(self)) {
+        match clause.bounds().into_iter().try_for_each(|e| e.visit(self)) {
             ControlFlow::Break(e) => Err(e),
             ControlFlow::Continue(()) => Ok(()),
         }

@@ -2,6 +2,7 @@
 
 use super::cursor::grammar::Command;
 use super::explain::{self, Options};
+use super::moments::Moments;
 use super::plan::{self, Parameters};
 use super::{
     Bound, Description, Outcome, RowsTag, Session, Statement, copy, literals, rows, variables,
@@ -12,7 +13,6 @@ use datafusion::common::ScalarValue;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::sqlparser::ast::{self, ObjectType};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn command(tag: &str) -> Result<Outcome> {
@@ -164,12 +164,16 @@ impl Session {
     ) -> Result<(Statement, Vec<ScalarValue>, Option<SchemaRef>)> {
         let prepared = self.prepared.get(&name.to_string())?.clone();
         let given = &prepared.types;
-        let mut moments = vec![None; arguments.len()];
-        for (n, ty) in self.moments(&prepared.statement, given) {
-            if let (Some(slot), Some(argument)) = (moments.get_mut(n), arguments.get(n)) {
-                *slot = Some(self.argument(argument, &ty).await?);
-            }
-        }
+        let bound = self.bind().await?;
+        let scope = bound.scope(self.extension.as_ref(), Parameters::Values(&[]));
+        let value = |argument: &ast::Expr, ty: &DataType| -> Result<ScalarValue> {
+            let value = plan::constant_value(&scope, argument)?;
+            let time = matches!(ty, DataType::Timestamp(..));
+            let value = if time { literals::whole(value) } else { value };
+            Ok(value.cast_to(ty)?)
+        };
+        let moments = self.moments(&prepared.statement, given);
+        let moments = moments.values(arguments, |_, argument, ty| value(argument, ty))?;
         let described = self.describe_statement(&prepared.statement, given, &moments).await?;
         let Description { parameters: types, columns } = described;
         if types.len() != arguments.len() {
@@ -183,29 +187,12 @@ impl Session {
                 arguments.len()
             )));
         }
-        let mut values = Vec::with_capacity(types.len());
-        for (argument, ty) in arguments.iter().zip(&types) {
-            values.push(self.argument(argument, ty).await?);
-        }
-        Ok((prepared.statement, values, columns))
+        let values = arguments.iter().zip(&types).map(|(argument, ty)| value(argument, ty));
+        Ok((prepared.statement, values.collect::<Result<_>>()?, columns))
     }
 
-    /// The value of an argument of EXECUTE.
-    async fn argument(&self, argument: &ast::Expr, ty: &DataType) -> Result<ScalarValue> {
-        let bound = self.bind().await?;
-        let scope = bound.scope(self.extension.as_ref(), Parameters::Values(&[]));
-        let value = plan::constant_value(&scope, argument)?;
-        let time = matches!(ty, DataType::Timestamp(..));
-        let value = if time { literals::whole(value) } else { value };
-        Ok(value.cast_to(ty)?)
-    }
-
-    /// The parameters (from 0) that say which versions of tables are read, and their types: `$1` of `VERSION AS OF $1`.
-    pub fn moments(
-        &self,
-        statement: &Statement,
-        given: &[Option<DataType>],
-    ) -> BTreeMap<usize, DataType> {
+    /// The parameters that say which versions of tables are read. `given` as [`Session::describe`] has it.
+    pub fn moments(&self, statement: &Statement, given: &[Option<DataType>]) -> Moments {
         use ast::Statement as S;
         let query = match statement.ast.as_ref() {
             _ if !statement.source.contains('$') => None,
@@ -216,7 +203,7 @@ impl Session {
         };
         let (text, database) = (&statement.source, self.database.name());
         let extension = self.extension.as_ref();
-        query.map_or_else(BTreeMap::new, |query| {
+        query.map_or_else(Moments::default, |query| {
             plan::moments(query, text, database, extension, given)
         })
     }

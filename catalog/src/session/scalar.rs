@@ -2,6 +2,7 @@
 //! makes one row of many: here the values are collected, and one of them is taken where they are used.
 
 use super::functions::column;
+use super::grouped::has_keys;
 use super::names::fold;
 use super::quantified::names_outside;
 use super::selects::limited;
@@ -20,7 +21,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
-    GroupByExpr, LimitClause, OrderByKind, Query, SelectItem, SetExpr, Value, visit_expressions,
+    LimitClause, OrderByKind, Query, SelectItem, SetExpr, Value, visit_expressions,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -63,7 +64,7 @@ fn collected(query: &mut Query) -> Result<Option<bool>> {
     let (Some(first), SetExpr::Select(select)) = (first, query.body.as_mut()) else {
         return Ok(None);
     };
-    let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
+    let grouped = has_keys(select);
     let plain = query.with.is_none() && select.distinct.is_none() && select.having.is_none();
     let (x, alias) = match select.projection.as_mut_slice() {
         [SelectItem::UnnamedExpr(x)] => (x, None),

@@ -1,12 +1,12 @@
 //! Subqueries that aggregate without GROUP BY: they have one row, whatever there is. The engine, where it joins them with the outer
 //! rows, has none for those that nothing meets; so EXISTS and IN of them are said otherwise, and HAVING is a value or null.
 
-use super::grouped::selected;
+use super::grouped::{has_keys, selected};
 use super::quantified::names_outside;
 use super::scalar::is_aggregate;
 use super::syntax::outermost;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, Value,
+    BinaryOperator, CaseWhen, Expr, Query, Select, SelectItem, SetExpr, Value,
     helpers::attached_token::AttachedToken,
 };
 
@@ -34,7 +34,7 @@ pub fn has_one_row(query: &Query) -> bool {
 fn select_of(query: &mut Query) -> Option<&mut Select> {
     let whole = query.limit_clause.is_none() && query.fetch.is_none();
     let SetExpr::Select(select) = query.body.as_mut() else { return None };
-    let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
+    let grouped = has_keys(select);
     let all = select.projection.iter().all(|item| selected(item).is_some());
     let mut said = select.projection.iter().filter_map(selected).chain(&select.having);
     let aggregates = said.any(aggregates);

@@ -42,7 +42,7 @@ pub enum Clause {
 
 impl Clause {
     /// The expressions that say when.
-    pub fn bounds(&self) -> Vec<&Expr> {
+    pub fn bounds(&mut self) -> Vec<&mut Expr> {
         match self {
             Clause::AsOf(_, e) => vec![e],
             Clause::Range(_, x, y) => vec![x, y],

@@ -133,12 +133,8 @@ pub fn argument<'a>(session: &'a Session, node: &'a Node) -> BoxFuture<'a, Resul
             let cell = of_form(node).map_err(|what| wrong(&what, "give a value"))?;
             scalar(&cell, ty)
         };
-        let mut moments = vec![None; given.len()];
-        for (n, ty) in session.moments(&statement, &[]) {
-            if let (Some(slot), Some(node)) = (moments.get_mut(n), given.get(n)) {
-                *slot = Some(value(node, &ty)?);
-            }
-        }
+        let moments = session.moments(&statement, &[]);
+        let moments = moments.values(given, |_, node, ty| value(node, ty))?;
         let described = session.describe(&statement, &[], &moments).await.map_err(unplaced)?;
         let types = described.parameters;
         if types.len() != given.len() {

@@ -33,12 +33,7 @@ pub async fn bind(
         let bytes = text.as_deref().map(str::as_bytes);
         Ok(params::decode(&types::of(planned)?, planned, Format::Text, bytes, &zone, n + 1)?)
     };
-    let mut moments = vec![None; given.len()];
-    for (n, ty) in session.moments(statement, &[]) {
-        if let (Some(slot), Some(node)) = (moments.get_mut(n), given.get(n)) {
-            *slot = Some(value(n, node, &ty)?);
-        }
-    }
+    let moments = session.moments(statement, &[]).values(given, value)?;
     let wanted = session.describe(statement, &[], &moments).await?.parameters;
     if wanted.len() != given.len() {
         let text = format!("the statement takes {} arguments, not {}", wanted.len(), given.len());

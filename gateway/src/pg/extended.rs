@@ -134,8 +134,8 @@ impl Connection<'_> {
         }
         let given = types.iter().map(|oid| given(*oid)).collect::<Result<_>>()?;
         let prepared = statements.pop().map(|statement| {
-            let (described, told) = Default::default();
-            Arc::new(Prepared { statement, given, described, told })
+            let (moments, described, told) = Default::default();
+            Arc::new(Prepared { statement, given, moments, described, told })
         });
         self.extended.statements.insert(name, prepared);
         self.notices()?;
@@ -184,12 +184,13 @@ impl Connection<'_> {
             let format = encode::Format::from_code(code.copied().unwrap_or(0))?;
             params::decode(ty, planned, format, Option::as_deref(value), &zone, n + 1)
         };
-        let mut moments = vec![None; bind.values.len()];
-        for (n, ty) in self.session.moments(&prepared.statement, &prepared.planned()) {
-            if let (Some(slot), Some(given)) = (moments.get_mut(n), bind.values.get(n)) {
-                *slot = Some(value(n, given, &prepared.parameter(n, ty)?)?);
-            }
-        }
+        let session = &self.session;
+        let moments = prepared
+            .moments
+            .get_or_init(|| session.moments(&prepared.statement, &prepared.planned()));
+        let moments = moments.values(&bind.values, |n, given, ty| {
+            value(n, given, &prepared.parameter(n, ty.clone())?)
+        })?;
         let own = moments.iter().any(Option::is_some);
         let described = match own {
             true => Arc::new(self.describe_at(prepared, &moments).await?),

@@ -7,15 +7,15 @@ use super::encode::{self, Column, types};
 use super::errors::{Failure, Result};
 use super::rows::{Rows, Sent};
 use super::wire::Writer;
-use daodb_catalog::session::{Outcome, RowsTag, Statement};
+use daodb_catalog::session::{Moments, Outcome, RowsTag, Statement};
 use daodb_catalog::{Error, Session, SqlState};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use pgwire::api::Type;
 use pgwire::messages::PgWireBackendMessage as Backend;
 use pgwire::messages::response::CommandComplete;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 /// A command tag: `SELECT 3`, `SET`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +136,8 @@ pub struct Prepared {
     pub statement: Statement,
     /// Types that the client gave for its parameters.
     pub given: Vec<Option<Type>>,
+    /// Those of its parameters that say when. Worked out when it is first bound.
+    pub moments: OnceLock<Moments>,
     /// Worked out when it is first needed.
     pub described: parking_lot::Mutex<Option<Arc<Described>>>,
     /// Whether the client was told of it.
