@@ -11,7 +11,7 @@ demo *args:
 test *args:
     cargo test --release --workspace {{args}}
 
-# Storage in a simulated world, a run a seed: 100,000 here, 2,000 in CI, 100 in `just test`. A seed that fails says how to run it again.
+# Storage in a simulated world, a run a seed: 100,000 here, 2,000 in CI, 100 in `just test`. DAODB_SEED is the first; a seed that fails says how to run it again.
 simulate seeds="100000":
     DAODB_SEEDS={{seeds}} cargo test --release --workspace --test storage sim::runs -- --nocapture
 

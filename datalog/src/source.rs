@@ -30,6 +30,15 @@ pub enum Source {
     Table(Arc<SqlTable>),
 }
 
+impl Source {
+    pub fn tuples(&self) -> Option<&Rows> {
+        match self {
+            Source::Rows(rows) => Some(rows),
+            Source::Database(_) | Source::Table(_) => None,
+        }
+    }
+}
+
 /// A plain collection of tuples, each as long as the longest.
 #[derive(Debug)]
 pub struct Rows {

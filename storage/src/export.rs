@@ -79,6 +79,7 @@ fn rows(part: FactColumns) -> Result<Rows> {
         m_from: Some(long(&times.m_from)),
         t_to: None,
         m_to: None,
+        ascends: None,
     })
 }
 

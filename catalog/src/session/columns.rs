@@ -14,6 +14,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 const MARK: char = '\u{2}';
+const OUT: &str = "out";
 const NO_NAME: &str = "?column?";
 
 /// Names every column that the statement's queries leave without a name.
@@ -183,6 +184,16 @@ fn type_name(ty: &DataType) -> String {
         }
     };
     name.to_owned()
+}
+
+/// What an output column is called where expressions of its SELECT mean another column by its name.
+pub fn told_apart(name: &Ident) -> Ident {
+    Ident::with_quote('"', format!("{}{MARK}{OUT}", fold(name)))
+}
+
+/// The name of an output column that was told apart so.
+pub fn of_output(name: &str) -> Option<&str> {
+    name.split_once(MARK).filter(|(_, mark)| *mark == OUT).map(|(name, _)| name)
 }
 
 /// The name that the user gave to a column that has a mark.

@@ -1,7 +1,7 @@
 //! Every error of parsing, planning and running as one of ours: the right SQLSTATE, Postgres's words where they are natural,
 //! and the place in the text.
 
-use super::columns::unmarked;
+use super::columns::{of_output, unmarked};
 use crate::error::{Error, SqlState};
 use crate::nearest::nearest;
 use datafusion::arrow::error::ArrowError;
@@ -346,6 +346,14 @@ fn ambiguous(name: &str) -> Error {
 
 fn of_schema(e: &SchemaError) -> Error {
     match e {
+        SchemaError::FieldNotFound { field, valid_fields }
+            if valid_fields.iter().any(|f| of_output(&f.name) == Some(field.name.as_str())) =>
+        {
+            let text = format!("column \"{}\" does not exist", field.name);
+            Error::new(SqlState::UNDEFINED_COLUMN, text).hint(
+                "it is a column of the result: ORDER BY takes it alone, not within an expression, and HAVING does not; write what it stands for",
+            )
+        }
         SchemaError::FieldNotFound { field, valid_fields }
             if valid_fields.iter().any(|f| unmarked(&f.name) == Some(field.name.as_str())) =>
         {

@@ -29,6 +29,7 @@ mod merged;
 mod moments;
 mod names;
 mod operators;
+mod outputs;
 mod parse;
 mod partitions;
 mod parts;

@@ -4,7 +4,7 @@ use super::dependencies::Undetermined;
 use super::moments::Moments;
 use super::references::{self, Numbered, References, Versioned};
 use super::relations::{self, At, Name};
-use super::{Extension, SessionInfo, calls, columns, errors, names, parse, selects};
+use super::{Extension, SessionInfo, calls, columns, errors, names, outputs, parse, selects};
 use crate::basis::Moment;
 use crate::error::{Error, Result, SqlState};
 use crate::table::VersionRange;
@@ -108,6 +108,7 @@ pub async fn query(
     let mut statement = statement;
     // Names first: they are those of what the client wrote.
     columns::name_as_postgres(&mut statement);
+    outputs::reread(&mut statement, scope.depth == 0)?;
     scope.extension.rewrite(&mut statement, scope.info)?;
     let found = references::references(
         &mut statement,

@@ -1,11 +1,11 @@
 //! Entities that are named by an ident or by `[attribute value]`.
 
-use super::Var;
 use super::inputs::Inputs;
 use super::places::{Meaning, Place};
+use super::{Slot, Var};
 use crate::edn::{Form, Node};
 use crate::query::{Clause, Query, TermKind, check};
-use crate::source::{DbSource, Source, whole};
+use crate::source::{DbSource, Rows, Source, whole};
 use crate::value::{Cell, of_form};
 use daodb_catalog::Result;
 use daodb_storage::{Attr, Value, ValueType};
@@ -28,6 +28,8 @@ impl Found {
         inputs.constants.values().for_each(|c| pairs.extend(pair(c)));
         let rows = inputs.rows.iter().flat_map(|(_, rows)| rows.iter());
         rows.flatten().for_each(|c| pairs.extend(pair(c)));
+        let tuples = inputs.sources.iter().filter_map(Source::tuples).flat_map(|t| t.rows.iter());
+        tuples.flatten().for_each(|c| pairs.extend(pair(c)));
         Found::of_pairs(pairs, inputs).await
     }
 
@@ -94,23 +96,15 @@ impl Found {
         rows: &Arc<Vec<Vec<Cell>>>,
         places: &BTreeMap<Var, Place>,
     ) -> Named {
-        let named = |c: &Cell| matches!(c, Some(Value::Keyword(_) | Value::Tuple(_)));
-        let touched = |i: usize| match places.get(&vars[i]).map(|p| p.meaning) {
-            Some(Meaning::Whole(ty)) => {
-                let other = |c: &Cell| c.as_ref().is_some_and(|v| whole(v, ty) != *v);
-                rows.iter().any(|r| other(&r[i]))
-            }
-            Some(_) => rows.iter().any(|r| named(&r[i])),
-            None => false,
-        };
-        let renamed: Vec<usize> = (0..vars.len()).filter(|i| touched(*i)).collect();
+        let touched = |i: &usize| is_touched(places.get(&vars[*i]), rows.iter().map(|r| &r[*i]));
+        let renamed: Vec<usize> = (0..vars.len()).filter(touched).collect();
         if renamed.is_empty() {
             return Named { vars: vars.to_vec(), rows: Arc::clone(rows), given: vec![] };
         }
         let cell = |i: usize, c: &Cell| -> Option<Cell> {
             let Some(place) = places.get(&vars[i]) else { return Some(c.clone()) };
             let meant = match place.meaning {
-                Meaning::Entity(source) if named(c) => {
+                Meaning::Entity(source) if is_name(c) => {
                     self.entity(inputs, source, c).map(|e| Some(Value::Long(e)))
                 }
                 Meaning::Entity(_) => return Some(c.clone()),
@@ -133,6 +127,52 @@ impl Found {
             .collect();
         let vars = vars.iter().chain(given.iter().map(|(_, g)| g)).cloned().collect();
         Named { vars, rows: Arc::new(rows.iter().filter_map(row).collect()), given }
+    }
+
+    /// The same of the tuples of a plain collection, as these slots take them; None: nothing has to be named.
+    pub fn named_tuples(
+        &self,
+        inputs: &Inputs,
+        slots: &[Slot],
+        tuples: &Rows,
+        places: &BTreeMap<Var, Place>,
+    ) -> Option<Named> {
+        let place = |slot: &Slot| places.get(slot.var()?);
+        let column = |i: usize| tuples.rows.iter().map(move |row| &row[i]);
+        let width = slots.len().min(tuples.kinds.len());
+        if !(0..width).any(|i| is_touched(place(&slots[i]), column(i))) {
+            return None;
+        }
+        let first = |v: &Var| slots.iter().position(|slot| slot.var() == Some(v));
+        let fits = |row: &&Vec<Cell>| {
+            slots.iter().zip(row.iter()).all(|(slot, cell)| match slot {
+                Slot::Var(v) => first(v).is_some_and(|i| row[i] == *cell),
+                Slot::Const(wanted) => wanted == cell,
+                Slot::Blank => true,
+            })
+        };
+        let vars: BTreeSet<&Var> = slots.iter().filter_map(Slot::var).collect();
+        let at: Vec<usize> = vars.iter().filter_map(|v| first(v)).collect();
+        let row = |row: &Vec<Cell>| at.iter().map(|i| row[*i].clone()).collect();
+        let rows: BTreeSet<Vec<Cell>> = tuples.rows.iter().filter(fits).map(row).collect();
+        let vars: Vec<Var> = vars.into_iter().cloned().collect();
+        Some(self.named_rows(inputs, &vars, &Arc::new(rows.into_iter().collect()), places))
+    }
+}
+
+/// What may name an entity or an attribute.
+fn is_name(cell: &Cell) -> bool {
+    matches!(cell, Some(Value::Keyword(_) | Value::Tuple(_)))
+}
+
+/// Whether something among these has to be replaced by what it means in this place.
+fn is_touched<'a>(place: Option<&Place>, mut cells: impl Iterator<Item = &'a Cell>) -> bool {
+    match place.map(|p| p.meaning) {
+        Some(Meaning::Whole(ty)) => {
+            cells.any(|c| c.as_ref().is_some_and(|v| whole(v, ty) != *v))
+        }
+        Some(_) => cells.any(is_name),
+        None => false,
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! In the order data flows: [`inputs`] takes the arguments apart; [`lookup`] finds the entities that are named by values;
 //! [`clauses`] and [`rules`] make [`goal`]s of clauses, [`log`] of questions to the log, [`nested`] of queries in queries; [`places`] finds which variables stand for entities, so that names in
-//! rows and in calls of rules can be replaced by what they name.
+//! rows and in calls of rules can be replaced by what they name;
+//! [`numbers`] makes longs and bigints one where a variable joins them.
 
 mod clauses;
 pub mod goal;
@@ -11,6 +12,7 @@ pub mod inputs;
 mod log;
 pub mod lookup;
 mod nested;
+mod numbers;
 mod places;
 pub mod rename;
 mod rules;
@@ -130,18 +132,29 @@ pub fn resolve(query: &Query, inputs: &Inputs, found: &Found) -> Result<Resolved
     let mut program: Vec<RuleDef> = resolver.program.into_iter().flatten().collect();
     let places = places::Places::of(&inputs.sources, &program);
     let named = |goals: &[Goal]| places.named(goals, inputs, found);
-    goals = named(&goals);
+    let alike = |goals: Vec<Goal>| numbers::alike(goals, &inputs.sources);
+    goals = alike(named(&goals));
     for rule in &mut program {
-        rule.branches = rule.branches.iter().map(|branch| named(branch)).collect();
+        rule.branches = rule.branches.iter().map(|branch| alike(named(branch))).collect();
     }
     let mut of_variables = places.of_goals(&goals);
-    let mentioned: BTreeSet<&Var> = goals.iter().flat_map(Goal::mentions).collect();
+    let clauses = goals.iter().filter(|goal| !matches!(goal, Goal::Row { .. }));
+    let mentioned: BTreeSet<&Var> = clauses.flat_map(Goal::mentions).collect();
     of_variables.extend(only_pulled(query, inputs, &mentioned));
     let mut given = BTreeMap::new();
     for (vars, rows) in &inputs.rows {
         let named = found.named_rows(inputs, vars, rows, &of_variables);
         given.extend(named.given);
         goals.push(Goal::Values { vars: named.vars, rows: named.rows });
+    }
+    for goal in &mut goals {
+        let Goal::Row { source, slots } = &*goal else { continue };
+        let tuples = inputs.sources.get(*source).and_then(Source::tuples);
+        let named = tuples.and_then(|t| found.named_tuples(inputs, slots, t, &of_variables));
+        if let Some(named) = named {
+            given.extend(named.given);
+            *goal = Goal::Values { vars: named.vars, rows: named.rows };
+        }
     }
     goals.iter_mut().for_each(|goal| goal.take_given(&given));
     let pulled = pulled(query, inputs, found);
@@ -157,7 +170,7 @@ pub fn resolve(query: &Query, inputs: &Inputs, found: &Found) -> Result<Resolved
     })
 }
 
-/// What no clause has and a pull shows is an entity of the pull's source.
+/// What no clause over a database has and a pull shows is an entity of the pull's source.
 fn only_pulled(
     query: &Query,
     inputs: &Inputs,

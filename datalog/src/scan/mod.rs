@@ -297,6 +297,7 @@ fn of_facts(v: &Value, facts: &[&daodb_storage::Fact]) -> FactColumns {
             t_to: column(|f| f.t_to),
             m_to: column(|f| f.m_to),
         }),
+        ascends: None,
     }
 }
 

@@ -6,7 +6,7 @@ use datafusion::arrow::array::{Array, ArrayRef};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
@@ -48,9 +48,26 @@ pub trait Kept: Clone {
     fn bytes(&self) -> usize;
 }
 
-impl Kept for ArrayRef {
+/// Whether entities ascend, each with one row: found out by the first one who has to know, for all who have the same column.
+pub type Ascends = Arc<OnceLock<bool>>;
+
+/// A decoded column.
+#[derive(Debug, Clone)]
+pub struct Decoded {
+    pub array: ArrayRef,
+    /// Of entities.
+    pub ascends: Ascends,
+}
+
+impl From<ArrayRef> for Decoded {
+    fn from(array: ArrayRef) -> Decoded {
+        Decoded { array, ascends: Ascends::default() }
+    }
+}
+
+impl Kept for Decoded {
     fn bytes(&self) -> usize {
-        self.get_array_memory_size()
+        self.array.get_array_memory_size()
     }
 }
 
@@ -62,7 +79,7 @@ impl Kept for Arc<Footer> {
 }
 
 /// Two generations: what is used moves to the young one; where that is full, the old one goes.
-pub struct Cache<K = Key, V = ArrayRef> {
+pub struct Cache<K = Key, V = Decoded> {
     limit: usize,
     generations: Mutex<Generations<K, V>>,
 }
@@ -123,7 +140,8 @@ mod tests {
     fn what_is_used_stays_and_the_rest_goes() {
         let key = |n| Key::Entities { fingerprint: n, rows: 0 };
         let array: ArrayRef = Arc::new(Int64Array::from(vec![0; 100]));
-        let size = array.get_array_memory_size();
+        let array = Decoded::from(array);
+        let size = array.bytes();
         let cache = Cache::new(size * 20);
         for n in 0..1000 {
             cache.put(key(n), &array);

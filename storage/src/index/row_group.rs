@@ -1,6 +1,6 @@
 //! Facts of one attribute and type within a segment: which columns of them are read, and which are in memory.
 
-use super::cache::Key;
+use super::cache::{Decoded, Key};
 use super::order::Order;
 use super::rows::{Rows, Want};
 use super::segment::{Footer, Segment, fingerprint_within, value_column};
@@ -102,30 +102,31 @@ impl RowGroup {
     }
 
     /// A column that is in memory, of its own or as a part of the whole.
-    fn remembered(&self, column: Column, load: &Load) -> Option<ArrayRef> {
+    fn remembered(&self, column: Column, load: &Load) -> Option<Decoded> {
         let cache = &self.segment.files.cache;
         let get = |load: &Load| self.key(column, load).and_then(|key| cache.get(&key));
-        if let Some(array) = get(load) {
-            reads::from_memory(array.get_array_memory_size());
-            return Some(array);
+        if let Some(column) = get(load) {
+            reads::from_memory(column.array.get_array_memory_size());
+            return Some(column);
         }
         let Load::Page(rows) = load else { return None };
-        let whole = get(&Load::All)?;
+        let whole = get(&Load::All)?.array;
         reads::from_memory(whole.get_array_memory_size() / whole.len().max(1) * rows.len());
-        Some(whole.slice(rows.start, rows.len()))
+        Some(whole.slice(rows.start, rows.len()).into())
     }
 
-    async fn columns(&self, wanted: &[Column], load: &Load) -> Result<Vec<ArrayRef>> {
+    async fn columns(&self, wanted: &[Column], load: &Load) -> Result<Vec<Decoded>> {
         let mut columns: Vec<_> = wanted.iter().map(|c| self.remembered(*c, load)).collect();
         let missing: Vec<usize> = (0..wanted.len()).filter(|i| columns[*i].is_none()).collect();
         if !missing.is_empty() {
             let of: Vec<Column> = missing.iter().map(|i| wanted[*i]).collect();
             let arrays = self.segment.decode(self.footer.as_ref(), self.index, &of, load).await?;
             for (i, array) in missing.into_iter().zip(arrays) {
+                let decoded = Decoded::from(array);
                 if let Some(key) = self.key(wanted[i], load) {
-                    self.segment.files.cache.put(key, &array);
+                    self.segment.files.cache.put(key, &decoded);
                 }
-                columns[i] = Some(array);
+                columns[i] = Some(decoded);
             }
         }
         Ok(columns.into_iter().flatten().collect())
@@ -133,7 +134,8 @@ impl RowGroup {
 
     async fn column(&self, column: Column) -> Result<ArrayRef> {
         let column = self.columns(&[column], &Load::All).await?.pop();
-        column.ok_or_else(|| Error::internal("a column that was read is not there"))
+        let column = column.ok_or_else(|| Error::internal("a column that was read is not there"));
+        column.map(|column| column.array)
     }
 
     pub async fn entities(&self) -> Result<Int64Array> {
@@ -156,16 +158,18 @@ impl RowGroup {
         let wanted = all.iter().filter(|(_, wanted)| *wanted);
         let wanted: Vec<Column> = wanted.map(|(column, _)| *column).collect();
         let mut columns = self.columns(&wanted, load).await?.into_iter();
-        let mut next = |wanted: bool| if wanted { columns.next() } else { None };
+        let entities =
+            columns.next().ok_or_else(|| Error::internal("a row group without entities"))?;
+        let mut next = |wanted: bool| if wanted { Some(columns.next()?.array) } else { None };
         let long = |array: ArrayRef| array.as_primitive::<Int64Type>().clone();
-        let e = next(true).ok_or_else(|| Error::internal("a row group without entities"))?;
         Ok(Rows {
-            e: long(e),
+            e: long(entities.array),
             v: next(want.v),
             t_from: next(want.t_from).map(long),
             m_from: next(want.m_from).map(long),
             t_to: next(want.t_to).map(long),
             m_to: next(want.m_to).map(long),
+            ascends: Some(entities.ascends),
         })
     }
 
@@ -175,7 +179,7 @@ impl RowGroup {
             return Some(self.bounds.entities);
         }
         let column = self.segment.files.cache.get(&self.entities_key())?;
-        Some(fingerprint_within(column.as_primitive::<Int64Type>().values(), range))
+        Some(fingerprint_within(column.array.as_primitive::<Int64Type>().values(), range))
     }
 
     /// The few pages that may hold these entities; None: there are many, or they are in memory anyway.

@@ -1,5 +1,6 @@
 //! Facts of one attribute and value type as columns.
 
+use super::cache::Ascends;
 use super::order::{Keys, Order, Place, merged_order_of_distinct};
 use crate::error::{Error, Result};
 use crate::fact::{Fact, OPEN};
@@ -20,6 +21,8 @@ pub struct Rows {
     pub m_from: Option<Int64Array>,
     pub t_to: Option<Int64Array>,
     pub m_to: Option<Int64Array>,
+    /// Of `e`, where others have the same column.
+    pub ascends: Option<Ascends>,
 }
 
 /// Which columns beside e.
@@ -55,6 +58,7 @@ impl Rows {
             m_from: long(want.m_from),
             t_to: long(want.t_to),
             m_to: long(want.m_to),
+            ascends: None,
         }
     }
 
@@ -76,6 +80,7 @@ impl Rows {
             m_from: long(want.m_from, &self.m_from),
             t_to: long(want.t_to, &self.t_to),
             m_to: long(want.m_to, &self.m_to),
+            ascends: self.ascends.clone(),
         }
     }
 
@@ -96,7 +101,7 @@ impl Rows {
             Some(v) => Some(array(v).map_err(arrow_error)?),
             None => None,
         };
-        Ok(Rows { e, v, t_from, m_from, t_to, m_to })
+        Ok(Rows { e, v, t_from, m_from, t_to, m_to, ascends: None })
     }
 
     /// Without copying.
@@ -109,6 +114,7 @@ impl Rows {
             m_from: long(&self.m_from),
             t_to: long(&self.t_to),
             m_to: long(&self.m_to),
+            ascends: None,
         }
     }
 
@@ -169,7 +175,7 @@ impl Rows {
             t_to: constant(self.t_to, OPEN),
             m_to: constant(self.m_to, 0),
         });
-        FactColumns { value_type, e: Arc::new(self.e), v: self.v, times }
+        FactColumns { value_type, e: Arc::new(self.e), v: self.v, times, ascends: self.ascends }
     }
 
     /// All columns but the ends must be there.
@@ -223,6 +229,7 @@ fn gather(
         m_from: long(|p| &p.m_from)?,
         t_to: long(|p| &p.t_to)?,
         m_to: long(|p| &p.m_to)?,
+        ascends: None,
     })
 }
 

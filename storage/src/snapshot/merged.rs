@@ -2,7 +2,7 @@
 
 use super::read::Sight;
 use super::source::Group;
-use crate::index::cache::{Cache, Key};
+use crate::index::cache::{Ascends, Cache, Decoded, Key};
 use crate::index::rows::Rows;
 use crate::index::segment::fingerprint;
 use crate::store::reads;
@@ -55,14 +55,16 @@ impl<'a> Merged<'a> {
     }
 
     pub fn get(&self) -> Option<Rows> {
-        let e = self.cache.get(&self.key(false))?.as_primitive::<Int64Type>().clone();
+        let entities = self.cache.get(&self.key(false))?;
+        let e = entities.array.as_primitive::<Int64Type>().clone();
         let v = match self.values {
-            true => Some(self.cache.get(&self.key(true))?),
+            true => Some(self.cache.get(&self.key(true))?.array),
             false => None,
         };
         let values = v.as_ref().map_or(0, |v| v.get_array_memory_size());
         reads::from_memory(e.get_array_memory_size() + values);
-        Some(Rows { e, v, t_from: None, m_from: None, t_to: None, m_to: None })
+        let ascends = Some(entities.ascends);
+        Some(Rows { e, v, t_from: None, m_from: None, t_to: None, m_to: None, ascends })
     }
 
     /// Keeps the rows; their entities become the column that others share, where it is known.
@@ -70,20 +72,22 @@ impl<'a> Merged<'a> {
         if rows.len() < FEW {
             return rows;
         }
-        rows.e = self.shared(&rows.e);
-        let e: ArrayRef = Arc::new(rows.e.clone());
-        self.cache.put(self.key(false), &e);
+        let entities = self.shared(&rows.e, rows.ascends.take());
+        rows.e = entities.array.as_primitive::<Int64Type>().clone();
+        rows.ascends = Some(Arc::clone(&entities.ascends));
+        self.cache.put(self.key(false), &entities);
         if let Some(v) = rows.v.as_ref().filter(|_| self.values) {
-            self.cache.put(self.key(true), v);
+            self.cache.put(self.key(true), &Decoded::from(Arc::clone(v)));
         }
         rows
     }
 
-    fn shared(&self, e: &Int64Array) -> Int64Array {
+    fn shared(&self, e: &Int64Array, ascends: Option<Ascends>) -> Decoded {
         let key = Key::Entities { fingerprint: fingerprint(e.values()), rows: e.len() as u32 };
-        match self.cache.get(&key) {
-            Some(known) => known.as_primitive::<Int64Type>().clone(),
-            None => e.clone(),
-        }
+        let own = || {
+            let array: ArrayRef = Arc::new(e.clone());
+            Decoded { array, ascends: ascends.unwrap_or_default() }
+        };
+        self.cache.get(&key).unwrap_or_else(own)
     }
 }

@@ -71,6 +71,9 @@ pub struct FactColumns {
     pub v: Option<ArrayRef>,
     /// None where the times were not asked for.
     pub times: Option<Times>,
+    /// Whether `e` ascends, each entity with one row, to be found out once for all who have the same column. None: it is this
+    /// one's own.
+    pub ascends: Option<Arc<OnceLock<bool>>>,
 }
 
 /// Int64 each: when a fact held and by which metadata. `t_to` is [`crate::OPEN`] where it still holds at the view's as-of

@@ -211,5 +211,6 @@ fn rows(ty: ValueType, made: &[Made<'_>]) -> Rows {
         m_from: Some(long(|f| f.m_from)),
         t_to: Some(long(|f| f.t_to)),
         m_to: Some(long(|f| f.m_to)),
+        ascends: None,
     }
 }

@@ -288,6 +288,7 @@ impl Work {
             m_from: long("m_from", true)?,
             t_to: long("t_to", want.t_to)?,
             m_to: long("m_to", want.m_to)?,
+            ascends: None,
         })
     }
 

@@ -323,6 +323,7 @@ async fn check_slices(rng: &mut SmallRng, seen: &Snapshot, facts: &[(Attr, Fact)
                 c.iter().map(|c| (c.value_type, longs(&c.e))).collect()
             };
             assert_eq!(es(&few), es(&columns), "{a} {e:?} without values and times");
+            columns.iter().chain(&few).for_each(check_ascends);
             found.extend(facts);
         }
         found.sort_by(|f, g| (f.e, &f.v, f.t_from).cmp(&(g.e, &g.v, g.t_from)));
@@ -359,6 +360,15 @@ fn is_touched(f: &Fact, touched: Option<(i64, i64)>) -> bool {
 
 fn longs(array: &dyn Array) -> Vec<i64> {
     array.as_primitive::<Int64Type>().values().to_vec()
+}
+
+/// What was found out of a column that several have is true of each of them.
+fn check_ascends(c: &FactColumns) {
+    let e = longs(&c.e);
+    let ascends = e.windows(2).all(|w| w[0] < w[1]);
+    if let Some(known) = &c.ascends {
+        assert_eq!(*known.get_or_init(|| ascends), ascends, "{e:?}");
+    }
 }
 
 /// The rows of a slice; each type's must be sorted.

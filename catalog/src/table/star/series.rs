@@ -9,7 +9,7 @@ use datafusion::arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use datafusion::arrow::compute::{concat, take};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::error::{DataFusionError, Result};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The values of one column, by ascending entity, one row an entity.
 #[derive(Debug, Clone)]
@@ -132,6 +132,8 @@ struct Facts {
     e: Int64Array,
     v: Option<ArrayRef>,
     t_from: Option<Int64Array>,
+    /// As [`FactColumns::ascends`].
+    ascends: Option<Arc<OnceLock<bool>>>,
 }
 
 impl Facts {
@@ -143,7 +145,7 @@ impl Facts {
             None => None,
         };
         let t_from = part.times.as_ref().map(|t| t.t_from.as_primitive::<Int64Type>().clone());
-        Ok(Facts { e, v, t_from })
+        Ok(Facts { e, v, t_from, ascends: part.ascends.clone() })
     }
 
     fn join(column: &ColumnDef, parts: &[FactColumns]) -> Result<Facts> {
@@ -164,14 +166,16 @@ impl Facts {
         let v = sorted(parts.iter().map(|p| p.v.as_deref()).collect())?;
         let t = sorted(parts.iter().map(|p| p.t_from.as_ref().map(|t| t as &dyn Array)).collect())?;
         let e = take(e, &order, None)?.as_primitive::<Int64Type>().clone();
-        Ok(Facts { e, v, t_from: t.map(|t| t.as_primitive::<Int64Type>().clone()) })
+        let t_from = t.map(|t| t.as_primitive::<Int64Type>().clone());
+        Ok(Facts { e, v, t_from, ascends: None })
     }
 
     fn by_entity(self, column: &ColumnDef) -> Result<Normal> {
         if column.many {
             return self.lists(column).map(Normal::Done);
         }
-        if ascending(self.e.values()) {
+        let ascends = || ascending(self.e.values());
+        if self.ascends.as_ref().map_or_else(ascends, |known| *known.get_or_init(ascends)) {
             return Ok(Normal::Done(Series { e: self.e, v: self.v }));
         }
         self.newest()

@@ -59,13 +59,13 @@ fn number(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text}, and no number")))
 }
 
-/// The seeds that the environment asks for.
+/// The seeds that the environment asks for: DAODB_SEEDS of them, from DAODB_SEED on; that one alone where no more is said.
 fn seeds() -> std::ops::Range<u64> {
-    if let Some(seed) = number("DAODB_SEED") {
-        return seed..seed + 1;
-    }
     let usual = if std::env::var_os("CI").is_some() { SEEDS_IN_CI } else { SEEDS };
-    0..number("DAODB_SEEDS").unwrap_or(usual)
+    let (first, count) = (number("DAODB_SEED"), number("DAODB_SEEDS"));
+    let count = count.unwrap_or(if first.is_some() { 1 } else { usual });
+    let first = first.unwrap_or(0);
+    first..first.saturating_add(count)
 }
 
 /// What must happen now and then, by the words that tell of it; else the simulation has lost its teeth.

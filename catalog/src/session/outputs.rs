@@ -1,0 +1,203 @@
+//! Which column a name means in ORDER BY and HAVING. In Postgres a name that stands alone in ORDER BY is an output column's;
+//! within an expression there, and in HAVING, it is a column of the relations. The planner looks among the output columns in
+//! each of these places, so an output column whose name an expression has is given another one.
+
+use super::columns::told_apart;
+use super::grouped::selected;
+use super::names::fold;
+use super::syntax::{continued, query};
+use crate::error::{Error, Result, SqlState};
+use datafusion::sql::sqlparser::ast::{
+    Distinct, Expr, Ident, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, Statement,
+    TableFactor, VisitMut, VisitorMut, visit_expressions,
+};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+/// Of all queries of a statement. `is_seen`: the outermost one's columns are seen by the client alone, who is not shown the
+/// names that they get here.
+pub fn reread(statement: &mut Statement, is_seen: bool) -> Result<()> {
+    if let (Statement::Query(query), true) = (&mut *statement, is_seen) {
+        rename(query);
+    }
+    match statement.visit(&mut Inner) {
+        ControlFlow::Break(e) => Err(e),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+struct Inner;
+
+impl VisitorMut for Inner {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        if let SetExpr::SetOperation { .. } = query.body.as_ref() {
+            return continued(branches(&mut query.body));
+        }
+        continued(named_within(query))
+    }
+}
+
+/// A branch has no order of its own, and the query around it is ordered by the first one's names.
+fn branches(body: &mut SetExpr) -> Result<()> {
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            branches(left)?;
+            branches(right)
+        }
+        SetExpr::Select(select) if !meant(select, &[]).is_empty() => {
+            let mut alone = query("SELECT 1")?;
+            std::mem::swap(alone.body.as_mut(), body);
+            named_within(&mut alone)?;
+            *body = SetExpr::Query(Box::new(alone));
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A query whose columns are called as before, around the one that calls them otherwise.
+fn named_within(inner: &mut Query) -> Result<()> {
+    let SetExpr::Select(select) = inner.body.as_ref() else { return Ok(()) };
+    let names: Option<Vec<Ident>> = select.projection.iter().map(name).collect();
+    // Columns of a wildcard have no names yet.
+    let Some(before) = names else { return Ok(()) };
+    if !rename(inner) {
+        return Ok(());
+    }
+    let mut outer = query("SELECT 1 FROM (SELECT 1) AS renamed")?;
+    let SetExpr::Select(around) = outer.body.as_mut() else { return Err(misbuilt()) };
+    let [from] = around.from.as_mut_slice() else { return Err(misbuilt()) };
+    let TableFactor::Derived { subquery, .. } = &mut from.relation else { return Err(misbuilt()) };
+    let SetExpr::Select(select) = inner.body.as_ref() else { return Err(misbuilt()) };
+    let columns = select.projection.iter().filter_map(name).zip(before);
+    around.projection = columns
+        .map(|(column, alias)| SelectItem::ExprWithAlias { expr: Expr::Identifier(column), alias })
+        .collect();
+    std::mem::swap(subquery.as_mut(), inner);
+    *inner = outer;
+    Ok(())
+}
+
+fn misbuilt() -> Error {
+    Error::new(SqlState::INTERNAL, "a query around another one is none")
+}
+
+/// The name of an output column, quoted where it has to be.
+fn name(item: &SelectItem) -> Option<Ident> {
+    match item {
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(name.clone()),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().cloned(),
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.clone()),
+        _ => None,
+    }
+}
+
+/// Gives the output columns of a SELECT that share a name with what its expressions mean names of their own, where the names
+/// stand alone, too. False: there is none.
+fn rename(query: &mut Query) -> bool {
+    let SetExpr::Select(select) = query.body.as_mut() else { return false };
+    let by = match query.order_by.as_mut().map(|order| &mut order.kind) {
+        Some(OrderByKind::Expressions(by)) => by.as_mut_slice(),
+        _ => &mut [],
+    };
+    let meant = meant(select, by);
+    if meant.is_empty() {
+        return false;
+    }
+    for item in &mut select.projection {
+        if let SelectItem::ExprWithAlias { alias, .. } = item
+            && meant.contains(&fold(alias))
+        {
+            *alias = told_apart(alias);
+        }
+    }
+    let alone = |e: &mut Expr| {
+        if let Some(name) = bare(e).filter(|name| meant.contains(&fold(name))) {
+            *e = Expr::Identifier(told_apart(name));
+        }
+    };
+    by.iter_mut().for_each(|by| alone(&mut by.expr));
+    if let Some(Distinct::On(by)) = &mut select.distinct {
+        by.iter_mut().for_each(alone);
+    }
+    true
+}
+
+/// The names of output columns that HAVING, or an expression in ORDER BY, has for another column.
+fn meant(select: &Select, by: &[OrderByExpr]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut within = |e: &Expr| {
+        let _ = visit_expressions(e, |e| {
+            if let Expr::Identifier(name) = e {
+                names.insert(fold(name));
+            }
+            ControlFlow::<()>::Continue(())
+        });
+    };
+    select.having.iter().for_each(&mut within);
+    by.iter().map(|by| &by.expr).filter(|e| bare(e).is_none()).for_each(&mut within);
+    let is_itself = |item: &SelectItem, name: &str| match selected(item) {
+        Some(Expr::Identifier(column)) => fold(column) == name,
+        Some(Expr::CompoundIdentifier(parts)) => parts.last().is_some_and(|c| fold(c) == name),
+        _ => false,
+    };
+    let output = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { alias, .. } => {
+            Some(fold(alias)).filter(|name| !is_itself(item, name))
+        }
+        _ => None,
+    };
+    select.projection.iter().filter_map(output).filter(|name| names.contains(name)).collect()
+}
+
+/// The name that an expression is, and no more.
+fn bare(e: &Expr) -> Option<&Ident> {
+    match e {
+        Expr::Nested(e) => bare(e),
+        Expr::Identifier(name) => Some(name),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn check(sql: &str, expect: &str) {
+        let statements = super::super::parse::statements(sql).unwrap();
+        let mut statement = statements[0].ast.as_ref().clone();
+        reread(&mut statement, true).unwrap();
+        assert_eq!(statement.to_string().replace('\u{2}', "#"), expect);
+    }
+
+    #[test]
+    fn names_in_expressions_are_columns_of_relations() {
+        for same in [
+            "SELECT max(a) AS b FROM t ORDER BY b, max(a)",
+            "SELECT a AS a FROM t GROUP BY a HAVING a > 1 ORDER BY a + 1",
+            "SELECT -a AS a FROM t GROUP BY a ORDER BY a",
+            "SELECT -a AS a FROM t UNION SELECT 1 ORDER BY a",
+        ] {
+            check(same, same);
+        }
+        check(
+            "SELECT max(a) AS a FROM t ORDER BY max(a), a, (a)",
+            r#"SELECT max(a) AS "a#out" FROM t ORDER BY max(a), "a#out", "a#out""#,
+        );
+        check(
+            "SELECT DISTINCT ON (a) -a AS A FROM t ORDER BY a, a + 1",
+            r#"SELECT DISTINCT ON ("a#out") -a AS "a#out" FROM t ORDER BY "a#out", a + 1"#,
+        );
+        check(
+            "SELECT b FROM (SELECT max(a) AS a, b FROM t GROUP BY b HAVING max(a) > 1)",
+            r#"SELECT b FROM (SELECT "a#out" AS a, b AS b FROM (SELECT max(a) AS "a#out", b FROM t GROUP BY b HAVING max(a) > 1) AS renamed)"#,
+        );
+        check(
+            "SELECT max(a) AS a FROM t HAVING max(a) > 1 UNION SELECT 1",
+            r#"(SELECT "a#out" AS a FROM (SELECT max(a) AS "a#out" FROM t HAVING max(a) > 1) AS renamed) UNION SELECT 1"#,
+        );
+    }
+}
