@@ -3,7 +3,6 @@
 //! each of these places, so an output column whose name an expression has is given another one.
 
 use super::columns::told_apart;
-use super::grouped::selected;
 use super::names::fold;
 use super::syntax::{continued, query};
 use crate::error::{Error, Result, SqlState};
@@ -127,29 +126,38 @@ fn rename(query: &mut Query) -> bool {
 
 /// The names of output columns that HAVING, or an expression in ORDER BY, has for another column.
 fn meant(select: &Select, by: &[OrderByExpr]) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
+    let mut columns = BTreeSet::new();
     let mut within = |e: &Expr| {
         let _ = visit_expressions(e, |e| {
-            if let Expr::Identifier(name) = e {
-                names.insert(fold(name));
-            }
+            columns.extend(column(e));
             ControlFlow::<()>::Continue(())
         });
     };
     select.having.iter().for_each(&mut within);
     by.iter().map(|by| &by.expr).filter(|e| bare(e).is_none()).for_each(&mut within);
-    let is_itself = |item: &SelectItem, name: &str| match selected(item) {
-        Some(Expr::Identifier(column)) => fold(column) == name,
-        Some(Expr::CompoundIdentifier(parts)) => parts.last().is_some_and(|c| fold(c) == name),
-        _ => false,
+    let output = |item: &SelectItem| {
+        let SelectItem::ExprWithAlias { expr, alias } = item else { return None };
+        let name = fold(alias);
+        let shows = column(expr);
+        let is_shown = |c: &&Vec<String>| shows.as_ref().is_some_and(|shows| may_be_same(shows, c));
+        let mut of_name = columns.iter().filter(|c| c.last() == Some(&name));
+        of_name.any(|c| !is_shown(&c)).then_some(name)
     };
-    let output = |item: &SelectItem| match item {
-        SelectItem::ExprWithAlias { alias, .. } => {
-            Some(fold(alias)).filter(|name| !is_itself(item, name))
-        }
+    select.projection.iter().filter_map(output).collect()
+}
+
+/// The parts of a column's name.
+fn column(e: &Expr) -> Option<Vec<String>> {
+    match e {
+        Expr::Identifier(name) => Some(vec![fold(name)]),
+        Expr::CompoundIdentifier(parts) => Some(parts.iter().map(fold).collect()),
         _ => None,
-    };
-    select.projection.iter().filter_map(output).filter(|name| names.contains(name)).collect()
+    }
+}
+
+/// Whether one of two names of columns is the other's end.
+fn may_be_same(x: &[String], y: &[String]) -> bool {
+    x.ends_with(y) || y.ends_with(x)
 }
 
 /// The name that an expression is, and no more.
@@ -180,12 +188,17 @@ mod tests {
             "SELECT a AS a FROM t GROUP BY a HAVING a > 1 ORDER BY a + 1",
             "SELECT -a AS a FROM t GROUP BY a ORDER BY a",
             "SELECT -a AS a FROM t UNION SELECT 1 ORDER BY a",
+            "SELECT t.a AS a FROM t GROUP BY t.a ORDER BY t.a, a + 1",
         ] {
             check(same, same);
         }
         check(
             "SELECT max(a) AS a FROM t ORDER BY max(a), a, (a)",
             r#"SELECT max(a) AS "a#out" FROM t ORDER BY max(a), "a#out", "a#out""#,
+        );
+        check(
+            "SELECT t.a + 1 AS a, u.b AS b FROM t, u ORDER BY t.a, t.b",
+            r#"SELECT t.a + 1 AS "a#out", u.b AS "b#out" FROM t, u ORDER BY t.a, t.b"#,
         );
         check(
             "SELECT DISTINCT ON (a) -a AS A FROM t ORDER BY a, a + 1",
