@@ -168,9 +168,7 @@ fn is_name(cell: &Cell) -> bool {
 /// Whether something among these has to be replaced by what it means in this place.
 fn is_touched<'a>(place: Option<&Place>, mut cells: impl Iterator<Item = &'a Cell>) -> bool {
     match place.map(|p| p.meaning) {
-        Some(Meaning::Whole(ty)) => {
-            cells.any(|c| c.as_ref().is_some_and(|v| whole(v, ty) != *v))
-        }
+        Some(Meaning::Whole(ty)) => cells.any(|c| c.as_ref().is_some_and(|v| whole(v, ty) != *v)),
         Some(_) => cells.any(is_name),
         None => false,
     }

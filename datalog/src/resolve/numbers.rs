@@ -16,9 +16,8 @@ pub fn alike(goals: Vec<Goal>, sources: &[Source]) -> Vec<Goal> {
     let both: BTreeSet<Var> = &of(ValueType::Long) & &of(ValueType::Bigint);
     let mut out: Vec<Goal> = goals.into_iter().map(|goal| within(goal, sources)).collect();
     for goal in &mut out {
-        let renamed = value_of(goal, sources, ValueType::Bigint)
-            .filter(|v| both.contains(*v))
-            .map(as_bigint);
+        let renamed =
+            value_of(goal, sources, ValueType::Bigint).filter(|v| both.contains(*v)).map(as_bigint);
         if let (Goal::Pattern(pattern), Some(var)) = (goal, renamed) {
             pattern.v = Slot::Var(var);
         }
