@@ -37,6 +37,7 @@ pub use datom::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use fact::{Fact, OPEN};
+pub use index::cache::Ascends;
 pub use snapshot::{AttributeStat, Basis, FactColumns, SegmentInfo, Slice, Snapshot, Times, View};
 pub use store::{Access, Location, ReadStats, Requests, Store, Took, Usage};
 pub use stream::{Appended, Job, JobKind, NewTransaction, Stream, StreamOptions};

@@ -215,14 +215,11 @@ pub fn shown(schema: &SchemaRef) -> Option<SchemaRef> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    use super::super::parse::shown_after;
     use super::*;
 
     fn check(sql: &str, expect: &str) {
-        let statements = super::super::parse::statements(sql).unwrap();
-        let mut statement = statements[0].ast.as_ref().clone();
-        name_as_postgres(&mut statement);
-        assert_eq!(statement.to_string().replace(MARK, "#"), expect);
+        assert_eq!(shown_after(sql, name_as_postgres).replace(MARK, "#"), expect);
     }
 
     #[test]

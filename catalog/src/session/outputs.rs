@@ -17,7 +17,8 @@ use std::ops::ControlFlow;
 /// names that they get here.
 pub fn reread(statement: &mut Statement, is_seen: bool) -> Result<()> {
     if let (Statement::Query(query), true) = (&mut *statement, is_seen) {
-        rename(query);
+        let meant = meant_in(query);
+        rename(query, &meant);
     }
     match statement.visit(&mut Inner) {
         ControlFlow::Break(e) => Err(e),
@@ -58,13 +59,15 @@ fn branches(body: &mut SetExpr) -> Result<()> {
 
 /// A query whose columns are called as before, around the one that calls them otherwise.
 fn named_within(inner: &mut Query) -> Result<()> {
+    let meant = meant_in(inner);
     let SetExpr::Select(select) = inner.body.as_ref() else { return Ok(()) };
+    if meant.is_empty() {
+        return Ok(());
+    }
     let names: Option<Vec<Ident>> = select.projection.iter().map(name).collect();
     // Columns of a wildcard have no names yet.
     let Some(before) = names else { return Ok(()) };
-    if !rename(inner) {
-        return Ok(());
-    }
+    rename(inner, &meant);
     let mut outer = query("SELECT 1 FROM (SELECT 1) AS renamed")?;
     let SetExpr::Select(around) = outer.body.as_mut() else { return Err(misbuilt()) };
     let [from] = around.from.as_mut_slice() else { return Err(misbuilt()) };
@@ -93,18 +96,13 @@ fn name(item: &SelectItem) -> Option<Ident> {
     }
 }
 
-/// Gives the output columns of a SELECT that share a name with what its expressions mean names of their own, where the names
-/// stand alone, too. False: there is none.
-fn rename(query: &mut Query) -> bool {
-    let SetExpr::Select(select) = query.body.as_mut() else { return false };
+/// Gives the output columns of a SELECT that have these names names of their own, where the names stand alone, too.
+fn rename(query: &mut Query, meant: &BTreeSet<String>) {
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
     let by = match query.order_by.as_mut().map(|order| &mut order.kind) {
         Some(OrderByKind::Expressions(by)) => by.as_mut_slice(),
         _ => &mut [],
     };
-    let meant = meant(select, by);
-    if meant.is_empty() {
-        return false;
-    }
     for item in &mut select.projection {
         if let SelectItem::ExprWithAlias { alias, .. } = item
             && meant.contains(&fold(alias))
@@ -121,7 +119,15 @@ fn rename(query: &mut Query) -> bool {
     if let Some(Distinct::On(by)) = &mut select.distinct {
         by.iter_mut().for_each(alone);
     }
-    true
+}
+
+/// The same of a query with its order; none where it is not a SELECT.
+fn meant_in(query: &Query) -> BTreeSet<String> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return BTreeSet::new() };
+    match query.order_by.as_ref().map(|order| &order.kind) {
+        Some(OrderByKind::Expressions(by)) => meant(select, by),
+        _ => meant(select, &[]),
+    }
 }
 
 /// The names of output columns that HAVING, or an expression in ORDER BY, has for another column.
@@ -172,13 +178,12 @@ fn bare(e: &Expr) -> Option<&Ident> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::parse::shown_after;
     use super::*;
 
     fn check(sql: &str, expect: &str) {
-        let statements = super::super::parse::statements(sql).unwrap();
-        let mut statement = statements[0].ast.as_ref().clone();
-        reread(&mut statement, true).unwrap();
-        assert_eq!(statement.to_string().replace('\u{2}', "#"), expect);
+        let shown = shown_after(sql, |statement| reread(statement, true).unwrap());
+        assert_eq!(shown.replace('\u{2}', "#"), expect);
     }
 
     #[test]

@@ -38,6 +38,15 @@ pub fn statements(sql: &str) -> Result<Vec<Statement>> {
         .collect()
 }
 
+/// A statement's text after something is done to it.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub fn shown_after(sql: &str, change: impl FnOnce(&mut ast::Statement)) -> String {
+    let mut statement = statements(sql).unwrap()[0].ast.as_ref().clone();
+    change(&mut statement);
+    statement.to_string()
+}
+
 fn is_solid(t: &TokenWithSpan) -> bool {
     !matches!(t.token, Token::Whitespace(_) | Token::EOF)
 }

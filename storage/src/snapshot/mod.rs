@@ -10,6 +10,7 @@ mod span;
 
 use crate::datom::Attr;
 use crate::error::Result;
+use crate::index::cache::Ascends;
 use crate::index::root::Root;
 use crate::index::segment::Files;
 use crate::index::stat::Stat;
@@ -73,7 +74,7 @@ pub struct FactColumns {
     pub times: Option<Times>,
     /// Whether `e` ascends, each entity with one row, to be found out once for all who have the same column. None: it is this
     /// one's own.
-    pub ascends: Option<Arc<OnceLock<bool>>>,
+    pub ascends: Option<Ascends>,
 }
 
 /// Int64 each: when a fact held and by which metadata. `t_to` is [`crate::OPEN`] where it still holds at the view's as-of

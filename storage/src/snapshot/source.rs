@@ -258,7 +258,7 @@ impl Part<'_> {
         match (&self.of, span) {
             (PartOf::Tail(block, kind), Span::Values(values)) => {
                 let places = block.places_of(ty, *kind, values)?;
-                block.rows(*kind).select(want).take(&UInt32Array::from(places))
+                Picked::Rows(places).of(&block.rows(*kind).select(want))
             }
             (PartOf::Tail(block, kind), span) => {
                 let rows = block.rows(*kind);

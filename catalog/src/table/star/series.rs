@@ -1,7 +1,7 @@
 //! One attribute's facts within a chunk as one sorted column, and its alignment to the entities of the chunk.
 
 use super::super::{ColumnDef, types};
-use daodb_storage::FactColumns;
+use daodb_storage::{Ascends, FactColumns};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Int64Array, ListArray, UInt32Array, new_null_array,
 };
@@ -9,7 +9,7 @@ use datafusion::arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use datafusion::arrow::compute::{concat, take};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::error::{DataFusionError, Result};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// The values of one column, by ascending entity, one row an entity.
 #[derive(Debug, Clone)]
@@ -133,7 +133,7 @@ struct Facts {
     v: Option<ArrayRef>,
     t_from: Option<Int64Array>,
     /// As [`FactColumns::ascends`].
-    ascends: Option<Arc<OnceLock<bool>>>,
+    ascends: Option<Ascends>,
 }
 
 impl Facts {
