@@ -20,6 +20,7 @@
 use crate::algebra;
 use crate::engine::{self, Work};
 use crate::find;
+use crate::lower::leaves;
 use crate::query::Query;
 use crate::resolve::inputs::Arg as Input;
 use crate::resolve::lookup::Found;
@@ -51,6 +52,7 @@ pub struct Compiled {
     pub columns: Vec<find::Column>,
     /// Optimized; its leaves are not bound.
     pub logical: LogicalPlan,
+    pub filters: leaves::Filters,
     pub found: Found,
     pub of: Vec<Of>,
 }

@@ -105,7 +105,12 @@ impl Planned {
     /// The engine's plan.
     pub async fn physical(&mut self) -> Result<Arc<dyn ExecutionPlan>> {
         let began = Instant::now();
-        let physical = leaves::physical(&self.state, &self.compiled.logical, &self.sources);
+        let physical = leaves::physical(
+            &self.state,
+            &self.compiled.logical,
+            &self.compiled.filters,
+            &self.sources,
+        );
         let physical = physical.await.map_err(of_engine)?;
         self.took.planning = began.elapsed();
         Ok(physical)
@@ -214,7 +219,8 @@ fn compile(
     let of = inputs.sources.iter().map(Of::source).collect();
     // Snapshots are those of each request.
     resolved.sources.clear();
-    Ok(Compiled { query, resolved, rows, work, columns, logical, found, of })
+    let filters = leaves::Filters::default();
+    Ok(Compiled { query, resolved, rows, work, columns, logical, filters, found, of })
 }
 
 async fn sources(request: &QueryRequest) -> Result<(Option<Arc<DbSource>>, Vec<Input>)> {

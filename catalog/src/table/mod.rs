@@ -16,6 +16,7 @@ pub use names::{HISTORY_SUFFIX, hidden, tables};
 use daodb_storage::{Attr, Snapshot, ValueType};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
+use star::StarTable;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -101,9 +102,9 @@ fn bare(schema: &Schema) -> SchemaRef {
 }
 
 /// The rows of an entity table at the snapshot's basis. `bare`: without the metadata of [`TableDef::schema`].
-pub fn entity_table(def: Arc<TableDef>, snapshot: &Snapshot, bare: bool) -> Arc<dyn TableProvider> {
+pub fn entity_table(def: Arc<TableDef>, snapshot: &Snapshot, bare: bool) -> Arc<StarTable> {
     let schema = if bare { self::bare(&def.schema()) } else { def.schema() };
-    Arc::new(star::StarTable { def, snapshot: snapshot.clone(), schema })
+    Arc::new(StarTable { def, snapshot: snapshot.clone(), schema })
 }
 
 /// The versions of the rows of an entity table: its columns, then `_t_from`, `_t_to` (Int64, null while it holds),

@@ -4,7 +4,7 @@
 use crate::fixpoint::FixpointTable;
 use crate::scan::{DatomRead, DatomTable};
 use crate::source::{DbSource, Source};
-use daodb_catalog::table::scan::filter::pushdown;
+use daodb_catalog::table::scan::filter::{Filter, compile, pushdown};
 use daodb_catalog::table::{TableDef, entity_table};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
     Expr, LogicalPlan, TableProviderFilterPushDown, TableScan, TableSource,
 };
 use datafusion::physical_plan::ExecutionPlan;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A relation of a source of the query, by the source's place; or one that is worked out of such.
 #[derive(Debug)]
@@ -110,21 +110,35 @@ fn bind(plan: &LogicalPlan, sources: &[Source]) -> Result<LogicalPlan> {
     with_sources(plan.clone(), &|leaf| Ok(Some(provider_as_source(table(leaf, sources)?))))
 }
 
+/// The filters of a plan that is one scan of a star, compiled: its next run needs them again.
+pub type Filters = OnceLock<Vec<Arc<Filter>>>;
+
 /// The engine's plan, over the data of these sources, of one that was [`optimized`]. Columns of one scan need no plan of the
-/// engine's: making one takes longer than finding an entity.
+/// engine's: making one takes longer than finding an entity. `compiled` is this plan's own.
 pub async fn physical(
     state: &SessionState,
     plan: &LogicalPlan,
+    compiled: &Filters,
     sources: &[Source],
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    match of_one_scan(plan) {
-        Some((leaf, scan, columns)) => {
-            // As the engine asks a table: about its columns, whatever the plan calls it.
-            let filters = unnormalize_cols(scan.filters.iter().cloned());
-            let table = table(leaf, sources)?;
-            table.scan(state, Some(&columns), &filters, scan.fetch).await
+    let Some((leaf, scan, columns)) = of_one_scan(plan) else {
+        return of_bound(state, &bind(plan, sources)?).await;
+    };
+    // As the engine asks a table: about its columns, whatever the plan calls it.
+    let filters = || unnormalize_cols(scan.filters.iter().cloned());
+    match leaf {
+        Leaf::Star { source, def, schema } => {
+            let filters = match compiled.get() {
+                Some(known) => known,
+                None => {
+                    let made = compile(state, &filters(), schema)?;
+                    compiled.get_or_init(|| made)
+                }
+            };
+            let table = entity_table(Arc::clone(def), &database(sources, *source)?.snapshot, false);
+            table.filtered(state, columns, filters.clone(), scan.fetch).await
         }
-        None => of_bound(state, &bind(plan, sources)?).await,
+        leaf => table(leaf, sources)?.scan(state, Some(&columns), &filters(), scan.fetch).await,
     }
 }
 

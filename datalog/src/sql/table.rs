@@ -3,7 +3,7 @@
 
 use super::columns::Shown;
 use super::exec::AnswerRows;
-use crate::lower::leaves::physical;
+use crate::lower::leaves::{Filters, physical};
 use crate::run::Planned;
 use async_trait::async_trait;
 use daodb_catalog::table::isolated::IsolatedExec;
@@ -60,7 +60,9 @@ impl TableProvider for DatalogTable {
         let read = if places.is_empty() { &[0][..] } else { &places };
         let plan = plan.project(read.iter().map(|i| col(format!("f{i}"))))?.build()?;
         let state = &self.planned.state;
-        let inner = physical(state, &state.optimize(&plan)?, &self.planned.sources).await?;
+        let (plan, sources) = (state.optimize(&plan)?, &self.planned.sources);
+        // The rest of the statement has changed its filters.
+        let inner = physical(state, &plan, &Filters::new(), sources).await?;
         let shown = places.iter().filter_map(|i| self.shown.get(*i).cloned()).collect();
         let schema = Arc::new(self.schema.project(&places)?);
         let rows = AnswerRows::new(Arc::clone(&self.text), &self.planned, shown, schema, limit);

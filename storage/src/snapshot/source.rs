@@ -26,6 +26,10 @@ const LOADS: usize = 8;
 
 /// The results of several reads, in order.
 pub async fn at_once<T>(reads: Vec<impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
+    // A stream of few, most of which find what they read in memory, costs more than they do.
+    if reads.len() <= LOADS {
+        return try_join_all(reads).await;
+    }
     stream::iter(reads).buffered(LOADS).try_collect().await
 }
 

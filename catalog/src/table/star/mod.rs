@@ -75,6 +75,19 @@ impl TableProvider for StarTable {
         let filters = filter::compile(state, filters, &self.schema)?;
         let projection: Vec<usize> =
             projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        self.filtered(state, projection, filters, limit).await
+    }
+}
+
+impl StarTable {
+    /// As `scan`, with filters that were compiled before.
+    pub async fn filtered(
+        &self,
+        state: &dyn Session,
+        projection: Vec<usize>,
+        filters: Vec<Arc<Filter>>,
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let scan = StarScan {
             chunks: plan::chunks(&self.def, &self.snapshot, &filters).await?.into(),
             schema: Arc::new(self.schema.project(&projection)?),

@@ -59,9 +59,17 @@ impl Series {
     }
 }
 
-/// Whether both are the same entities; at once where they share memory.
+/// Whether both, which ascend, are the same entities; at once where they share memory, or are all that lie between their bounds.
 pub fn same(a: &Int64Array, b: &Int64Array) -> bool {
-    a.len() == b.len() && (a.values().ptr_eq(b.values()) || a.values() == b.values())
+    let (a, b) = (a.values(), b.values());
+    a.len() == b.len() && (a.ptr_eq(b) || both_are_all_between(a, b) || a == b)
+}
+
+/// Of as many in each.
+fn both_are_all_between(a: &[i64], b: &[i64]) -> bool {
+    let (Some(first), Some(last)) = (a.first(), a.last()) else { return true };
+    let between = last.abs_diff(*first) == a.len() as u64 - 1;
+    between && b.first() == Some(first) && b.last() == Some(last)
 }
 
 pub fn ascending(e: &[i64]) -> bool {
@@ -226,6 +234,22 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_entities() {
+        let check = |a: &[i64], b: &[i64], expect: bool| {
+            assert_eq!(same(&a.to_vec().into(), &b.to_vec().into()), expect, "{a:?} {b:?}");
+        };
+        check(&[], &[], true);
+        check(&[7], &[7], true);
+        check(&[7], &[8], false);
+        check(&[4, 5, 6], &[4, 5, 6], true);
+        check(&[4, 5, 6], &[3, 5, 6], false);
+        check(&[4, 6, 9], &[4, 6, 9], true);
+        check(&[4, 6, 9], &[4, 7, 9], false);
+        check(&[4, 5], &[4, 5, 6], false);
+        check(&[i64::MIN, i64::MAX], &[i64::MIN, i64::MAX], true);
+    }
 
     #[test]
     fn unions() {
