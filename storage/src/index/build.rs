@@ -16,22 +16,29 @@ use crate::error::Result;
 use crate::tail::Batch;
 use crate::value::ValueType;
 use crate::world::Mutation;
+use futures::future::BoxFuture;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 type Key = (Attr, ValueType);
 
-/// Attributes with more rows than this are not sorted by value after the fact: that is done in memory.
-const SORTED_ROWS: u64 = 8 << 20;
-
 /// Where runs are written to.
 pub struct Builder<'a> {
-    pub files: &'a Files,
+    pub files: &'a Arc<Files>,
     pub stream: &'a str,
+    /// What is done between the pieces of long work: whoever writes must not wait for all of it.
+    pub between: Between<'a>,
 }
 
+pub type Between<'a> = Box<dyn Fn() -> BoxFuture<'a, Result<()>> + Send + Sync + 'a>;
+
 impl Builder<'_> {
-    fn writers(&self, order: Order, basis: i64, types: &BTreeSet<ValueType>) -> [RunWriter<'_>; 3] {
+    pub fn writers(
+        &self,
+        order: Order,
+        basis: i64,
+        types: &BTreeSet<ValueType>,
+    ) -> [RunWriter<'_>; 3] {
         Kind::ALL.map(|kind| RunWriter::new(self.files, self.stream, (order, kind), basis, types))
     }
 
@@ -100,7 +107,7 @@ impl Builder<'_> {
             let types = keys.iter().filter(kept).map(|k| k.1).collect();
             let mut writers = self.writers(order, last_t, &types);
             for key in keys.iter().filter(kept) {
-                merge_group(runs, key, order, kinds, &mut writers).await?;
+                self.merge_group(runs, key, order, kinds, &mut writers).await?;
             }
             for (writer, segments) in writers.into_iter().zip(&mut segments) {
                 segments.extend(writer.finish().await?);
@@ -109,37 +116,22 @@ impl Builder<'_> {
         Ok(segments)
     }
 
-    /// The same run, with further attributes by value. Attributes that are too large stay as they are.
-    pub async fn sort_by_value(&self, run: &Run, wanted: &BTreeSet<String>) -> Result<RunEntry> {
-        let mut entry = run.entry.clone();
-        let sorted: BTreeSet<String> = sortable(run, wanted).cloned().collect();
-        let keys: Vec<&Key> = run
-            .groups
-            .keys()
-            .filter(|(a, ty)| sorted.contains(a.as_str()) && *ty != ValueType::Ref)
-            .collect();
-        let types = keys.iter().map(|k| k.1).collect();
-        let mut writers = self.writers(Order::Avet, entry.last_t, &types);
-        for key in keys {
-            let Some(group) = run.groups.get(key) else { continue };
-            for kind in Kind::ALL {
-                let mut parts = Vec::new();
-                for stretch in group.stretches(Order::Aevt, kind) {
-                    for row_group in stretch.row_groups(false, |_| true).await? {
-                        parts.push(row_group.load(key.1, want(kind), &Load::Once).await?);
-                    }
-                }
-                if !parts.is_empty() {
-                    let rows = Rows::concat(&parts)?.sorted(Order::Avet, key.1)?;
-                    writers[kind as usize].push(&key.0, key.1, rows).await?;
-                }
+    async fn merge_group(
+        &self,
+        runs: &[&Run],
+        key: &Key,
+        order: Order,
+        kinds: &[Kind],
+        writers: &mut [RunWriter<'_>; 3],
+    ) -> Result<()> {
+        let mut merging = Merging::new(runs, key, order, kinds)?;
+        while let Some(out) = merging.next().await? {
+            for (writer, rows) in writers.iter_mut().zip(out) {
+                writer.push(&key.0, key.1, rows).await?;
             }
+            (self.between)().await?;
         }
-        for writer in writers {
-            entry.segments.extend(writer.finish().await?);
-        }
-        entry.by_value.extend(sorted);
-        Ok(entry)
+        Ok(())
     }
 }
 
@@ -156,20 +148,6 @@ fn spanning(runs: &[&Run]) -> RunEntry {
         by_value,
         segments: Vec::new(),
     }
-}
-
-/// The wanted attributes that a run does not have by value, and that are small enough to be sorted.
-fn sortable<'a>(run: &'a Run, wanted: &'a BTreeSet<String>) -> impl Iterator<Item = &'a String> {
-    let rows = |group: &RunGroup| -> u64 { Kind::ALL.iter().map(|kind| group.rows(*kind)).sum() };
-    let small = move |a: &&String| {
-        let mut groups = run.groups.iter().filter(|((of, _), _)| of.as_str() == a.as_str());
-        groups.all(|(_, group)| rows(group) <= SORTED_ROWS)
-    };
-    wanted.difference(&run.entry.by_value).filter(small)
-}
-
-pub fn can_sort(run: &Run, wanted: &BTreeSet<String>) -> bool {
-    sortable(run, wanted).next().is_some()
 }
 
 /// The columns that facts of a kind have.
@@ -204,22 +182,6 @@ impl Cursor<'_> {
     }
 }
 
-async fn merge_group(
-    runs: &[&Run],
-    key: &Key,
-    order: Order,
-    kinds: &[Kind],
-    writers: &mut [RunWriter<'_>; 3],
-) -> Result<()> {
-    let mut merging = Merging::new(runs, key, order, kinds)?;
-    while let Some(out) = merging.next().await? {
-        for (writer, rows) in writers.iter_mut().zip(out) {
-            writer.push(&key.0, key.1, rows).await?;
-        }
-    }
-    Ok(())
-}
-
 /// The facts of one attribute and type of adjoining runs, oldest first, becoming one: in order, a piece at a time.
 pub struct Merging<'a> {
     ty: ValueType,
@@ -235,17 +197,25 @@ impl<'a> Merging<'a> {
         order: Order,
         kinds: &[Kind],
     ) -> Result<Merging<'a>> {
-        let mut cursors = Vec::new();
-        for group in runs.iter().filter_map(|r| r.groups.get(&(a.clone(), *ty))) {
-            for kind in kinds.iter().copied() {
-                let stretches = group.stretches(order, kind).iter();
-                let rows = Rows::empty(*ty, want(kind));
-                let keys = Keys::new(order, *ty, &rows)?;
-                let row_groups = Vec::new().into_iter();
-                cursors.push(Cursor { kind, stretches, row_groups, rows, keys });
-            }
-        }
-        Ok(Merging { ty: *ty, order, cursors })
+        let groups = runs.iter().filter_map(|r| r.groups.get(&(a.clone(), *ty)));
+        let of_group =
+            |group: &'a RunGroup| kinds.iter().map(|kind| (*kind, group.stretches(order, *kind)));
+        Merging::of(*ty, order, groups.flat_map(of_group))
+    }
+
+    /// Of these, each in order.
+    pub fn of(
+        ty: ValueType,
+        order: Order,
+        parts: impl Iterator<Item = (Kind, &'a [Stretch])>,
+    ) -> Result<Merging<'a>> {
+        let cursor = |(kind, stretches): (Kind, &'a [Stretch])| {
+            let (stretches, row_groups) = (stretches.iter(), Vec::new().into_iter());
+            let rows = Rows::empty(ty, want(kind));
+            let keys = Keys::new(order, ty, &rows)?;
+            Ok(Cursor { kind, stretches, row_groups, rows, keys })
+        };
+        Ok(Merging { ty, order, cursors: parts.map(cursor).collect::<Result<_>>()? })
     }
 
     /// The next rows by kind; what is a closing still has not met its fact in these runs. None: that was all.

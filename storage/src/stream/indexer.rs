@@ -9,10 +9,11 @@ use super::jobs::{Done, JobKind};
 use crate::datom::Attr;
 use crate::error::{Error, Result};
 use crate::index::block::Kind;
-use crate::index::build::{Builder, can_sort};
+use crate::index::build::Builder;
 use crate::index::root::{self, Root};
 use crate::index::run::{self, Run, RunEntry};
 use crate::index::segment::Segment;
+use crate::index::sort::lacks;
 use crate::index::stat::Stat;
 use crate::snapshot::State;
 use crate::tail::Batch;
@@ -75,6 +76,7 @@ struct Retired {
 #[derive(Default)]
 pub struct Signals {
     wake: Arc<Notify>,
+    /// There may be room in the tail, or none for a reason.
     progress: Notify,
     stop: AtomicBool,
 }
@@ -129,7 +131,7 @@ impl Indexer {
         self.signals.wake.notify_one();
     }
 
-    /// Ready after the next pass that ends, be it well or badly.
+    /// Ready after the tail is laid down the next time, or work ends, be it well or badly.
     pub fn progress(&self) -> impl Future<Output = ()> + Send + use<> {
         let signals = Arc::clone(&self.signals);
         // Counts from here on, not from when it is polled. A pass may end at this very moment.
@@ -253,7 +255,8 @@ async fn on_a_thread(inner: Arc<Inner>, work: Work) -> Result<()> {
 
 impl Inner {
     fn builder(&self) -> Builder<'_> {
-        Builder { files: &self.files, stream: &self.name }
+        let between = Box::new(|| Box::pin(self.lay_down_if_full()) as BoxFuture<'_, _>);
+        Builder { files: &self.files, stream: &self.name, between }
     }
 
     async fn work(&self, work: Work) -> Result<()> {
@@ -290,7 +293,7 @@ impl Inner {
         }
         // Those that the basis of the next root covers for certain.
         let commits = self.indexer.commits.load(Ordering::Relaxed);
-        self.jobs.run(JobKind::LayDown, self.lay_down()).await?;
+        self.room().await?;
         while self.jobs.run(JobKind::Merge, self.merge()).await? {}
         self.sort().await?;
         let indexed = self.state().root.basis.t;
@@ -366,10 +369,25 @@ impl Inner {
         !self.files.store.shared && commits >= MANY_COMMITS
     }
 
-    /// Whether a run lacks an attribute by value that it could have.
+    /// Whether a run lacks an attribute by value that is wanted so.
     fn needs_sorting(&self) -> bool {
         let wanted = self.files.wanted_by_value();
-        self.state().root.runs.iter().any(|run| can_sort(run, &wanted))
+        self.state().root.runs.iter().any(|run| lacks(run, &wanted))
+    }
+
+    /// Merging and sorting take as long as there is much; who writes meanwhile waits for the tail alone.
+    async fn lay_down_if_full(&self) -> Result<()> {
+        match self.state().tail.rows() >= self.tail_datoms() {
+            true => self.room().await,
+            false => Ok(()),
+        }
+    }
+
+    /// Lays the tail down, and tells those who wait for room in it.
+    async fn room(&self) -> Result<()> {
+        self.jobs.run(JobKind::LayDown, self.lay_down()).await?;
+        self.indexer.signals.progress.notify_waiters();
+        Ok(())
     }
 
     /// The tail as a run.
@@ -471,7 +489,7 @@ impl Inner {
         let wanted = self.files.wanted_by_value();
         let state = self.state();
         for (first, run) in state.root.runs.iter().enumerate() {
-            if can_sort(run, &wanted) {
+            if lacks(run, &wanted) {
                 let with = vec![self.builder().sort_by_value(run, &wanted).await?];
                 return Ok(Some(Replaced { gone: vec![first], with }));
             }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::index::order::Order;
 use crate::{Attr, FIRST_ENTITY, Fact, FactColumns, OPEN, Slice, Value, ValueType};
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::Int64Type;
@@ -357,6 +358,56 @@ async fn ranges_follow_what_is_in_sight() {
         first * 20 < all && then <= all,
         "{first} at first, {then} in the middle, {all} in all"
     );
+    stream.close().await.unwrap();
+}
+
+/// Far more rows than one piece of a sort has; what is written meanwhile is laid down between the pieces.
+#[tokio::test]
+async fn what_is_large_is_kept_by_value_after_the_fact() {
+    let mut rng = SmallRng::seed_from_u64(7);
+    let store = Store::memory();
+    let stream = Stream::create(store.clone(), "s".into(), options(100_000)).await.unwrap();
+    let mut oracle = Oracle::default();
+    let named: Vec<Attr> = [":p/many", ":p/name", ":p/odd"].map(Attr::new).into();
+    for t in 1000..1010 {
+        oracle.t = t;
+        let mut all: BTreeMap<Key, Datom> = BTreeMap::new();
+        for (i, a) in (0..900).zip(named.iter().cycle()) {
+            let e = FIRST_ENTITY + rng.random_range(0..300);
+            let (a, v, added) = (a.clone(), value(&mut rng, a.as_str()), i % 4 > 0);
+            let m = i64::from(added);
+            all.insert((a.clone(), e, v.clone()), Datom { e, a, v, t, m, added });
+        }
+        let datoms: Vec<Datom> = all.into_values().collect();
+        datoms.iter().for_each(|d| oracle.apply(d));
+        stream.append(vec![NewTransaction { instant: t * 10, datoms }]).await.unwrap();
+    }
+    stream.index_now().await.unwrap();
+    let by_value = |snapshot: &Snapshot| {
+        let all = snapshot.segments();
+        all.iter().filter(|s| s.order == Order::Avet.name()).map(|s| s.rows).sum::<u64>()
+    };
+    assert_eq!(by_value(&stream.snapshot()), 0);
+    stream.keep_by_value(named.clone());
+    stream.index_now().await.unwrap();
+    let snapshot = stream.snapshot().history();
+    let mut rows = 0;
+    for a in &named {
+        let all = oracle.visible(a, &snapshot.view(), None);
+        let values: std::collections::BTreeSet<&Value> = all.iter().map(|f| &f.v).collect();
+        for v in values {
+            let mut with: Vec<Fact> = all.iter().filter(|f| f.v == *v).cloned().collect();
+            with.sort_by_key(|f| (f.e, f.t_from));
+            assert_eq!(snapshot.lookup(a, std::slice::from_ref(v)).await.unwrap(), with, "{a} {v}");
+        }
+        rows += all.len() as u64;
+    }
+    assert!(rows > 3000, "{rows} facts");
+    assert_eq!(by_value(&snapshot), rows);
+    drop(snapshot);
+    stream.index_now().await.unwrap();
+    let (named, there) = (stream.snapshot().segments().len(), objects(&store, "s/segments").await);
+    assert_eq!(there.len(), named, "pieces are removed");
     stream.close().await.unwrap();
 }
 

@@ -88,8 +88,12 @@ impl Maker<'_> {
         if self.datomic() && self.chance(0.25) {
             return IDENTS.choose(self.rng).unwrap().to_string();
         }
+        // Over a history Datomic finds whoever once had the value.
+        let moves = self.datomic() && self.history;
         match self.attribute(|a| a.unique && !a.many) {
-            Some(a) if self.chance(0.3) => format!("[{} {}]", a.name, self.constant(a.ty)),
+            Some(a) if !moves && self.chance(0.3) => {
+                format!("[{} {}]", a.name, self.constant(a.ty))
+            }
             _ => self.constant(Ty::Entity),
         }
     }

@@ -50,6 +50,10 @@ fn parts_of(
             let join = name.ends_with("-join");
             let heads: Vec<BTreeSet<String>> =
                 parts.get(i + 1).filter(|_| join).map(variables).into_iter().collect();
+            if let [head] = heads.as_slice() {
+                // What else has these names within is other variables.
+                vars = head.difference(scalars).cloned().collect();
+            }
             let body = &parts[i + 1 + usize::from(join)..];
             if name.starts_with("or") {
                 for branch in body {
