@@ -34,6 +34,8 @@ impl Answer {
         Box::pin(async move {
             let next = match self.deadline {
                 None => self.stream.next().await,
+                // What is always ready would never be late.
+                Some((at, limit)) if at <= Instant::now() => return Err(too_long(limit)),
                 Some((at, limit)) => tokio::time::timeout_at(at, self.stream.next())
                     .await
                     .map_err(|_| too_long(limit))?,

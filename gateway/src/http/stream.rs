@@ -119,6 +119,8 @@ pub async fn within<T, E: From<Error>>(
 ) -> Result<T, E> {
     match deadline {
         None => work.await,
+        // What is always ready is asked before it is late, and never after.
+        Some(deadline) if deadline <= Instant::now() => Err(late().into()),
         Some(deadline) => timeout_at(deadline, work).await.unwrap_or_else(|_| Err(late().into())),
     }
 }
@@ -234,5 +236,15 @@ mod tests {
         drop(body);
         assert!(sender.send(Bytes::from_static(b"piece")).await.is_err());
         sender.gone().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_ready_is_late_too() {
+        let ready = || async { Ok::<_, Error>(1) };
+        assert_eq!(within(None, ready()).await.ok(), Some(1));
+        let soon = Instant::now() + std::time::Duration::from_secs(60);
+        assert_eq!(within(Some(soon), ready()).await.ok(), Some(1));
+        let late = within(Some(Instant::now()), ready()).await;
+        assert_eq!(late.err().map(|e| e.state), Some(SqlState::QUERY_CANCELED));
     }
 }

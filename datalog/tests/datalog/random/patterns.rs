@@ -243,6 +243,10 @@ impl Maker<'_> {
             },
             ty => self.argument(ty),
         };
+        // A predicate is told what an entity was called.
+        if datomic && (self.named.contains(&v) || self.named.contains(&other)) {
+            return None;
+        }
         // An equality with a constant may make a pattern one of constants, of which Datomic finds nothing.
         let name = if datomic && *name == "=" && !other.starts_with('?') { &"!=" } else { name };
         Some(if self.chance(0.5) {

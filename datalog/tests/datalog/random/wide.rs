@@ -60,6 +60,9 @@ impl Maker<'_> {
             }
             _ => {
                 let other = self.known(ty)?;
+                if self.named.contains(&v) || self.named.contains(&other) {
+                    return None;
+                }
                 return Some(format!("[(not= {v} {other})]"));
             }
         };
