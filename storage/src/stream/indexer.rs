@@ -172,7 +172,7 @@ async fn run(signals: Arc<Signals>, weak: Weak<Inner>) {
             else {
                 return;
             };
-            let done = match inner.state().tail.rows() >= inner.tail_datoms() {
+            let done = match inner.has_full_tail() {
                 true => pass(inner).await,
                 false if inner.needs_sorting() => on_a_thread(inner, Work::Sort).await,
                 false if inner.needs_joining() => on_a_thread(inner, Work::Join).await,
@@ -377,10 +377,14 @@ impl Inner {
 
     /// Merging and sorting take as long as there is much; who writes meanwhile waits for the tail alone.
     async fn lay_down_if_full(&self) -> Result<()> {
-        match self.state().tail.rows() >= self.tail_datoms() {
+        match self.has_full_tail() {
             true => self.room().await,
             false => Ok(()),
         }
+    }
+
+    fn has_full_tail(&self) -> bool {
+        self.state().tail.rows() >= self.tail_datoms()
     }
 
     /// Lays the tail down, and tells those who wait for room in it.

@@ -361,7 +361,7 @@ async fn ranges_follow_what_is_in_sight() {
     stream.close().await.unwrap();
 }
 
-/// Far more rows than one piece of a sort has; what is written meanwhile is laid down between the pieces.
+/// Far more rows than one piece of a sort has, and more pieces than become one at once.
 #[tokio::test]
 async fn what_is_large_is_kept_by_value_after_the_fact() {
     let mut rng = SmallRng::seed_from_u64(7);
