@@ -5,6 +5,7 @@ use crate::fixpoint::FixpointTable;
 use crate::scan::{DatomRead, DatomTable};
 use crate::source::{DbSource, Source};
 use daodb_catalog::table::scan::filter::{Filter, compile, pushdown};
+use daodb_catalog::table::star::StarTable;
 use daodb_catalog::table::{TableDef, entity_table};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
@@ -135,7 +136,8 @@ pub async fn physical(
                     compiled.get_or_init(|| made)
                 }
             };
-            let table = entity_table(Arc::clone(def), &database(sources, *source)?.snapshot, false);
+            let snapshot = database(sources, *source)?.snapshot.clone();
+            let table = StarTable { def: Arc::clone(def), snapshot, schema: Arc::clone(schema) };
             table.filtered(state, columns, filters.clone(), scan.fetch).await
         }
         leaf => table(leaf, sources)?.scan(state, Some(&columns), &filters(), scan.fetch).await,

@@ -131,7 +131,7 @@ pub fn resolve(order: Order, ty: ValueType, parts: Vec<(Kind, Rows)>) -> Result<
             [] => Ok(Rows::empty(ty, want)),
             places => {
                 // First: closed facts have ends, and the open ones would have none to give.
-                let parts: Vec<Rows> = parts.iter().map(|p| p.select(want)).collect();
+                let parts: Vec<Rows> = parts.iter().map(|p| Rows::clone(p).select(want)).collect();
                 Rows::interleave(&parts, places)
             }
         }

@@ -2,6 +2,7 @@
 
 use super::row_group::Column;
 use super::segment::Footer;
+use ahash::RandomState;
 use datafusion::arrow::array::{Array, ArrayRef};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -85,15 +86,15 @@ pub struct Cache<K = Key, V = Decoded> {
 }
 
 struct Generations<K, V> {
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
+    young: HashMap<K, V, RandomState>,
+    old: HashMap<K, V, RandomState>,
     young_bytes: usize,
 }
 
 impl<K: Copy + Eq + Hash, V: Kept> Cache<K, V> {
     /// `limit`: bytes.
     pub fn new(limit: usize) -> Cache<K, V> {
-        let (young, old) = (HashMap::new(), HashMap::new());
+        let (young, old) = (HashMap::default(), HashMap::default());
         Cache { limit, generations: Mutex::new(Generations { young, old, young_bytes: 0 }) }
     }
 

@@ -7,7 +7,7 @@ use super::segment::{Footer, Segment, fingerprint_within, value_column};
 use crate::error::{Error, Result};
 use crate::store::reads;
 use crate::value::{Value, ValueType};
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::Int64Type;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
@@ -120,7 +120,9 @@ impl RowGroup {
         let missing: Vec<usize> = (0..wanted.len()).filter(|i| columns[*i].is_none()).collect();
         if !missing.is_empty() {
             let of: Vec<Column> = missing.iter().map(|i| wanted[*i]).collect();
-            let arrays = self.segment.decode(self.footer.as_ref(), self.index, &of, load).await?;
+            // Apart, as others that are seldom needed: a large future is moved about with what awaits it.
+            let read = Box::pin(self.segment.decode(self.footer.as_ref(), self.index, &of, load));
+            let arrays = read.await?;
             for (i, array) in missing.into_iter().zip(arrays) {
                 let decoded = Decoded::from(array);
                 if let Some(key) = self.key(wanted[i], load) {
@@ -138,8 +140,13 @@ impl RowGroup {
         column.map(|column| column.array)
     }
 
-    pub async fn entities(&self) -> Result<Int64Array> {
-        Ok(self.column(Column::E).await?.as_primitive::<Int64Type>().clone())
+    pub async fn entities(&self) -> Result<ArrayRef> {
+        self.column(Column::E).await
+    }
+
+    /// The same where they are in memory.
+    pub fn known_entities(&self) -> Option<ArrayRef> {
+        self.remembered(Column::E, &Load::All).map(|column| column.array)
     }
 
     pub async fn values(&self, ty: ValueType) -> Result<ArrayRef> {
@@ -147,30 +154,26 @@ impl RowGroup {
     }
 
     pub async fn load(&self, ty: ValueType, want: Want, load: &Load) -> Result<Rows> {
-        let all = [
-            (Column::E, true),
-            (Column::V(ty), want.v),
-            (Column::TFrom, want.t_from),
-            (Column::MFrom, want.m_from),
-            (Column::TTo, want.t_to),
-            (Column::MTo, want.m_to),
-        ];
-        let wanted = all.iter().filter(|(_, wanted)| *wanted);
-        let wanted: Vec<Column> = wanted.map(|(column, _)| *column).collect();
-        let mut columns = self.columns(&wanted, load).await?.into_iter();
-        let entities =
-            columns.next().ok_or_else(|| Error::internal("a row group without entities"))?;
-        let mut next = |wanted: bool| if wanted { Some(columns.next()?.array) } else { None };
-        let long = |array: ArrayRef| array.as_primitive::<Int64Type>().clone();
-        Ok(Rows {
-            e: long(entities.array),
-            v: next(want.v),
-            t_from: next(want.t_from).map(long),
-            m_from: next(want.m_from).map(long),
-            t_to: next(want.t_to).map(long),
-            m_to: next(want.m_to).map(long),
-            ascends: Some(entities.ascends),
-        })
+        let columns = self.columns(&wanted(ty, want), load).await?;
+        rows(want, columns).ok_or_else(|| Error::internal("a row group without entities"))
+    }
+
+    /// Rows of a page beside a column that is at hand whole.
+    pub async fn page(
+        &self,
+        ty: ValueType,
+        want: Want,
+        page: Range<usize>,
+        (at_hand, whole): (Column, &ArrayRef),
+    ) -> Result<Rows> {
+        let all = wanted(ty, want);
+        let of = whole.slice(page.start, page.len());
+        let others: Vec<Column> = all.iter().copied().filter(|c| *c != at_hand).collect();
+        let mut columns = self.columns(&others, &Load::Page(page)).await?;
+        if let Some(place) = all.iter().position(|c| *c == at_hand) {
+            columns.insert(place.min(columns.len()), of.into());
+        }
+        rows(want, columns).ok_or_else(|| Error::internal("a row group without entities"))
     }
 
     /// The fingerprint of the entities within bounds; None: a part of the column would have to be read.
@@ -182,12 +185,10 @@ impl RowGroup {
         Some(fingerprint_within(column.array.as_primitive::<Int64Type>().values(), range))
     }
 
-    /// The few pages that may hold these entities; None: there are many, or they are in memory anyway.
+    /// The few pages that may hold these entities; None: there are many.
     pub async fn pages_of(&self, es: &[i64]) -> Result<Option<Vec<Load>>> {
-        if self.segment.files.cache.get(&self.entities_key()).is_some() {
-            return Ok(None);
-        }
-        let Some(pages) = self.segment.entity_pages(self.index).await? else { return Ok(None) };
+        let pages = Box::pin(self.segment.entity_pages(self.index)).await?;
+        let Some(pages) = pages else { return Ok(None) };
         let mut out = Vec::new();
         for (i, (first, bounds)) in pages.iter().enumerate() {
             let at = es.partition_point(|e| e < bounds.start());
@@ -198,4 +199,34 @@ impl RowGroup {
         }
         Ok((out.len() * 4 <= pages.len()).then_some(out))
     }
+}
+
+/// The columns that are wanted, in the order in which [`rows`] takes them.
+fn wanted(ty: ValueType, want: Want) -> Vec<Column> {
+    let all = [
+        (Column::E, true),
+        (Column::V(ty), want.v),
+        (Column::TFrom, want.t_from),
+        (Column::MFrom, want.m_from),
+        (Column::TTo, want.t_to),
+        (Column::MTo, want.m_to),
+    ];
+    all.iter().filter(|(_, wanted)| *wanted).map(|(column, _)| *column).collect()
+}
+
+/// None: there is no column of entities.
+fn rows(want: Want, columns: Vec<Decoded>) -> Option<Rows> {
+    let mut columns = columns.into_iter();
+    let entities = columns.next()?;
+    let mut next = |wanted: bool| if wanted { Some(columns.next()?.array) } else { None };
+    let long = |array: ArrayRef| array.as_primitive::<Int64Type>().clone();
+    Some(Rows {
+        e: long(entities.array),
+        v: next(want.v),
+        t_from: next(want.t_from).map(long),
+        m_from: next(want.m_from).map(long),
+        t_to: next(want.t_to).map(long),
+        m_to: next(want.m_to).map(long),
+        ascends: Some(entities.ascends),
+    })
 }

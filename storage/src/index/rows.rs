@@ -70,17 +70,16 @@ impl Rows {
         self.e.is_empty()
     }
 
-    /// Only these columns, without copying.
-    pub fn select(&self, want: Want) -> Rows {
-        let long = |wanted: bool, column: &Column<Int64Array>| column.clone().filter(|_| wanted);
+    /// Only these columns.
+    pub fn select(self, want: Want) -> Rows {
         Rows {
-            e: self.e.clone(),
-            v: self.v.clone().filter(|_| want.v),
-            t_from: long(want.t_from, &self.t_from),
-            m_from: long(want.m_from, &self.m_from),
-            t_to: long(want.t_to, &self.t_to),
-            m_to: long(want.m_to, &self.m_to),
-            ascends: self.ascends.clone(),
+            e: self.e,
+            v: self.v.filter(|_| want.v),
+            t_from: self.t_from.filter(|_| want.t_from),
+            m_from: self.m_from.filter(|_| want.m_from),
+            t_to: self.t_to.filter(|_| want.t_to),
+            m_to: self.m_to.filter(|_| want.m_to),
+            ascends: self.ascends,
         }
     }
 
@@ -128,6 +127,9 @@ impl Rows {
 
     /// In another order.
     pub fn sorted(&self, order: Order, ty: ValueType) -> Result<Rows> {
+        if self.len() <= 1 {
+            return Ok(self.clone());
+        }
         let keys = Keys::new(order, ty, self)?;
         let mut rows: Vec<u32> = (0..self.len() as u32).collect();
         rows.sort_unstable_by(|x, y| keys.cmp(*x as usize, &keys, *y as usize));
@@ -135,10 +137,10 @@ impl Rows {
     }
 
     /// The same columns of several parts, one after the other.
-    pub fn concat(parts: &[Rows]) -> Result<Rows> {
-        match parts {
-            [one] => Ok(one.clone()),
-            parts => gather(parts, |arrays| concat(arrays)),
+    pub fn concat(mut parts: Vec<Rows>) -> Result<Rows> {
+        match parts.len() {
+            1 => Ok(parts.swap_remove(0)),
+            _ => gather(&parts, |arrays| concat(arrays)),
         }
     }
 
@@ -156,7 +158,7 @@ impl Rows {
         if order == Order::Aevt {
             parts.sort_by_key(|p| p.e.value(0));
             if parts.windows(2).all(|w| w[0].e.value(w[0].len() - 1) < w[1].e.value(0)) {
-                return Rows::concat(&parts);
+                return Rows::concat(parts);
             }
         }
         let keys = parts.iter().map(|p| Keys::new(order, ty, p)).collect::<Result<Vec<Keys>>>()?;

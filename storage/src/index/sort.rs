@@ -117,7 +117,7 @@ impl Sorting<'_, '_> {
     }
 
     fn sorted(&self, rows: Vec<Rows>) -> Result<Rows> {
-        Rows::concat(&rows)?.sorted(Order::Avet, self.key.1)
+        Rows::concat(rows)?.sorted(Order::Avet, self.key.1)
     }
 
     fn writer(&self) -> RunWriter<'_> {

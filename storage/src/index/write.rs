@@ -112,7 +112,7 @@ impl<'a> RunWriter<'a> {
         let Some((a, ty)) = self.group.clone().filter(|_| self.waiting_rows > 0) else {
             return Ok(());
         };
-        let rows = Rows::concat(&std::mem::take(&mut self.waiting))?;
+        let rows = Rows::concat(std::mem::take(&mut self.waiting))?;
         let mut at = 0;
         while rows.len() - at >= GROUP_ROWS || (rest && at < rows.len()) {
             let len = GROUP_ROWS.min(rows.len() - at);

@@ -6,6 +6,7 @@ use super::{Snapshot, State};
 use crate::datom::{Attr, FIRST_T};
 use crate::error::Result;
 use crate::fact::Fact;
+use crate::index::rows::Rows;
 use crate::value::{Value, ValueType};
 use futures::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -74,27 +75,56 @@ impl Snapshot {
     /// The visible facts of `a` with one of these values, sorted by (v, e, t_from).
     pub fn lookup<'a>(&'a self, a: &'a Attr, vs: &'a [Value]) -> BoxFuture<'a, Result<Vec<Fact>>> {
         Box::pin(async move {
-            let mut wanted: BTreeMap<ValueType, BTreeSet<&Value>> = BTreeMap::new();
-            for v in vs {
-                wanted.entry(v.value_type()).or_default().insert(v);
-            }
-            let files = &self.state.files;
-            if !files.is_wanted_by_value(a) && !wanted.keys().all(|ty| *ty == ValueType::Ref) {
-                files.want_by_value([a.as_str().to_owned()]);
-            }
-            let mut groups = self.state.groups(a);
             let mut facts = Vec::new();
-            for (ty, values) in wanted {
-                let Some(groups) = groups.remove(&ty) else { continue };
-                let values: Vec<&Value> = values.into_iter().collect();
-                let values = ty.array(values.iter().map(|v| Some(*v)));
-                let (span, sight, cache) = (Span::Values(&values), self.sight(), &files.cache);
-                let reading = Reading { ty, span, values: true, times: true, sight, cache };
-                facts.append(&mut reading.read(&groups).await?.facts(ty)?);
+            for (ty, rows) in self.with_values(a, vs, true).await? {
+                facts.append(&mut rows.facts(ty)?);
             }
             facts.sort_by(|x, y| (&x.v, x.e, x.t_from).cmp(&(&y.v, y.e, y.t_from)));
             Ok(facts)
         })
+    }
+
+    /// The entities that such facts are about, ascending and distinct.
+    pub fn entities_with<'a>(
+        &'a self,
+        a: &'a Attr,
+        vs: &'a [Value],
+    ) -> BoxFuture<'a, Result<Vec<i64>>> {
+        Box::pin(async move {
+            let rows = self.with_values(a, vs, false).await?;
+            let all = rows.iter().flat_map(|(_, rows)| rows.e.values().iter().copied());
+            let mut es: Vec<i64> = all.collect();
+            es.sort_unstable();
+            es.dedup();
+            Ok(es)
+        })
+    }
+
+    /// `whole`: with all columns of facts; else with their entities alone.
+    async fn with_values(
+        &self,
+        a: &Attr,
+        vs: &[Value],
+        whole: bool,
+    ) -> Result<Vec<(ValueType, Rows)>> {
+        let mut wanted: BTreeMap<ValueType, BTreeSet<&Value>> = BTreeMap::new();
+        for v in vs {
+            wanted.entry(v.value_type()).or_default().insert(v);
+        }
+        let files = &self.state.files;
+        if !files.is_wanted_by_value(a) && !wanted.keys().all(|ty| *ty == ValueType::Ref) {
+            files.want_by_value([a.as_str().to_owned()]);
+        }
+        let mut groups = self.state.groups(a);
+        let mut out = Vec::new();
+        for (ty, values) in wanted {
+            let Some(groups) = groups.remove(&ty) else { continue };
+            let values = ty.array(values.into_iter().map(Some));
+            let (span, sight, cache) = (Span::Values(&values), self.sight(), &files.cache);
+            let reading = Reading { ty, span, values: whole, times: whole, sight, cache };
+            out.push((ty, reading.read(&groups).await?));
+        }
+        Ok(out)
     }
 
     /// The attributes whose values have this type; without it, all. Ordered.

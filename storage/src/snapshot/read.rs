@@ -139,13 +139,20 @@ impl Reading<'_> {
         })
     }
 
-    /// The current facts of all sources that may be seen, as they lie there.
-    async fn currents<'g, 'b>(
+    /// Where the current facts are that may be seen.
+    async fn current_parts<'g, 'b>(
         &self,
         groups: &'g [Group<'b>],
-    ) -> Result<Vec<(&'g Group<'b>, Part<'b>, Rows)>> {
+    ) -> Result<Vec<(&'g Group<'b>, Part<'b>)>> {
         let seen = |from: &_, to: &_| self.sight.may_see(Kind::Current, from, to);
-        let parts = parts(groups.iter(), self.ty, Kind::Current, &self.span, &seen).await?;
+        parts(groups.iter(), self.ty, Kind::Current, &self.span, &seen).await
+    }
+
+    /// These facts, as they lie there.
+    async fn currents<'g, 'b>(
+        &self,
+        parts: Vec<(&'g Group<'b>, Part<'b>)>,
+    ) -> Result<Vec<(&'g Group<'b>, Part<'b>, Rows)>> {
         let load = |part| Part::load(part, self.ty, &self.span, self.want_current(part));
         let rows = at_once(parts.iter().map(|(_, part)| load(part)).collect()).await?;
         let all = parts.into_iter().zip(rows).map(|((group, part), rows)| (group, part, rows));
@@ -156,36 +163,48 @@ impl Reading<'_> {
     async fn put_together(&self, groups: &[Group<'_>]) -> Result<(Rows, bool)> {
         let (parts, closings) = match &self.span {
             Span::Values(_) => {
-                let parts = self.currents(groups).await?;
+                let parts = self.currents(self.current_parts(groups).await?).await?;
                 let mut es: Vec<i64> =
                     parts.iter().flat_map(|(_, _, rows)| rows.e.values().iter().copied()).collect();
                 es.sort_unstable();
                 es.dedup();
-                let closings = self.closings(groups, &Span::Points(&es)).await?;
-                (parts, closings)
+                let span = Span::Points(&es);
+                let ends = self.closing_parts(groups, &span).await?;
+                (parts, self.closings(ends, &span).await?)
             }
-            span => try_join!(self.currents(groups), self.closings(groups, span))?,
+            span => {
+                let both = try_join!(self.current_parts(groups), self.closing_parts(groups, span));
+                match both? {
+                    (parts, ends) if ends.is_empty() => (self.currents(parts).await?, None),
+                    (parts, ends) => {
+                        let both =
+                            async { try_join!(self.currents(parts), self.closings(ends, span)) };
+                        Box::pin(both).await?
+                    }
+                }
+            }
         };
         let only = match parts.as_slice() {
             [(_, _, rows)] => Some(rows.e.values().inner().as_ptr().addr()),
             _ => None,
         };
-        let mut out: Vec<Rows> = Vec::new();
-        let mut of_group: Vec<Rows> = Vec::new();
+        let mut out: Vec<Rows> = Vec::with_capacity(1);
+        let mut of_group: Vec<Rows> = Vec::with_capacity(1);
         let mut last: Option<&Group<'_>> = None;
         for (group, part, rows) in parts {
             if last.is_some_and(|g| !std::ptr::eq(g, group)) {
-                out.push(Rows::concat(&std::mem::take(&mut of_group))?);
+                out.push(Rows::concat(std::mem::take(&mut of_group))?);
             }
             last = Some(group);
             of_group.push(self.current(group, &part, rows, closings.as_ref()).await?);
         }
         if !of_group.is_empty() {
-            out.push(Rows::concat(&of_group)?);
+            out.push(Rows::concat(of_group)?);
         }
         if self.sight.history || self.sight.as_of.is_some() {
-            for rows in at_once(groups.iter().map(|group| self.history(group)).collect()).await? {
-                out.extend((!rows.is_empty()).then(|| Rows::concat(&rows)).transpose()?);
+            let held = at_once(groups.iter().map(|group| self.history(group)).collect());
+            for rows in Box::pin(held).await? {
+                out.extend((!rows.is_empty()).then(|| Rows::concat(rows)).transpose()?);
             }
         }
         out.retain(|rows| !rows.is_empty());
@@ -211,12 +230,24 @@ impl Reading<'_> {
         Want { v: self.values, t_from: self.times, m_from: self.times, t_to: ends, m_to: ends }
     }
 
-    /// The closings within the span that are seen.
-    async fn closings(&self, groups: &[Group<'_>], span: &Span<'_>) -> Result<Option<Closings>> {
+    /// Where the closings within the span are that are seen.
+    async fn closing_parts<'g, 'b>(
+        &self,
+        groups: &'g [Group<'b>],
+        span: &Span<'_>,
+    ) -> Result<Vec<(&'g Group<'b>, Part<'b>)>> {
         // What ends facts that are out of sight ends nothing here.
         let seen = |from: &_, _: &_| !self.sight.hides(from);
         let groups = groups.iter().filter(|g| self.sight.as_of.is_none_or(|t| *g.ts.start() <= t));
-        let parts = parts(groups, self.ty, Kind::Closings, span, &seen).await?;
+        parts(groups, self.ty, Kind::Closings, span, &seen).await
+    }
+
+    /// These closings.
+    async fn closings(
+        &self,
+        parts: Vec<(&Group<'_>, Part<'_>)>,
+        span: &Span<'_>,
+    ) -> Result<Option<Closings>> {
         let loads = parts.iter().map(|(_, part)| part.load(self.ty, span, Want::ALL)).collect();
         let mut all = Vec::new();
         for ((_, part), mut rows) in parts.iter().zip(at_once(loads).await?) {
@@ -248,7 +279,7 @@ impl Reading<'_> {
                 Some(ended) => ended,
                 None => {
                     let want = Want { v: true, ..self.want_current(part) };
-                    rows = part.load(self.ty, &self.span, want).await?;
+                    rows = Box::pin(part.load(self.ty, &self.span, want)).await?;
                     closings.of(self.ty, &rows, &group.ts, shared)?.unwrap_or_default()
                 }
             },

@@ -5,14 +5,15 @@ use super::span::{Picked, Span, pick};
 use crate::error::Result;
 use crate::index::block::{Block, Kind};
 use crate::index::order::{Order, Values};
-use crate::index::row_group::{Bounds, Load, RowGroup};
+use crate::index::row_group::{Bounds, Column, Load, RowGroup};
 use crate::index::rows::{Rows, Want};
 use crate::index::run::RunGroup;
 use crate::index::segment::fingerprint_within;
 use crate::index::stretch::Stretch;
 use crate::index::write::PAGE_ROWS;
 use crate::value::{Value, ValueColumn, ValueType};
-use datafusion::arrow::array::{Array, ArrayRef, UInt32Array};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use datafusion::arrow::datatypes::Int64Type;
 use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::future::Future;
@@ -25,12 +26,17 @@ const FEW: usize = 64;
 const LOADS: usize = 8;
 
 /// The results of several reads, in order.
-pub async fn at_once<T>(reads: Vec<impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
-    // A stream of few, most of which find what they read in memory, costs more than they do.
-    if reads.len() <= LOADS {
-        return try_join_all(reads).await;
+pub async fn at_once<T>(mut reads: Vec<impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
+    // Most find what they read in memory: what joins them, and moves them about, costs more than they do.
+    match reads.len() {
+        0 => Ok(Vec::new()),
+        1 => match reads.pop() {
+            Some(read) => Ok(vec![read.await?]),
+            None => Ok(Vec::new()),
+        },
+        2..=LOADS => try_join_all(reads).await,
+        _ => stream::iter(reads).buffered(LOADS).try_collect().await,
     }
-    stream::iter(reads).buffered(LOADS).try_collect().await
 }
 
 /// The facts of one attribute and type within one source.
@@ -155,17 +161,40 @@ pub async fn parts<'g, 'a>(
 where
     'a: 'g,
 {
-    let mut reads = Vec::new();
+    let mut known: Vec<(&'g Group<'a>, Part<'a>)> = Vec::new();
+    // Each after so many that are known.
+    let (mut unknown, mut reads) = (Vec::new(), Vec::new());
     for group in groups {
         let order = group.order(span);
         let wanted = Wanted { held: Held::of(ty, order, span), seen };
         for piece in group.pieces(kind, order, &wanted) {
-            let wanted = wanted.clone();
-            reads.push(async move { Ok((group, piece.parts(kind, &wanted).await?)) });
+            match piece {
+                Piece::Tail(block, t_from, t_to) => {
+                    let (of, shared) = (PartOf::Tail(block, kind), Shared::default());
+                    known.push((group, Part { of, t_from, t_to, shared }));
+                }
+                Piece::Stretch(stretch) => match stretch.known(|b| wanted.is(b)) {
+                    Some(all) => known.extend(all.into_iter().map(|one| (group, part(one)))),
+                    None => {
+                        let wanted = wanted.clone();
+                        unknown.push((known.len(), group));
+                        reads.push(async move { stretch.row_groups(true, |b| wanted.is(b)).await });
+                    }
+                },
+            }
         }
     }
-    let read = at_once(reads).await?.into_iter();
-    Ok(read.flat_map(|(group, parts)| parts.into_iter().map(move |part| (group, part))).collect())
+    if unknown.is_empty() {
+        return Ok(known);
+    }
+    let (mut all, mut taken, mut known) = (Vec::new(), 0, known.into_iter());
+    for ((before, group), row_groups) in unknown.into_iter().zip(at_once(reads).await?) {
+        all.extend(known.by_ref().take(before - taken));
+        taken = before;
+        all.extend(row_groups.into_iter().map(|one| (group, part(one))));
+    }
+    all.extend(known);
+    Ok(all)
 }
 
 /// Some of a group's facts.
@@ -173,21 +202,6 @@ enum Piece<'a> {
     /// With the times of its facts.
     Tail(&'a Block, RangeInclusive<i64>, RangeInclusive<i64>),
     Stretch(&'a Stretch),
-}
-
-impl<'a> Piece<'a> {
-    async fn parts(self, kind: Kind, wanted: &Wanted<'_>) -> Result<Vec<Part<'a>>> {
-        match self {
-            Piece::Tail(block, t_from, t_to) => {
-                let (of, shared) = (PartOf::Tail(block, kind), Shared::default());
-                Ok(vec![Part { of, t_from, t_to, shared }])
-            }
-            Piece::Stretch(stretch) => {
-                let groups = stretch.row_groups(true, |b| wanted.is(b)).await?;
-                Ok(groups.into_iter().map(part).collect())
-            }
-        }
-    }
 }
 
 /// Which parts are wanted, by their bounds.
@@ -262,11 +276,11 @@ impl Part<'_> {
         match (&self.of, span) {
             (PartOf::Tail(block, kind), Span::Values(values)) => {
                 let places = block.places_of(ty, *kind, values)?;
-                Picked::Rows(places).of(&block.rows(*kind).select(want))
+                Picked::Rows(places).of(block.rows(*kind), want)
             }
             (PartOf::Tail(block, kind), span) => {
                 let rows = block.rows(*kind);
-                pick(span, rows.e.values()).of(&rows.select(want))
+                pick(span, rows.e.values()).of(rows, want)
             }
             (PartOf::Run(row_group), Span::Values(values)) => {
                 by_value(row_group, ty, values, want).await
@@ -279,7 +293,7 @@ impl Part<'_> {
                 if row_group.bounds.lie_within(range) {
                     Ok(rows)
                 } else {
-                    pick(span, rows.e.values()).of(&rows)
+                    pick(span, rows.e.values()).of(&rows, want)
                 }
             }
         }
@@ -292,42 +306,50 @@ async fn by_entity(row_group: &RowGroup, ty: ValueType, es: &[i64], want: Want) 
     let high = es.partition_point(|e| e <= within.end());
     let es = &es[low..high];
     let span = Span::Points(es);
-    let pages = if es.len() <= FEW { row_group.pages_of(es).await? } else { None };
+    let known = row_group.known_entities();
+    let pages = match known {
+        None if es.len() <= FEW => row_group.pages_of(es).await?,
+        _ => None,
+    };
     let Some(pages) = pages else {
-        let e = row_group.entities().await?;
-        let picked = pick(&span, e.values());
-        return picked_rows(row_group, ty, want, &picked).await;
+        let e = match known {
+            Some(e) => e,
+            None => row_group.entities().await?,
+        };
+        let picked = pick(&span, e.as_primitive::<Int64Type>().values());
+        return picked_rows(row_group, ty, want, &picked, (Column::E, &e)).await;
     };
     let loads = pages.iter().map(|page| row_group.load(ty, want, page));
     let mut parts = Vec::with_capacity(pages.len());
     for rows in try_join_all(loads.collect::<Vec<_>>()).await? {
-        parts.push(pick(&span, rows.e.values()).of(&rows)?);
+        parts.push(pick(&span, rows.e.values()).of(&rows, want)?);
     }
     parts.retain(|rows| !rows.is_empty());
-    if parts.is_empty() { Ok(Rows::empty(ty, want)) } else { Rows::concat(&parts) }
+    if parts.is_empty() { Ok(Rows::empty(ty, want)) } else { Rows::concat(parts) }
 }
 
-/// Rows of a row group whose column of entities is in memory.
+/// Rows of a row group that were found by a column, which is at hand whole.
 async fn picked_rows(
     row_group: &RowGroup,
     ty: ValueType,
     want: Want,
     picked: &Picked,
+    by: (Column, &ArrayRef),
 ) -> Result<Rows> {
     match picked {
         Picked::Rows(rows) if rows.is_empty() => Ok(Rows::empty(ty, want)),
         Picked::Rows(rows) if rows.len() <= FEW => {
-            let mut parts = Vec::new();
-            for of_page in rows.chunk_by(|x, y| *x as usize / PAGE_ROWS == *y as usize / PAGE_ROWS)
-            {
+            let of_page = |x: &u32, y: &u32| *x as usize / PAGE_ROWS == *y as usize / PAGE_ROWS;
+            let mut parts = Vec::with_capacity(1);
+            for of_page in rows.chunk_by(of_page) {
                 let page = page_at(row_group, of_page[0] as usize);
-                let at: UInt32Array = of_page.iter().map(|r| Some(r - page.start as u32)).collect();
-                let load = Load::Page(page);
-                parts.push(row_group.load(ty, want, &load).await?.take(&at)?);
+                let at: Vec<u32> = of_page.iter().map(|r| r - page.start as u32).collect();
+                let rows = row_group.page(ty, want, page, by).await?;
+                parts.push(rows.take(&UInt32Array::from(at))?);
             }
-            Rows::concat(&parts)
+            Rows::concat(parts)
         }
-        picked => picked.of(&row_group.load(ty, want, &Load::All).await?),
+        picked => picked.of(&row_group.load(ty, want, &Load::All).await?, want),
     }
 }
 
@@ -363,7 +385,8 @@ async fn by_value(
         };
         rows.extend((0..column.len()).filter(|row| is_wanted(*row)).map(|row| row as u32));
     }
-    let found = picked_rows(row_group, ty, want, &Picked::Rows(rows)).await?;
+    let found =
+        picked_rows(row_group, ty, want, &Picked::Rows(rows), (Column::V(ty), &column)).await?;
     match row_group.segment.entry.order {
         Order::Aevt => Ok(found),
         Order::Avet => found.sorted(Order::Aevt, ty),

@@ -1,7 +1,7 @@
 //! Which facts of an attribute a reader asks for.
 
 use crate::error::Result;
-use crate::index::rows::Rows;
+use crate::index::rows::{Rows, Want};
 use datafusion::arrow::array::{ArrayRef, UInt32Array};
 use std::ops::Range;
 
@@ -22,14 +22,17 @@ pub enum Picked {
 }
 
 impl Picked {
-    pub fn of(&self, rows: &Rows) -> Result<Rows> {
+    pub fn of(&self, rows: &Rows, want: Want) -> Result<Rows> {
+        let slice = |at, len| Ok(rows.slice(at, len).select(want));
         match self {
-            Picked::Slice(range) => Ok(rows.slice(range.start, range.len())),
+            Picked::Slice(range) => slice(range.start, range.len()),
             // As the facts of one entity do, which a small transaction reads: nothing is copied.
             Picked::Rows(picked) if adjoin(picked) => {
-                Ok(rows.slice(picked.first().map_or(0, |row| *row as usize), picked.len()))
+                slice(picked.first().map_or(0, |row| *row as usize), picked.len())
             }
-            Picked::Rows(picked) => rows.take(&UInt32Array::from(picked.clone())),
+            Picked::Rows(picked) => {
+                rows.clone().select(want).take(&UInt32Array::from(picked.clone()))
+            }
         }
     }
 }

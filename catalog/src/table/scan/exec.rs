@@ -98,7 +98,7 @@ impl ScanExec {
     /// entities, or a limit counts all rows.
     pub fn among(&self, column: usize, keys: &Arc<Keys>) -> Option<Arc<ScanExec>> {
         let name = self.source.entities()?;
-        let is_that = self.source.schema().index_of(name).is_ok_and(|i| i == column);
+        let is_that = self.source.schema().fields().get(column).is_some_and(|f| f.name() == name);
         (is_that && self.limit.is_none()).then(|| {
             Arc::new(ScanExec {
                 source: Arc::clone(&self.source),
@@ -130,7 +130,7 @@ impl ScanExec {
 
 fn ordering(source: &dyn Source) -> EquivalenceProperties {
     let schema = source.schema();
-    let column = source.sorted_by().and_then(|name| Some((name, schema.index_of(name).ok()?)));
+    let column = source.sorted_by().and_then(|name| Some((name, schema.column_with_name(name)?.0)));
     match column {
         Some((name, index)) => {
             let options = SortOptions { descending: false, nulls_first: false };

@@ -10,7 +10,6 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Rows of a chunk: enough to make the work per chunk small beside its rows, few enough to keep it in the cache of a core.
@@ -71,11 +70,10 @@ async fn named_entities(
         let Some(values) = points(filters, i + 1).and_then(|p| stored_values(column, &p)) else {
             continue;
         };
-        let found = snapshot.lookup(&column.a, &values).await?;
-        let es: BTreeSet<i64> = found.iter().map(|f| f.e).collect();
+        let es = snapshot.entities_with(&column.a, &values).await?;
         // Many entities of one value are read faster in whole ranges.
         if es.len() <= 1024 {
-            return Ok(Some(es.into_iter().collect()));
+            return Ok(Some(es));
         }
     }
     Ok(None)
