@@ -13,9 +13,14 @@ mod writers;
 
 use daodb_catalog::database::CatalogOptions;
 use daodb_storage::StreamOptions;
+use mimalloc::MiMalloc;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// As the server has it: what is measured in process is to be what users get.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const USAGE: &str = "\
 bench people [--n 1000000] [--runs 7]        ingest, updates, queries now and as of the middle against a wide Parquet file

@@ -97,7 +97,7 @@ impl<'a> Stretches<'a> {
             };
             Ok(groups.into_iter().map(|group| group.bounds).collect())
         });
-        for of in at_once(reads.collect()).await?.into_iter().flatten() {
+        for of in at_once(reads).await?.into_iter().flatten() {
             self.stretches.push((*of.e.start(), *of.e.end(), of.rows));
         }
         self.stretches.sort_unstable();

@@ -12,7 +12,7 @@
 
 use super::closings::{Closings, Ended, Shared};
 use super::merged::Merged;
-use super::source::{Group, Known, Part, at_once, parts};
+use super::source::{Group, Known, Part, Parts, at_once};
 use super::span::Span;
 use crate::error::{Error, Result};
 use crate::fact::OPEN;
@@ -36,6 +36,9 @@ pub struct Sight {
     pub touched: Option<(i64, i64)>,
 }
 
+/// A part of a source's facts, and its rows of the span.
+type Loaded<'g, 'b> = (&'g Group<'b>, Part<'b>, Rows);
+
 /// What to read of one attribute and type.
 pub struct Reading<'a> {
     pub ty: ValueType,
@@ -55,7 +58,7 @@ impl Sight {
     }
 
     /// Whether all facts of a part are out of sight by their times of assertion.
-    fn hides(&self, t_from: &RangeInclusive<i64>) -> bool {
+    pub fn hides(&self, t_from: &RangeInclusive<i64>) -> bool {
         self.as_of.is_some_and(|t| *t_from.start() > t)
             || self.since.is_some_and(|t| *t_from.end() <= t)
     }
@@ -139,42 +142,47 @@ impl Reading<'_> {
         })
     }
 
-    /// Where the current facts are that may be seen.
-    async fn current_parts<'g, 'b>(
+    /// Where facts of a kind are that may be in the span and seen.
+    fn parts<'g, 'b, 's>(
         &self,
-        groups: &'g [Group<'b>],
-    ) -> Result<Vec<(&'g Group<'b>, Part<'b>)>> {
-        let seen = |from: &_, to: &_| self.sight.may_see(Kind::Current, from, to);
-        parts(groups.iter(), self.ty, Kind::Current, &self.span, &seen).await
+        groups: impl Iterator<Item = &'g Group<'b>>,
+        kind: Kind,
+        span: &'s Span<'_>,
+    ) -> Parts<'g, 'b, 's> {
+        Parts::of(groups, self.ty, kind, span, self.sight)
     }
 
-    /// These facts, as they lie there.
+    /// Current facts, as they lie there.
     async fn currents<'g, 'b>(
         &self,
         parts: Vec<(&'g Group<'b>, Part<'b>)>,
-    ) -> Result<Vec<(&'g Group<'b>, Part<'b>, Rows)>> {
+    ) -> Result<Vec<Loaded<'g, 'b>>> {
         let load = |part| Part::load(part, self.ty, &self.span, self.want_current(part));
-        let rows = at_once(parts.iter().map(|(_, part)| load(part)).collect()).await?;
+        let rows = at_once(parts.iter().map(|(_, part)| load(part))).await?;
         let all = parts.into_iter().zip(rows).map(|((group, part), rows)| (group, part, rows));
         Ok(all.filter(|(_, _, rows)| !rows.is_empty()).collect())
     }
 
     /// The rows, and whether they are those of one part as they were.
     async fn put_together(&self, groups: &[Group<'_>]) -> Result<(Rows, bool)> {
+        let currents = self.parts(groups.iter(), Kind::Current, &self.span);
         let (parts, closings) = match &self.span {
             Span::Values(_) => {
-                let parts = self.currents(self.current_parts(groups).await?).await?;
+                let parts = self.currents(currents.all().await?).await?;
                 let mut es: Vec<i64> =
                     parts.iter().flat_map(|(_, _, rows)| rows.e.values().iter().copied()).collect();
                 es.sort_unstable();
                 es.dedup();
                 let span = Span::Points(&es);
-                let ends = self.closing_parts(groups, &span).await?;
-                (parts, self.closings(ends, &span).await?)
+                let ends = self.closing_parts(groups, &span).all().await?;
+                match ends.is_empty() {
+                    true => (parts, None),
+                    false => (parts, Box::pin(self.closings(ends, &span)).await?),
+                }
             }
             span => {
-                let both = try_join!(self.current_parts(groups), self.closing_parts(groups, span));
-                match both? {
+                let ends = self.closing_parts(groups, span);
+                match try_join!(currents.all(), ends.all())? {
                     (parts, ends) if ends.is_empty() => (self.currents(parts).await?, None),
                     (parts, ends) => {
                         let both =
@@ -188,21 +196,17 @@ impl Reading<'_> {
             [(_, _, rows)] => Some(rows.e.values().inner().as_ptr().addr()),
             _ => None,
         };
-        let mut out: Vec<Rows> = Vec::with_capacity(1);
-        let mut of_group: Vec<Rows> = Vec::with_capacity(1);
-        let mut last: Option<&Group<'_>> = None;
-        for (group, part, rows) in parts {
-            if last.is_some_and(|g| !std::ptr::eq(g, group)) {
-                out.push(Rows::concat(std::mem::take(&mut of_group))?);
+        let seen = match &closings {
+            None => {
+                let seen =
+                    parts.into_iter().map(|(g, part, rows)| (g, self.shown(&part, rows, &[])));
+                seen.map(|(g, rows)| Ok((g, rows?))).collect::<Result<_>>()?
             }
-            last = Some(group);
-            of_group.push(self.current(group, &part, rows, closings.as_ref()).await?);
-        }
-        if !of_group.is_empty() {
-            out.push(Rows::concat(of_group)?);
-        }
+            Some(closings) => Box::pin(self.not_ended(parts, closings)).await?,
+        };
+        let mut out = of_sources(seen)?;
         if self.sight.history || self.sight.as_of.is_some() {
-            let held = at_once(groups.iter().map(|group| self.history(group)).collect());
+            let held = at_once(groups.iter().map(|group| self.history(group)));
             for rows in Box::pin(held).await? {
                 out.extend((!rows.is_empty()).then(|| Rows::concat(rows)).transpose()?);
             }
@@ -230,16 +234,14 @@ impl Reading<'_> {
         Want { v: self.values, t_from: self.times, m_from: self.times, t_to: ends, m_to: ends }
     }
 
-    /// Where the closings within the span are that are seen.
-    async fn closing_parts<'g, 'b>(
+    /// Where the closings within a span are that are seen.
+    fn closing_parts<'g, 'b, 's>(
         &self,
         groups: &'g [Group<'b>],
-        span: &Span<'_>,
-    ) -> Result<Vec<(&'g Group<'b>, Part<'b>)>> {
-        // What ends facts that are out of sight ends nothing here.
-        let seen = |from: &_, _: &_| !self.sight.hides(from);
+        span: &'s Span<'_>,
+    ) -> Parts<'g, 'b, 's> {
         let groups = groups.iter().filter(|g| self.sight.as_of.is_none_or(|t| *g.ts.start() <= t));
-        parts(groups, self.ty, Kind::Closings, span, &seen).await
+        self.parts(groups, Kind::Closings, span)
     }
 
     /// These closings.
@@ -248,7 +250,7 @@ impl Reading<'_> {
         parts: Vec<(&Group<'_>, Part<'_>)>,
         span: &Span<'_>,
     ) -> Result<Option<Closings>> {
-        let loads = parts.iter().map(|(_, part)| part.load(self.ty, span, Want::ALL)).collect();
+        let loads = parts.iter().map(|(_, part)| part.load(self.ty, span, Want::ALL));
         let mut all = Vec::new();
         for ((_, part), mut rows) in parts.iter().zip(at_once(loads).await?) {
             if self.sight.as_of.is_some_and(|t| *part.t_to.end() > t) {
@@ -264,28 +266,32 @@ impl Reading<'_> {
         }
     }
 
-    /// What is seen of the current facts of one part.
-    async fn current(
+    /// What is seen of current facts some of which ended in newer sources.
+    async fn not_ended<'g, 'b>(
         &self,
-        group: &Group<'_>,
-        part: &Part<'_>,
-        mut rows: Rows,
-        closings: Option<&Closings>,
-    ) -> Result<Rows> {
-        let shared = Shared { all: matches!(self.span, Span::Values(_)), ..part.shared };
-        let ended = match closings {
-            None => Vec::new(),
-            Some(closings) => match closings.of(self.ty, &rows, &group.ts, shared)? {
+        parts: Vec<Loaded<'g, 'b>>,
+        closings: &Closings,
+    ) -> Result<Vec<(&'g Group<'b>, Rows)>> {
+        let mut out = Vec::with_capacity(parts.len());
+        for (group, part, mut rows) in parts {
+            let shared = Shared { all: matches!(self.span, Span::Values(_)), ..part.shared };
+            let ended = match closings.of(self.ty, &rows, &group.ts, shared)? {
                 Some(ended) => ended,
                 None => {
-                    let want = Want { v: true, ..self.want_current(part) };
-                    rows = Box::pin(part.load(self.ty, &self.span, want)).await?;
+                    let want = Want { v: true, ..self.want_current(&part) };
+                    rows = part.load(self.ty, &self.span, want).await?;
                     closings.of(self.ty, &rows, &group.ts, shared)?.unwrap_or_default()
                 }
-            },
-        };
+            };
+            out.push((group, self.shown(&part, rows, &ended)?));
+        }
+        Ok(out)
+    }
+
+    /// What is seen of the current facts of one part, of which these ended.
+    fn shown(&self, part: &Part<'_>, rows: Rows, ended: &[Ended]) -> Result<Rows> {
         let rows = match self.sight.history {
-            true => self.with_ends(rows, &ended)?,
+            true => self.with_ends(rows, ended)?,
             false if ended.is_empty() => rows,
             false => {
                 let mut keep = vec![true; rows.len()];
@@ -337,9 +343,7 @@ impl Reading<'_> {
     /// What is seen of the closed facts of one source.
     async fn history(&self, group: &Group<'_>) -> Result<Vec<Rows>> {
         let sight = &self.sight;
-        let seen = |from: &_, to: &_| sight.may_see(Kind::History, from, to);
-        let one = std::iter::once(group);
-        let parts = parts(one, self.ty, Kind::History, &self.span, &seen).await?;
+        let parts = self.parts(std::iter::once(group), Kind::History, &self.span).all().await?;
         let want = Want {
             v: self.values,
             t_from: true,
@@ -347,7 +351,7 @@ impl Reading<'_> {
             t_to: true,
             m_to: self.times && sight.history,
         };
-        let loads = parts.iter().map(|(_, part)| part.load(self.ty, &self.span, want)).collect();
+        let loads = parts.iter().map(|(_, part)| part.load(self.ty, &self.span, want));
         let mut out = Vec::new();
         for ((_, part), mut rows) in parts.iter().zip(at_once(loads).await?) {
             if !sight.history {
@@ -376,6 +380,24 @@ impl Reading<'_> {
         rows.t_to = Some(clipped.collect::<Vec<_>>().into());
         Ok(rows)
     }
+}
+
+/// The rows of each source, where adjoining ones are of the same.
+fn of_sources(parts: Vec<(&Group<'_>, Rows)>) -> Result<Vec<Rows>> {
+    let mut out: Vec<Rows> = Vec::with_capacity(1);
+    let mut of_one: Vec<Rows> = Vec::with_capacity(1);
+    let mut last: Option<&Group<'_>> = None;
+    for (group, rows) in parts {
+        if last.is_some_and(|g| !std::ptr::eq(g, group)) {
+            out.push(Rows::concat(std::mem::take(&mut of_one))?);
+        }
+        last = Some(group);
+        of_one.push(rows);
+    }
+    if !of_one.is_empty() {
+        out.push(Rows::concat(of_one)?);
+    }
+    Ok(out)
 }
 
 fn mask(column: &Option<Int64Array>, keep: impl Fn(i64) -> bool) -> Result<BooleanArray> {

@@ -1,6 +1,7 @@
 //! What a snapshot reads from, oldest first: runs, then the batches of the tail.
 
 use super::closings::Shared;
+use super::read::Sight;
 use super::span::{Picked, Span, pick};
 use crate::error::Result;
 use crate::index::block::{Block, Kind};
@@ -14,8 +15,8 @@ use crate::index::write::PAGE_ROWS;
 use crate::value::{Value, ValueColumn, ValueType};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use datafusion::arrow::datatypes::Int64Type;
-use futures::future::try_join_all;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::future::{Either, try_join_all};
+use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use std::future::Future;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
@@ -26,17 +27,25 @@ const FEW: usize = 64;
 const LOADS: usize = 8;
 
 /// The results of several reads, in order.
-pub async fn at_once<T>(mut reads: Vec<impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
-    // Most find what they read in memory: what joins them, and moves them about, costs more than they do.
-    match reads.len() {
-        0 => Ok(Vec::new()),
-        1 => match reads.pop() {
-            Some(read) => Ok(vec![read.await?]),
-            None => Ok(Vec::new()),
-        },
-        2..=LOADS => try_join_all(reads).await,
-        _ => stream::iter(reads).buffered(LOADS).try_collect().await,
+pub fn at_once<T, F>(
+    mut reads: impl ExactSizeIterator<Item = F>,
+) -> impl Future<Output = Result<Vec<T>>>
+where
+    F: Future<Output = Result<T>>,
+{
+    // Most are one, which finds what it reads in memory: what joins several, and moves them about, costs more than it does.
+    let one = if reads.len() == 1 { reads.next() } else { None };
+    if let Some(read) = one {
+        return Either::Left(read.map_ok(|result| vec![result]));
     }
+    let reads: Vec<F> = reads.collect();
+    Either::Right(async move {
+        match reads.len() {
+            0 => Ok(Vec::new()),
+            1..=LOADS => Box::pin(try_join_all(reads)).await,
+            _ => Box::pin(stream::iter(reads).buffered(LOADS).try_collect()).await,
+        }
+    })
 }
 
 /// The facts of one attribute and type within one source.
@@ -74,9 +83,6 @@ pub struct Known {
     pub entities: Option<u128>,
 }
 
-/// Whether facts that began, and ended, at these times are wanted.
-pub type Seen<'s> = &'s (dyn Fn(&RangeInclusive<i64>, &RangeInclusive<i64>) -> bool + Sync);
-
 impl<'a> Group<'a> {
     /// Nothing else in this process has it.
     pub fn id(&self) -> u64 {
@@ -98,7 +104,7 @@ impl<'a> Group<'a> {
         match self.of {
             Of::Tail(block) => {
                 let (t_from, t_to) = self.times(kind);
-                if block.rows(kind).is_empty() || !(wanted.seen)(&t_from, &t_to) {
+                if block.rows(kind).is_empty() || !wanted.may_see(&t_from, &t_to) {
                     return Vec::new();
                 }
                 vec![Piece::Tail(block, t_from, t_to)]
@@ -150,51 +156,71 @@ impl<'a> Group<'a> {
     }
 }
 
-/// The parts of a kind, in all these groups, that may hold facts of the span that are seen, in order.
-pub async fn parts<'g, 'a>(
-    groups: impl Iterator<Item = &'g Group<'a>>,
-    ty: ValueType,
-    kind: Kind,
-    span: &Span<'_>,
-    seen: Seen<'_>,
-) -> Result<Vec<(&'g Group<'a>, Part<'a>)>>
-where
-    'a: 'g,
-{
-    let mut known: Vec<(&'g Group<'a>, Part<'a>)> = Vec::new();
-    // Each after so many that are known.
-    let (mut unknown, mut reads) = (Vec::new(), Vec::new());
-    for group in groups {
-        let order = group.order(span);
-        let wanted = Wanted { held: Held::of(ty, order, span), seen };
-        for piece in group.pieces(kind, order, &wanted) {
-            match piece {
-                Piece::Tail(block, t_from, t_to) => {
-                    let (of, shared) = (PartOf::Tail(block, kind), Shared::default());
-                    known.push((group, Part { of, t_from, t_to, shared }));
-                }
-                Piece::Stretch(stretch) => match stretch.known(|b| wanted.is(b)) {
-                    Some(all) => known.extend(all.into_iter().map(|one| (group, part(one)))),
-                    None => {
-                        let wanted = wanted.clone();
-                        unknown.push((known.len(), group));
-                        reads.push(async move { stretch.row_groups(true, |b| wanted.is(b)).await });
+/// The parts of a kind that may hold facts of a span that are seen, in order.
+pub struct Parts<'g, 'a, 's> {
+    known: Vec<(&'g Group<'a>, Part<'a>)>,
+    /// Some of a file whose footer has to be read.
+    unknown: Vec<Unknown<'g, 'a, 's>>,
+}
+
+struct Unknown<'g, 'a, 's> {
+    /// So many of the known ones come before.
+    after: usize,
+    group: &'g Group<'a>,
+    stretch: &'a Stretch,
+    wanted: Wanted<'s>,
+}
+
+impl<'g, 'a, 's> Parts<'g, 'a, 's> {
+    pub fn of(
+        groups: impl Iterator<Item = &'g Group<'a>>,
+        ty: ValueType,
+        kind: Kind,
+        span: &'s Span<'_>,
+        sight: Sight,
+    ) -> Parts<'g, 'a, 's> {
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        for group in groups {
+            let order = group.order(span);
+            let wanted = Wanted { held: Held::of(ty, order, span), kind, sight };
+            for piece in group.pieces(kind, order, &wanted) {
+                match piece {
+                    Piece::Tail(block, t_from, t_to) => {
+                        let (of, shared) = (PartOf::Tail(block, kind), Shared::default());
+                        known.push((group, Part { of, t_from, t_to, shared }));
                     }
-                },
+                    Piece::Stretch(stretch) => match stretch.known(|b| wanted.is(b)) {
+                        Some(all) => known.extend(all.into_iter().map(|one| (group, part(one)))),
+                        None => {
+                            let (after, wanted) = (known.len(), wanted.clone());
+                            unknown.push(Unknown { after, group, stretch, wanted });
+                        }
+                    },
+                }
             }
         }
+        Parts { known, unknown }
     }
-    if unknown.is_empty() {
-        return Ok(known);
+
+    pub async fn all(self) -> Result<Vec<(&'g Group<'a>, Part<'a>)>> {
+        match self.unknown.is_empty() {
+            true => Ok(self.known),
+            false => Box::pin(self.read()).await,
+        }
     }
-    let (mut all, mut taken, mut known) = (Vec::new(), 0, known.into_iter());
-    for ((before, group), row_groups) in unknown.into_iter().zip(at_once(reads).await?) {
-        all.extend(known.by_ref().take(before - taken));
-        taken = before;
-        all.extend(row_groups.into_iter().map(|one| (group, part(one))));
+
+    async fn read(self) -> Result<Vec<(&'g Group<'a>, Part<'a>)>> {
+        let reads = self.unknown.iter().map(|u| u.stretch.row_groups(true, |b| u.wanted.is(b)));
+        let read = at_once(reads).await?;
+        let (mut all, mut taken, mut known) = (Vec::new(), 0, self.known.into_iter());
+        for (unknown, row_groups) in self.unknown.iter().zip(read) {
+            all.extend(known.by_ref().take(unknown.after - taken));
+            taken = unknown.after;
+            all.extend(row_groups.into_iter().map(|one| (unknown.group, part(one))));
+        }
+        all.extend(known);
+        Ok(all)
     }
-    all.extend(known);
-    Ok(all)
 }
 
 /// Some of a group's facts.
@@ -208,12 +234,21 @@ enum Piece<'a> {
 #[derive(Clone)]
 struct Wanted<'s> {
     held: Held<'s>,
-    seen: Seen<'s>,
+    kind: Kind,
+    sight: Sight,
 }
 
 impl Wanted<'_> {
     fn is(&self, bounds: &Bounds) -> bool {
-        (self.seen)(&bounds.t_from, &bounds.t_to) && self.held.may_be_in(bounds)
+        self.may_see(&bounds.t_from, &bounds.t_to) && self.held.may_be_in(bounds)
+    }
+
+    fn may_see(&self, t_from: &RangeInclusive<i64>, t_to: &RangeInclusive<i64>) -> bool {
+        match self.kind {
+            // What ends facts that are out of sight ends nothing here.
+            Kind::Closings => !self.sight.hides(t_from),
+            kind => self.sight.may_see(kind, t_from, t_to),
+        }
     }
 }
 

@@ -101,6 +101,9 @@ impl StarTable {
     }
 }
 
+/// So few entities are read without asking first which of them pass.
+const FEW: usize = 8;
+
 #[derive(Clone)]
 struct StarScan {
     def: Arc<TableDef>,
@@ -274,7 +277,9 @@ impl StarScan {
             .filter(|c| *c > 0)
             .map(|c| (c, true))
             .collect();
-        if self.filters.is_empty() {
+        // Of few entities all is asked for at once: finding them takes longer than their values, and a bucket is waited for once.
+        let few = matches!(chunk, Chunk::Entities(es) if es.len() <= FEW);
+        if few || self.filters.is_empty() {
             wanted.extend(self.projection.iter().filter(|c| **c > 0).map(|c| (*c, true)));
         }
         if self.driver(stages).is_none() {
@@ -357,6 +362,9 @@ impl StarScan {
         let missing = |c: &usize| *c > 0 && read.get(c).is_none_or(|s| s.v.is_none());
         let wanted: BTreeMap<usize, bool> =
             self.projection.iter().copied().filter(missing).map(|c| (c, true)).collect();
+        if wanted.is_empty() {
+            return Ok(Columns::new());
+        }
         match (entities.values().first(), entities.values().last()) {
             (Some(first), Some(last)) if within(rows, *first, *last) * WORTH < rows.len() => {
                 self.series(&chunk.narrowed(*first, *last), wanted).await

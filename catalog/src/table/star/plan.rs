@@ -96,7 +96,7 @@ fn stored_values(column: &ColumnDef, points: &[ScalarValue]) -> Option<Vec<Value
             (ValueType::Instant, DataType::Timestamp(TimeUnit::Microsecond, _))
                 | (ValueType::Bigint, DataType::Decimal128(_, 0))
         );
-    let shown = alike.then(|| cast(&shown, &to).ok()).flatten()?;
+    let shown = if from == to { shown } else { alike.then(|| cast(&shown, &to).ok()).flatten()? };
     let shown = ValueColumn::new(*ty, &shown).ok()?;
     let values = (0..points.len()).filter_map(|i| shown.value(i).ok().flatten());
     let values: Vec<Value> = values.collect();
