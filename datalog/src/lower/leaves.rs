@@ -11,7 +11,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::Column;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::datasource::provider_as_source;
+use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr_rewriter::unnormalize_cols;
@@ -122,17 +122,18 @@ pub async fn physical(
     compiled: &Filters,
     sources: &[Source],
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let Some((leaf, scan, columns)) = of_one_scan(plan) else {
+    let Some((scan, columns)) = of_one_scan(plan) else {
         return of_bound(state, &bind(plan, sources)?).await;
     };
-    // As the engine asks a table: about its columns, whatever the plan calls it.
-    let filters = || unnormalize_cols(scan.filters.iter().cloned());
+    let Some(leaf) = scan.source.downcast_ref::<Leaf>() else {
+        return of_bound(state, plan).await;
+    };
     match leaf {
         Leaf::Star { source, def, schema } => {
             let filters = match compiled.get() {
                 Some(known) => known,
                 None => {
-                    let made = compile(state, &filters(), schema)?;
+                    let made = compile(state, &filters(scan), schema)?;
                     compiled.get_or_init(|| made)
                 }
             };
@@ -140,27 +141,34 @@ pub async fn physical(
             let table = StarTable { def: Arc::clone(def), snapshot, schema: Arc::clone(schema) };
             table.filtered(state, columns, filters.clone(), scan.fetch).await
         }
-        leaf => table(leaf, sources)?.scan(state, Some(&columns), &filters(), scan.fetch).await,
+        leaf => table(leaf, sources)?.scan(state, Some(&columns), &filters(scan), scan.fetch).await,
     }
 }
 
 /// The same of a plan whose leaves are bound: the rules are not asked again.
 pub async fn of_bound(state: &SessionState, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+    if let Some((scan, columns)) = of_one_scan(plan) {
+        let table = source_as_provider(&scan.source)?;
+        return table.scan(state, Some(&columns), &filters(scan), scan.fetch).await;
+    }
     state.query_planner().create_physical_plan(plan, state).await
 }
 
-/// The leaf that is scanned, and which of its columns are wanted; None: more than that is asked for.
-fn of_one_scan(plan: &LogicalPlan) -> Option<(&Leaf, &TableScan, Vec<usize>)> {
+/// As the engine asks a table: about its columns, whatever the plan calls it.
+fn filters(scan: &TableScan) -> Vec<Expr> {
+    unnormalize_cols(scan.filters.iter().cloned())
+}
+
+/// The one scan that a plan is, and which of its columns are wanted; None: more than that is asked for.
+fn of_one_scan(plan: &LogicalPlan) -> Option<(&TableScan, Vec<usize>)> {
     match plan {
-        LogicalPlan::TableScan(scan) => {
-            Some((scan.source.downcast_ref::<Leaf>()?, scan, scan.projection.clone()?))
-        }
+        LogicalPlan::TableScan(scan) => Some((scan, scan.projection.clone()?)),
         LogicalPlan::Projection(projection) => {
-            let (leaf, scan, of_input) = of_one_scan(&projection.input)?;
+            let (scan, of_input) = of_one_scan(&projection.input)?;
             let schema = projection.input.schema();
             let place = |e| of_input.get(schema.maybe_index_of_column(named(e)?)?).copied();
             let columns = projection.expr.iter().map(place).collect::<Option<_>>()?;
-            Some((leaf, scan, columns))
+            Some((scan, columns))
         }
         _ => None,
     }
