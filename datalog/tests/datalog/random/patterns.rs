@@ -152,6 +152,10 @@ impl Maker<'_> {
         let given = |v: &String| self.given.contains(v);
         // Datomic finds no entity by its name where the pattern has another variable of :in, too.
         let named = |e: &String, v: &String| self.named.contains(e) && given(v);
+        // What stands behind is forgotten there, and so is `false` in any pattern of such a query.
+        if self.datomic() && self.twice && v == "false" {
+            v = "true".to_owned();
+        }
         if self.datomic()
             && (v == "?op"
                 || (v == e && (!self.twice || given(&e)))
@@ -256,6 +260,13 @@ impl Maker<'_> {
         })
     }
 
+    /// An entity that a function asks of. Datomic looks up whom an input names when it gets there, which may be never: then
+    /// nobody has to be found.
+    pub fn asked_of(&mut self) -> Option<String> {
+        let e = self.known(Ty::Entity)?;
+        (!self.datomic() || !self.named.contains(&e)).then_some(e)
+    }
+
     pub fn function(&mut self) -> Option<String> {
         if self.datomic() && self.chance(0.6) {
             return self.wide_function();
@@ -270,7 +281,7 @@ impl Maker<'_> {
                 Some(format!("[({name} {x} {y}) {out}]"))
             }
             2 if !self.history => {
-                let e = self.known(Ty::Entity)?;
+                let e = self.asked_of()?;
                 let a = self.attribute(|a| !a.many)?;
                 let ty = if self.chance(0.8) { a.ty } else { Ty::String };
                 let default = self.constant(ty);

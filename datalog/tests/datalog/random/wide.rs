@@ -73,7 +73,7 @@ impl Maker<'_> {
         match self.rng.random_range(0..12) {
             0 | 1 => self.query_in_query(),
             2 | 3 if !self.history => {
-                let e = self.known(Ty::Entity)?;
+                let e = self.asked_of()?;
                 let a = self.attribute(|a| !a.many)?;
                 let b = self.attribute(|b| !b.many && b.name != a.name)?;
                 let database = self.database();
@@ -85,7 +85,7 @@ impl Maker<'_> {
                 Some(format!("[(get-some {database} {e} {} {}) [{which} {v}]]", a.name, b.name))
             }
             4 | 5 if !self.history => {
-                let e = self.known(Ty::Entity)?;
+                let e = self.asked_of()?;
                 let a = self.attribute(|a| !a.many && a.ty != Ty::Entity)?;
                 let (database, default) = (self.database(), self.constant(a.ty));
                 let v = self.new_var(a.ty);
