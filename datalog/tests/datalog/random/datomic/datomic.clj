@@ -63,13 +63,18 @@
       since (d/since (at since))
       history d/history)))
 
+;; A query that is given up may have stopped the threads that all queries share, for good.
+(def stuck (atom false))
+
 (defn ask [db world {:keys [query views plain args]}]
   (let [inputs (concat (map #(seen db world %) views) (when plain [plain]) (theirs world args))
         query (called (theirs world query))
         running (future (try {:answer (shown (ours world) query (apply d/q query inputs))}
                              (catch Throwable e {:refused (told e)})))
         answer (deref running patience-ms :late)]
-    (when (= answer :late) (future-cancel running))
+    (when (= answer :late)
+      (future-cancel running)
+      (reset! stuck true))
     answer))
 
 (defn answers [n {:keys [txs questions]}]
@@ -81,15 +86,15 @@
           db (d/db conn)
           out (if (:world world)
                 (repeat (count questions) world)
-                (mapv #(ask db world %) questions))]
+                (mapv #(if @stuck :late (ask db world %)) questions))]
       (d/release conn)
       (d/delete-database uri)
       out)))
 
 (binding [*print-namespace-maps* false *print-meta* false]
   (with-open [in (clojure.java.io/reader *in*)]
-    (doseq [[n line] (map-indexed vector (line-seq in)), answer (answers n (edn/read-string line))]
-      (prn answer)
+    (doseq [[n line] (map-indexed vector (line-seq in)) :while (not @stuck)]
+      (run! prn (answers n (edn/read-string line)))
       (flush))))
 (shutdown-agents)
 (System/exit 0)
