@@ -34,8 +34,6 @@ pub struct Run {
     pub rules: Vec<Rows>,
     inputs: Vec<Rows>,
     programs: Vec<Prepared>,
-    /// So many ended.
-    rounds: usize,
     /// By rule: the rows of the last round.
     last: Vec<Range<usize>>,
     /// The row that is put together.
@@ -90,7 +88,6 @@ impl Run {
             words,
             rules: widths.map(Rows::new).collect(),
             row: Vec::new(),
-            rounds: 0,
             last: vec![0..0; fixpoint.rules.len()],
             inputs,
             programs: Vec::new(),
@@ -141,17 +138,13 @@ impl Run {
         Prepared { program, keys, recurs }
     }
 
-    /// Goes on until a round finds nothing (true), or the rules have more rows than this.
-    pub fn run(&mut self, rows: usize) -> Result<bool> {
-        while self.rounds <= MAX_ROUNDS {
-            self.round(self.rounds > 0)?;
-            self.rounds += 1;
+    pub fn run(&mut self) -> Result<()> {
+        self.round(false)?;
+        for _ in 0..MAX_ROUNDS {
             if !self.advance()? {
-                return Ok(true);
+                return Ok(());
             }
-            if self.rules.iter().map(Rows::len).sum::<usize>() > rows {
-                return Ok(false);
-            }
+            self.round(true)?;
         }
         Err(Error::new(
             SqlState::Code("54001"),

@@ -219,45 +219,22 @@ impl ExecutionPlan for FixpointExec {
         let batches = async move {
             let mut words = Words::default();
             let rows = read(&inputs, &context, &mut words, &memory).await?;
-            let run = run(&fixpoint, rows, words, memory).await?;
+            let stop = Stop::default();
+            let stopped = Arc::clone(&stop.0);
+            let run = tokio::task::spawn_blocking(move || {
+                let mut run = Run::new(&fixpoint, rows, words, memory, stopped);
+                run.run().map(|()| (run, fixpoint))
+            });
+            let (run, fixpoint) = run
+                .await
+                .map_err(|e| DataFusionError::Internal(format!("a fixpoint ended: {e}")))??;
+            drop(stop);
             Ok::<_, DataFusionError>(chunks(run, &fixpoint, rule, &projection, out, batch_rows))
         };
         let stream = stream::once(batches).try_flatten();
         let stream = stream.inspect_ok(move |batch| metrics.record_output(batch.num_rows()));
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(schema), stream.boxed())))
     }
-}
-
-/// Runs to the end: what is small at once, else on a thread that may be kept busy.
-async fn run(
-    fixpoint: &Arc<Fixpoint>,
-    inputs: Vec<Rows>,
-    words: Words,
-    memory: MemoryReservation,
-) -> Result<Run> {
-    /// Rows that are read, and found, in less time than it takes to change threads.
-    const SMALL: (usize, usize) = (512, 2048);
-    let stop = Stop::default();
-    let stopped = Arc::clone(&stop.0);
-    let small = inputs.iter().map(Rows::len).sum::<usize>() <= SMALL.0;
-    let rules = Arc::clone(fixpoint);
-    let begin = move || Run::new(&rules, inputs, words, memory, stopped);
-    if !small {
-        return to_the_end(begin).await;
-    }
-    let mut run = begin();
-    match run.run(SMALL.1)? {
-        true => Ok(run),
-        false => to_the_end(move || run).await,
-    }
-}
-
-async fn to_the_end(begin: impl FnOnce() -> Run + Send + 'static) -> Result<Run> {
-    let work = tokio::task::spawn_blocking(move || {
-        let mut run = begin();
-        run.run(usize::MAX).map(|_| run)
-    });
-    work.await.map_err(|e| DataFusionError::Internal(format!("a fixpoint ended: {e}")))?
 }
 
 /// Says stop when it is dropped: the query was given up.

@@ -82,6 +82,22 @@ async fn a_recursion_that_is_given_up_stops() {
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
+/// Few rows, which have very many matches with each other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recursion_over_few_rows_is_given_up_too() {
+    let world = graph(50, 64 << 20).await;
+    let rules = parse(
+        "[[(few ?x) [?x :g/n]]
+          [(few ?x) (few ?x) (few ?a) (few ?b) (few ?c) (few ?d) (few ?e) (few ?f)
+           [(+ ?a ?b ?c ?d ?e ?f) ?s] [(< ?s 0)]]]",
+    );
+    let all = parse("[:find ?x :in $ % :where (few ?x) :timeout 300]");
+    let started = Instant::now();
+    let e = world.ask(world.request(&all, None, &[rules])).await.unwrap_err();
+    assert_eq!(e.state, SqlState::QUERY_CANCELED, "{}", told(&e));
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_nested_or_written_out_too_far_is_refused() {
     let world = graph(3, 64 << 20).await;
